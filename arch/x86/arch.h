@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The architecture's C interface: all that kernel/ and mm/ may ask of arch/x86/, besides the page-table entry
+ * helpers in pgtable.h. What arch/x86/ calls back is declared in kernel/entry.h and mm/fault.h.
+ */
+#ifndef ARCH_X86_ARCH_H
+#define ARCH_X86_ARCH_H
+
+#include "arch/x86/layout.h"
+#include "base/types.h"
+
+struct mm;
+struct task;
+
+/* ---- The machine state saved on entry to the kernel --------------------------------------------------- */
+
+/* What every entry pushes, lowest address first. arch/x86/frame.inc mirrors the offsets. */
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, rbp, rbx;
+    uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+    uint64_t vector;            /* 0-255, or TRAP_SYSCALL */
+    uint64_t error;             /* the CPU's error code, or 0; for a system call its number */
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+#define TRAP_SYSCALL 0x100
+
+static inline bool trap_from_user(const struct trap_frame *frame) { return (frame->cs & 3) == 3; }
+
+/* ---- This CPU ----------------------------------------------------------------------------------------- */
+
+unsigned     arch_cpu_id(void);             /* 0, 1, ... in order of arrival */
+struct task *arch_current_task(void);       /* NULL until the first arch_switch() */
+int          arch_current_pid(void);        /* 0 until then */
+struct mm   *arch_current_mm(void);         /* the address space in CR3, NULL for the kernel's own */
+
+uint64_t arch_irq_save(void);               /* interrupts off; returns the state before */
+void     arch_irq_restore(uint64_t state);
+bool     arch_irq_enabled(void);
+void     arch_irq_enable(void);
+void     arch_irq_disable(void);
+void     arch_pause(void);                  /* inside a spin loop */
+void     arch_wait_for_interrupt(void);     /* enable interrupts and halt in one step; returns with them off */
+uint64_t arch_cycles(void);                 /* TSC; on Bochs one tick is one executed instruction */
+NORETURN void arch_halt(void);              /* for good */
+void     arch_random(void *buffer, size_t len_bytes);   /* RDRAND where there is one, mixed with the TSC */
+
+/* ---- Start-up, called once by kernel_main() in this order --------------------------------------------- */
+
+struct boot_info;
+uint64_t arch_early_map_end(void);          /* RAM below this physical address is reachable before kmap_init() */
+void arch_init(const struct boot_info *info);   /* after kmap_init(): APIC, timer, FPU, CET; logs what it found */
+void arch_timer_start(void);                /* periodic tick: entry_timer_tick() ARCH_TICK_HZ times a second */
+#define ARCH_TICK_HZ 100
+
+/* ---- Time --------------------------------------------------------------------------------------------- */
+
+uint64_t arch_clock_ns(void);               /* nanoseconds since boot, never goes back */
+uint64_t arch_wall_clock_s(void);           /* seconds since 1970 from the RTC, 0 when there is none */
+void     arch_delay_us(uint64_t us);
+
+/* ---- Ports and interrupt lines, for the drivers in kernel/ -------------------------------------------- */
+
+uint8_t  arch_inb(uint16_t port);
+uint16_t arch_inw(uint16_t port);
+uint32_t arch_inl(uint16_t port);
+void     arch_outb(uint16_t port, uint8_t value);
+void     arch_outw(uint16_t port, uint16_t value);
+void     arch_outl(uint16_t port, uint32_t value);
+bool     arch_on_emulator(void);            /* Bochs or QEMU identified: their private ports may be touched */
+
+/* Call handler, interrupts off, whenever ISA line (1 keyboard, 4 COM1) fires; unmasks the line. */
+void arch_irq_register(unsigned isa_line, void (*handler)(void));
+
+/* ---- Memory ------------------------------------------------------------------------------------------- */
+
+static inline void *arch_phys_to_virt(paddr_t pa) { return (void *)(DIRECT_MAP_BASE + pa.v); }
+/* Only for addresses in the direct map. */
+static inline paddr_t arch_virt_to_phys(const void *va) { return paddr((uint64_t)va - DIRECT_MAP_BASE); }
+
+/* Run on the page table at root from now on; mm may be NULL (the kernel's own table). Flushes. */
+void arch_mm_load(paddr_t root, struct mm *mm);
+
+/*
+ * Flush what any CPU running the address space at root holds for [va, va + len_bytes). Nothing is in the TLB for
+ * an address space that no CPU runs. len_bytes == 0: all of it.
+ */
+void arch_tlb_flush(paddr_t root, uint64_t va, uint64_t len_bytes);
+/* The same for kernel addresses, on all CPUs. */
+void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes);
+
+/* Set *entry to new if it still is old (LOCK CMPXCHG); false, with nothing changed, when it is not. */
+MUST_CHECK bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new);
+
+void arch_page_zero(void *page);            /* 4 KiB, page aligned */
+void arch_page_copy(void *to, const void *from);
+
+/* User memory. 0, or -EFAULT when some byte cannot be accessed (how many were copied is not said). */
+MUST_CHECK int arch_copy_from_user(void *to, uaddr_t from, size_t len_bytes);
+MUST_CHECK int arch_copy_to_user(uaddr_t to, const void *from, size_t len_bytes);
+MUST_CHECK int arch_clear_user(uaddr_t to, size_t len_bytes);
+/* Copy a string with its zero; its length, -EFAULT, or -ENAMETOOLONG when no zero was among size bytes. */
+MUST_CHECK long arch_strncpy_from_user(char *to, uaddr_t from, size_t size);
+/* Store value into a shadow stack with WRUSS. va 8-byte aligned. 0 or -EFAULT. */
+MUST_CHECK int arch_wruss(uaddr_t va, uint64_t value);
+
+/* ---- Control-flow enforcement (Intel SDM vol. 1, "Control-flow Enforcement Technology") --------------- */
+
+/* IA32_U_CET bits */
+#define CET_SHSTK_EN    (1ull << 0)
+#define CET_WRSS_EN     (1ull << 1)
+#define CET_ENDBR_EN    (1ull << 2)
+
+bool     arch_has_shstk(void);              /* CPU has it, and shstk=off was not given: CR4.CET is on */
+void     arch_shstk_read(uint64_t *u_cet, uint64_t *ssp);     /* the running task's IA32_U_CET, IA32_PL3_SSP */
+void     arch_shstk_write(uint64_t u_cet, uint64_t ssp);
+
+/* ---- Tasks -------------------------------------------------------------------------------------------- */
+
+/* A task's machine state. [O] the task itself while it runs, valid only when switched out, but for what is fixed. */
+struct arch_task {
+    uint64_t kernel_sp;         /* [O] */
+    uint64_t kernel_stack_top;  /* fixed */
+    uint64_t fs_base;           /* [O] */
+    uint64_t gs_base;           /* [O] the user's */
+    uint64_t u_cet;             /* [O] IA32_U_CET */
+    uint64_t user_ssp;          /* [O] IA32_PL3_SSP */
+    void    *fpu;               /* XSAVE area of arch_fpu_bytes(), 64-byte aligned, allocated by kernel/ */
+    int      pid;               /* what arch_current_pid() answers */
+};
+
+size_t arch_fpu_bytes(void);
+void   arch_fpu_reset(struct arch_task *task);      /* initial state in task->fpu, and in the registers if it runs */
+void   arch_fpu_fork(struct arch_task *child);      /* running task's registers -> child->fpu */
+
+/* Make a new task, once switched to, return to user mode with a copy of *frame. */
+void arch_task_init_user(struct arch_task *task, const struct trap_frame *frame);
+/* Make a new task, once switched to, call function(argument) with interrupts off; it must never return. */
+void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), void *argument);
+
+/* The running task's saved user state, at the top of its kernel stack. */
+struct trap_frame *arch_user_frame(struct arch_task *task);
+
+/*
+ * Run next instead of prev; returns when somebody switches back. Interrupts off. Saves and loads FPU, FS and GS
+ * base, IA32_U_CET and IA32_PL3_SSP, sets the stack for the next entry and what arch_current_*() answer.
+ * The address space is arch_mm_load()'s affair.
+ */
+void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *next_task);
+
+/* Ask that entry_user_return() be called before this CPU next returns to user mode. Cleared by that call. */
+void arch_request_user_return(void);
+
+void arch_set_fs_base(uint64_t base);       /* of the running task; base is canonical */
+uint64_t arch_get_fs_base(void);
+void arch_set_gs_base(uint64_t base);
+uint64_t arch_get_gs_base(void);
+
+/* Set up *frame to start a program: all registers zero, interrupts on. */
+void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp);
+
+/* ---- The end ------------------------------------------------------------------------------------------ */
+
+/* Power off by every means in turn: ResetSystem, ACPI S5, the emulator's ports; then halt. Prints "power: off". */
+NORETURN void arch_power_off(void);
+NORETURN void arch_reboot(void);
+
+/* Called by panic(): other CPUs stopped, registers and backtrace of frame (NULL: from here) printed. */
+void arch_panic_report(const struct trap_frame *frame);
+/* The trap frame of the innermost exception taken in the kernel on this CPU, or NULL. */
+const struct trap_frame *arch_kernel_fault_frame(void);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Planted defects: each turns one protection off, so that a test can prove that it would notice.
+ * Only the test build (CONFIG_TEST) has them: elsewhere defect_on() is the constant false and the compiler drops
+ * the branch. Switched on by writing "NAME" to /proc/defect ("" or "none" switches all off) or by defect=NAME on
+ * the command line.
+ */
+#ifndef BASE_DEFECT_H
+#define BASE_DEFECT_H
+
+#include "base/types.h"
+
+enum defect {
+    DEFECT_NONE,
+    DEFECT_FORK_KEEPS_DIRTY,    /* fork leaves D set on shadow-stack leaves, parent and child */
+    DEFECT_FORK_PARENT_ONLY,    /* fork shares only the parent's leaf; the child's stays owned */
+    DEFECT_SKIP_COPY,           /* a new frame is installed, but the old one's bytes are not copied */
+    DEFECT_COW_NOT_MOVED,       /* wrprotect clears D without recording it in COW */
+    DEFECT_NO_GUARD,            /* no guard pages around a shadow stack */
+    DEFECT_REFUSALS_OFF,        /* direct stores to shadow stacks are let through (by making the page writable) */
+    DEFECT_SHARE_FRAME,         /* a copy-on-access fault hands out the shared frame itself */
+    DEFECT_REF_LEAK,            /* unmap forgets to drop the frame's reference */
+    DEFECT_NO_FLUSH,            /* TLB flushes after fork are skipped */
+    DEFECT_PLAIN_STORE,         /* the setter stores without compare-and-exchange */
+    DEFECT_SSP_NOT_SWITCHED,    /* IA32_PL3_SSP is not restored at a context switch */
+    DEFECT_FPU_NOT_SWITCHED,    /* FPU state is not restored at a context switch */
+    DEFECT_TOKEN_UNCHECKED,     /* map_shadow_stack writes no restore token */
+    DEFECT_OOM_LEAK,            /* a fork that runs out of memory keeps the tables it had reserved */
+    DEFECT_WALKER_BLIND,        /* the invariant walker looks but does not report */
+    DEFECT_WRSS_ALWAYS,         /* WRSS is enabled for every protected task */
+    DEFECT_AC_KEPT,             /* kernel entry does not clear RFLAGS.AC */
+    DEFECT_COUNT
+};
+
+const char *defect_name(enum defect defect);
+/* 0, or -EINVAL when no defect has this name. */
+MUST_CHECK int defect_set(const char *name);
+
+#ifdef CONFIG_TEST
+extern enum defect defect_current;
+static inline bool defect_on(enum defect defect) { return defect_current == defect; }
+#else
+static inline bool defect_on(enum defect defect) { (void)defect; return false; }
+#endif
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Locks, and the one place where their order is written.
+ *
+ * The kernel is not preempted while it runs: a task gives up the CPU only where it waits and on the way back to
+ * user mode, never with a lock held. A spinlock is therefore held for a bounded time.
+ * Locks taken by interrupt handlers as well are taken with spin_lock_irq(), all others with spin_lock().
+ *
+ * Order, outermost first; a lock may be taken only while holding locks that stand above it:
+ *
+ *   mm.lock           read for faults; write for fork, mmap, munmap, mprotect, exec, exit
+ *                     two address spaces (fork): the parent's, then the child's
+ *   inode.lock        one file's contents and names
+ *   files.lock        a process's file table
+ *   process.lock      children, signal state
+ *   frame.table_lock  the entries of one table page; two of them: the parent process's first, then the child's;
+ *                     of one process, a table before the tables below it
+ *   slab.lock         one size class
+ *   frame_lock        the free lists
+ *   run_lock          run queue and wait queues (irq)
+ *   console.lock      output devices (irq)
+ *   trace             takes no lock
+ */
+#ifndef BASE_LOCK_H
+#define BASE_LOCK_H
+
+#include "base/types.h"
+
+struct spinlock {
+    uint32_t held;              /* 1 while held */
+    uint32_t owner;             /* CPU that holds it, for assertions */
+};
+
+#define SPINLOCK_INIT { 0, 0 }
+
+void spin_lock(struct spinlock *lock);
+void spin_unlock(struct spinlock *lock);
+MUST_CHECK bool spin_trylock(struct spinlock *lock);
+bool spin_is_held(const struct spinlock *lock);     /* by this CPU */
+
+/* The same with interrupts off meanwhile; the result goes back to spin_unlock_irq(). */
+MUST_CHECK uint64_t spin_lock_irq(struct spinlock *lock);
+void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state);
+
+/* Many readers or one writer. */
+struct rwlock {
+    int32_t  count;             /* readers inside, or -1 for the writer */
+    uint32_t writers_waiting;
+};
+
+#define RWLOCK_INIT { 0, 0 }
+
+void read_lock(struct rwlock *lock);
+void read_unlock(struct rwlock *lock);
+void write_lock(struct rwlock *lock);
+void write_unlock(struct rwlock *lock);
+bool rwlock_is_held(const struct rwlock *lock);     /* by anyone, either way */
+bool rwlock_is_write_held(const struct rwlock *lock);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel log: whole lines, to every console and into a ring read from /proc/kmsg. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/types.h"
+
+/* One line, no newline needed at the end. Safe in interrupt context and with any lock held. */
+void log_line(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/*
+ * Where log lines go. A console driver fills one in and registers it; lines logged earlier are replayed to it.
+ * write() must not wait without bound, allocate, or take a lock that stands above console.lock.
+ */
+struct log_sink {
+    void (*write)(const char *text, size_t len_bytes);
+    struct log_sink *next;
+};
+void log_sink_register(struct log_sink *sink);
+
+/* Copy at most size bytes of the ring, oldest first, to buffer; returns the count. */
+size_t log_read(char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What arch/x86/ calls in kernel/: the doors into the kernel. */
+#ifndef KERNEL_ENTRY_H
+#define KERNEL_ENTRY_H
+
+#include "arch/x86/arch.h"
+#include "base/types.h"
+
+struct boot_info;
+
+/* First C function of kernel/, on the boot stack, early page tables, interrupts off. info is in the direct map. */
+NORETURN void kernel_main(const struct boot_info *info);
+
+/* A SYSCALL: number in frame->rax, arguments in rdi rsi rdx r10 r8 r9; the result goes to rax. Interrupts on. */
+void entry_syscall(struct trap_frame *frame);
+
+/* Why a user instruction was refused. */
+struct refusal {
+    int         signal;         /* SIGSEGV, ... */
+    int         si_code;        /* SEGV_MAPERR, ... */
+    uint64_t    si_addr;
+    uint64_t    error;          /* the CPU's error code */
+    const char *reason;         /* a few words for the log line */
+};
+
+/*
+ * The current task's instruction at frame->rip was refused: log one line
+ *   refused: pid 12 (name) SIGSEGV SEGV_ACCERR addr 0x... error 0x.. rip 0x...: reason
+ * record a TRACE_REFUSAL event, and mark the signal pending (a fatal one ends the process on the way out).
+ */
+void entry_refused(struct trap_frame *frame, const struct refusal *why);
+
+/* On the way back to user mode after arch_request_user_return(): signals, reschedule. Interrupts on. */
+void entry_user_return(struct trap_frame *frame);
+
+/* The periodic tick. Interrupts off, inside the interrupt. */
+void entry_timer_tick(bool from_user);
+
+#endif
