@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Open files, the names that lead to them, and a process's table of descriptors. */
+#ifndef KERNEL_FILE_H
+#define KERNEL_FILE_H
+
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/types.h"
+#include "mm/mm.h"
+
+struct file;
+struct linux_stat;                  /* include/uapi/stat.h */
+
+/*
+ * What an open file can do. A NULL member means that it cannot (-EINVAL, or as the call's manual page says). Data goes
+ * through kernel buffers only where it must: read and write take user addresses and use arch_copy_*_user().
+ * read and write return bytes, or a negative errno; they may wait, and then return -EINTR when a signal is due.
+ */
+struct file_ops {
+    long (*read)(struct file *file, uaddr_t to, size_t len, uint64_t *position);
+    long (*write)(struct file *file, uaddr_t from, size_t len, uint64_t *position);
+    long (*seek)(struct file *file, int64_t offset, int whence);
+    int  (*stat)(struct file *file, struct linux_stat *stat);
+    long (*ioctl)(struct file *file, unsigned request, uint64_t argument);
+    long (*getdents)(struct file *file, uaddr_t to, size_t len);
+    int  (*truncate)(struct file *file, uint64_t bytes);
+    /* Frames of the contents for mmap and exec, with a reference on the source for the caller; NULL member: not mappable. */
+    struct vm_source *(*source)(struct file *file);
+    unsigned (*poll)(struct file *file);        /* POLLIN | POLLOUT ... now */
+    void (*close)(struct file *file);           /* the last reference is gone */
+};
+
+/* [A] atomic  [L] lock  [I] fixed */
+struct file {
+    const struct file_ops *ops;     /* [I] */
+    uint32_t refs;                  /* [A] */
+    uint32_t flags;                 /* [L] O_* status flags and access mode */
+    struct spinlock lock;
+    uint64_t position;              /* [L] */
+    void    *object;                /* [I] the inode, pipe, ... behind it; ops know which */
+};
+
+MUST_CHECK struct file *file_create(const struct file_ops *ops, void *object, uint32_t flags);  /* NULL: out of memory */
+void file_hold(struct file *file);
+void file_put(struct file *file);
+
+/* Open path relative to cwd ("/..."-style absolute path of a directory) with Linux's O_* flags. 0 or negative errno. */
+MUST_CHECK int file_open(const char *cwd, const char *path, unsigned flags, unsigned mode, struct file **file);
+/* Read from a regular file into kernel memory (exec, tests); bytes read or negative errno. */
+MUST_CHECK long file_read_kernel(struct file *file, void *to, size_t len, uint64_t position);
+
+/* The path calls: 0 or negative errno. Paths are kernel strings, joined to cwd when relative. */
+int path_stat(const char *cwd, const char *path, bool follow, struct linux_stat *stat);
+int path_unlink(const char *cwd, const char *path, bool directory);
+int path_mkdir(const char *cwd, const char *path, unsigned mode);
+int path_rename(const char *cwd, const char *from, const char *to);
+int path_symlink(const char *cwd, const char *target, const char *path);
+long path_readlink(const char *cwd, const char *path, char *to, size_t size);
+int path_access(const char *cwd, const char *path, unsigned mode);
+/* Normalise path (joined to cwd) without looking anything up: "/a/./b/../c" -> "/a/c". -ENAMETOOLONG. */
+int path_normalise(const char *cwd, const char *path, char *to, size_t size);
+
+#define PATH_MAX_BYTES 1024
+#define FILES_MAX 256
+
+/* A process's descriptors. */
+struct files {
+    uint32_t refs;                          /* [A] */
+    struct spinlock lock;
+    struct file *file[FILES_MAX];           /* [L] */
+    uint64_t cloexec[FILES_MAX / 64];       /* [L] */
+    uint32_t limit;                         /* [L] first free search hint: descriptors in use lie below */
+    char cwd[PATH_MAX_BYTES];               /* [L] */
+};
+
+MUST_CHECK struct files *files_create(void);
+MUST_CHECK struct files *files_fork(struct files *from);        /* a copy, NULL when out of memory */
+void files_hold(struct files *files);
+void files_put(struct files *files);
+void files_close_on_exec(struct files *files);
+/* The file behind fd with a reference, or NULL (-EBADF). */
+MUST_CHECK struct file *files_get(struct files *files, int fd);
+/* Put file (the table takes over the caller's reference) at the lowest free descriptor >= from; the descriptor or -EMFILE. */
+MUST_CHECK int files_add(struct files *files, struct file *file, int from, bool cloexec);
+
+/* The file system calls of kernel/syscall_file.c fill the system-call table through kernel/syscall.h. */
+
+/* Set-up: mount the RAM file system, /dev, /proc; unpack the newc cpio in memory. 0 or -EINVAL/-ENOMEM with a log line. */
+void fs_init(void);
+MUST_CHECK int initrd_unpack(const void *cpio, size_t bytes);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The system-call table: Linux's numbers, one function each. */
+#ifndef KERNEL_SYSCALL_H
+#define KERNEL_SYSCALL_H
+
+#include "base/types.h"
+
+struct trap_frame;
+
+/* Six arguments as the registers held them; the result is a value or a negative errno. */
+typedef long (*syscall_fn)(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+
+#define SYSCALL_COUNT 462
+
+/*
+ * kernel/syscall.c holds the one table and dispatches; what is NULL there is -ENOSYS and logged once per number.
+ * The functions are sys_NAME(), spread over kernel/sys_*.c by subject, all declared below.
+ */
+#define SYSCALL(name) long sys_##name(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+
+/* kernel/sys_file.c: files, directories, pipes */
+SYSCALL(read); SYSCALL(write); SYSCALL(readv); SYSCALL(writev); SYSCALL(pread64); SYSCALL(pwrite64);
+SYSCALL(open); SYSCALL(openat); SYSCALL(close); SYSCALL(lseek); SYSCALL(fstat); SYSCALL(stat); SYSCALL(lstat); SYSCALL(newfstatat);
+SYSCALL(pipe); SYSCALL(pipe2); SYSCALL(dup); SYSCALL(dup2); SYSCALL(dup3); SYSCALL(fcntl); SYSCALL(ioctl);
+SYSCALL(readlink); SYSCALL(readlinkat); SYSCALL(getcwd); SYSCALL(chdir); SYSCALL(mkdir); SYSCALL(mkdirat); SYSCALL(unlink);
+SYSCALL(unlinkat); SYSCALL(rmdir); SYSCALL(rename); SYSCALL(symlink); SYSCALL(access); SYSCALL(faccessat); SYSCALL(getdents64); SYSCALL(poll);
+SYSCALL(ftruncate); SYSCALL(umask); SYSCALL(sendfile);
+
+/* kernel/sys_mm.c: memory and shadow stacks */
+SYSCALL(mmap); SYSCALL(munmap); SYSCALL(mprotect); SYSCALL(madvise); SYSCALL(brk); SYSCALL(mremap);
+SYSCALL(arch_prctl); SYSCALL(map_shadow_stack);
+
+/* kernel/sys_process.c: processes, time, identity; kernel/sys_signal.c: signals */
+SYSCALL(fork); SYSCALL(vfork); SYSCALL(clone); SYSCALL(execve); SYSCALL(exit); SYSCALL(exit_group); SYSCALL(wait4);
+SYSCALL(getpid); SYSCALL(getppid); SYSCALL(gettid); SYSCALL(sched_yield); SYSCALL(nanosleep); SYSCALL(clock_nanosleep);
+SYSCALL(clock_gettime); SYSCALL(gettimeofday); SYSCALL(time); SYSCALL(uname); SYSCALL(reboot); SYSCALL(set_tid_address);
+SYSCALL(getrandom); SYSCALL(getuid); SYSCALL(getpgid); SYSCALL(setpgid); SYSCALL(getsid); SYSCALL(setsid); SYSCALL(prlimit64); SYSCALL(getrlimit);
+SYSCALL(sysinfo); SYSCALL(times); SYSCALL(getrusage); SYSCALL(prctl); SYSCALL(sched_getaffinity);
+SYSCALL(kill); SYSCALL(tkill); SYSCALL(tgkill); SYSCALL(rt_sigaction); SYSCALL(rt_sigprocmask); SYSCALL(rt_sigpending);
+
+#endif
