@@ -25,8 +25,8 @@ struct fault {
 /* What became of it. The first group is resolved: run the instruction again. */
 enum fault_outcome {
     FAULT_OK_DEMAND_ZERO, FAULT_OK_FILE, FAULT_OK_COW_COPY, FAULT_OK_COW_REUSE,
-    FAULT_OK_SHSTK_COPY, FAULT_OK_SHSTK_REUSE, FAULT_OK_SPURIOUS, FAULT_OK_GROWN,
-    FAULT_OK_LAST = FAULT_OK_GROWN,
+    FAULT_OK_SHSTK_COPY, FAULT_OK_SHSTK_REUSE, FAULT_OK_SPLIT, FAULT_OK_SPURIOUS,
+    FAULT_OK_LAST = FAULT_OK_SPURIOUS,
     FAULT_BAD_NO_VMA,               /* SEGV_MAPERR, guard pages included */
     FAULT_BAD_PROTECTION,           /* SEGV_ACCERR: the VMA does not allow it */
     FAULT_BAD_SHSTK_ACCESS,         /* SEGV_ACCERR: shadow-stack access outside a shadow stack */

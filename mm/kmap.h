@@ -19,6 +19,8 @@ void kmap_init(const struct boot_info *info);
 paddr_t kmap_root(void);
 /* Copy the kernel's half into the 512 entries of a new root table. */
 void kmap_fill_root(uint64_t *root_entries);
+/* Take it out again, before the root is freed: a freed table is all zero. */
+void kmap_clear_root(uint64_t *root_entries);
 
 enum kmap_cache { KMAP_UNCACHED, KMAP_WRITE_COMBINING, KMAP_CACHED };
 /* Map a device's registers (or firmware tables, KMAP_CACHED) R/W, NX; NULL when memory is out. Never unmapped. */

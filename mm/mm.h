@@ -62,6 +62,8 @@ struct mm {
 
 /* ---- Life (mm/mm.c) ----------------------------------------------------------------------------------- */
 
+/* Once at start, after frame_init_high(): the zero page. */
+void mm_init(void);
 /* An empty address space with one user, or NULL when memory is out. */
 MUST_CHECK struct mm *mm_create(void);
 void mm_hold(struct mm *mm);

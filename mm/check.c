@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walker: looks at every leaf of an address space for a broken invariant.
+ *
+ * The setter never stores a wrong value, but a CPU may make one: when W is cleared under a running store, a CPU
+ * without CET may set D afterwards and leave W=0,D=1 on ordinary memory, state (e). A CPU with CET does not
+ * (Intel SDM vol. 3, "Shadow-Stack Pages": it sets D only together with a successful W=1 check).
+ */
+#include "mm/check.h"
+
+#include "base/defect.h"
+#include "base/log.h"
+#include "mm/vma.h"
+
+static uint64_t violations;     /* since boot, atomic */
+
+void check_report(const struct slot *slot, const struct vma *vma, pte_t pte)
+{
+    if (defect_on(DEFECT_WALKER_BLIND))
+        return;
+    __atomic_add_fetch(&violations, 1, __ATOMIC_RELAXED);
+    log_line("check: entry %#lx for %#lx breaks the invariant: %s", (unsigned long)pte.raw, (unsigned long)slot->va,
+             vma_is_shstk(vma) ? "a shadow-stack page is writable, executable or doubly dirty"
+             : pte_shstk(pte)  ? "state (e), W=0 D=1 on ordinary memory"
+                               : "COW together with W or D");
+}
+
+struct check {
+    const struct vma *vma;
+    struct flush     *flush;
+    unsigned          found;
+};
+
+/*
+ * D moves to COW: ordinary memory is then copied or reused at its next store, a shadow stack at its next access. A
+ * page that was writable where it must not be loses W the same way.
+ */
+static void leaf_check(const struct slot *slot, pte_t pte, void *context)
+{
+    struct check *check = context;
+    while (!pte_check(pte, vma_is_shstk(check->vma))) {
+        pte_t repaired = pte_wrprotect(pte);
+        if (vma_is_shstk(check->vma))
+            repaired.raw |= PTE_NX;
+        if (slot_set(slot, check->vma, pte, repaired, TRACE_REPAIR, check->flush)) {
+            check_report(slot, check->vma, pte);
+            check->found++;
+        }
+        pte = slot_read(slot);
+    }
+}
+
+unsigned mm_check(struct mm *mm)
+{
+    unsigned found = 0;
+    struct flush flush;
+    flush_begin(&flush, mm);
+    write_lock(&mm->lock);
+    mm_for_each_vma(mm, vma) {
+        struct check check = { vma, &flush, 0 };
+        tables_visit(mm, vma->start, vma->end, leaf_check, &check);
+        found += check.found;
+    }
+    flush_end(&flush);
+    write_unlock(&mm->lock);
+    return found;
+}
+
+uint64_t mm_check_total(void)
+{
+    return __atomic_load_n(&violations, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Reporting broken page-table invariants. Private to mm/; the walker itself is mm_check() in mm/mm.h. */
+#ifndef MM_CHECK_H
+#define MM_CHECK_H
+
+#include "mm/table.h"
+
+/* Log and count a leaf that pte_check() refuses. The slot's table is locked. */
+void check_report(const struct slot *slot, const struct vma *vma, pte_t pte);
+
+#endif

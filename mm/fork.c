@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fork: the child gets the parent's VMAs and the same frames; both lose the right to change them in place.
+ *
+ * All that can fail comes first: the VMAs, then a table for every table of the parent. Then the leaves are shared,
+ * which cannot fail, and the parent's TLB is flushed once, before either runs.
+ */
+#include "base/defect.h"
+#include "base/panic.h"
+#include "mm/check.h"
+#include "mm/table.h"
+#include "mm/vma.h"
+#include "uapi/errno.h"
+
+static int vmas_copy(struct mm *child, struct mm *parent)
+{
+    mm_for_each_vma(parent, vma) {
+        struct vma *copy = vma_create();
+        if (!copy)
+            return -ENOMEM;
+        copy->start = vma->start;
+        copy->end = vma->end;
+        copy->flags = vma->flags;
+        copy->source = vma->source;
+        copy->source_page = vma->source_page;
+        if (copy->source)
+            copy->source->hold(copy->source);
+        list_append(&copy->link, &child->vmas);
+    }
+    child->brk_start = parent->brk_start;
+    child->brk = parent->brk;
+    child->stack_limit = parent->stack_limit;
+    return 0;
+}
+
+static int all_tables_reserve(struct mm *child, struct mm *parent)
+{
+    mm_for_each_vma(parent, vma) {
+        int err = tables_reserve(child, parent, vma->start, vma->end);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/*
+ * The value a leaf has in parent and child once it is shared. Data loses W, a shadow stack its D, and what D recorded
+ * moves to COW: states (a) and (d). Pages of shared mappings stay as they are.
+ */
+static pte_t leaf_shared(const struct vma *vma, pte_t pte)
+{
+    if (vma->flags & VM_SHARED)
+        return pte;
+    if (vma_is_shstk(vma) && defect_on(DEFECT_FORK_KEEPS_DIRTY))
+        return pte;
+    pte = pte_wrprotect(pte);
+    return defect_on(DEFECT_COW_NOT_MOVED) ? pte_mkclean(pte) : pte;
+}
+
+struct sharing {
+    const struct vma *vma;
+    struct mm        *child;
+    struct flush     *flush;        /* the parent's */
+    struct flush     *child_flush;  /* stays empty: the child has never run */
+};
+
+static void leaf_share(const struct slot *parent, const struct slot *child, void *context)
+{
+    struct sharing *sharing = context;
+    pte_t old, new;
+    do {
+        old = slot_read(parent);
+        if (!pte_check(old, vma_is_shstk(sharing->vma)))
+            check_report(parent, sharing->vma, old);
+        new = leaf_shared(sharing->vma, old);
+    } while (!pte_same(old, new) && !slot_set(parent, sharing->vma, old, new, TRACE_FORK_PARENT, sharing->flush));
+
+    uint64_t frames = level_frames(parent->level);
+    frame_get_many(pfn_to_frame(pte_pfn(new)), frames);
+    sharing->child->resident += frames;
+    if (vma_is_shstk(sharing->vma) && defect_on(DEFECT_FORK_PARENT_ONLY))
+        new = pte_mkwrite_shstk(new);
+    if (!slot_set(child, sharing->vma, (pte_t){ 0 }, new, TRACE_FORK_CHILD, sharing->child_flush))
+        panic("fork: the child's entry for %#lx is not empty", (unsigned long)child->va);
+}
+
+static void leaves_share(struct mm *child, struct mm *parent, struct flush *flush)
+{
+    struct flush child_flush;
+    flush_begin(&child_flush, child);
+    mm_for_each_vma(parent, vma) {
+        struct sharing sharing = { vma, child, flush, &child_flush };
+        tables_visit_pair(parent, child, vma->start, vma->end, leaf_share, &sharing);
+    }
+}
+
+int mm_fork(struct mm *parent, struct mm **result)
+{
+    struct mm *child = mm_create();
+    if (!child)
+        return -ENOMEM;
+    struct flush flush;
+    flush_begin(&flush, parent);
+    write_lock(&parent->lock);
+    int err = vmas_copy(child, parent);
+    if (!err)
+        err = all_tables_reserve(child, parent);
+    if (!err) {
+        leaves_share(child, parent, &flush);    /* from here on nothing can fail */
+        flush_end(&flush);                      /* the parent's old entries still allow stores */
+    }
+    write_unlock(&parent->lock);
+    if (err) {
+        if (!defect_on(DEFECT_OOM_LEAK))
+            mm_put(child);                      /* takes its empty tables along */
+        return err;
+    }
+    *result = child;
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Showing an address space to people: leaves with their state letters, and VMAs. Changes nothing. */
+#include "base/string.h"
+#include "mm/table.h"
+#include "mm/vma.h"
+
+/* The letter comes from the bits and the VMA together; docs/paging.md has the table. */
+static char leaf_state(const struct vma *vma, pte_t pte)
+{
+    if (!pte_check(pte, vma_is_shstk(vma)))
+        return pte_shstk(pte) && !pte_cow(pte) ? 'e' : '!';
+    if (pte_protnone(pte))
+        return 'n';
+    if (!pte_present(pte))
+        return '!';
+    if (pte_hw_write(pte))
+        return 'w';
+    if (pte_shstk(pte))
+        return 'c';
+    if (!pte_cow(pte))
+        return 'r';
+    if (vma_is_shstk(vma))
+        return 'd';
+    return vma->flags & VM_WRITE ? 'a' : 'b';
+}
+
+static void leaf_describe(const struct vma *vma, const struct slot *slot, struct leaf *leaf)
+{
+    leaf->va = slot->va;
+    leaf->level = slot->level;
+    leaf->pte = slot_read(slot);
+    leaf->state = leaf_state(vma, leaf->pte);
+    leaf->pfn = pte_pfn(leaf->pte);
+    leaf->refs = frame_refs(pfn_to_frame(leaf->pfn));
+}
+
+bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf *leaf)
+{
+    bool found = false;
+    read_lock(&mm->lock);
+    for (struct vma *vma = vma_find(mm, va); vma && !found; vma = vma_next(mm, vma)) {
+        uint64_t at = max_u64(va, vma->start);
+        while (at < vma->end && !found) {
+            struct slot slot;
+            found = slot_find(mm, at, &slot, &at);
+            if (found) {
+                leaf_describe(vma, &slot, leaf);
+                slot_release(&slot);
+            }
+        }
+    }
+    read_unlock(&mm->lock);
+    return found;
+}
+
+bool mm_next_vma(struct mm *mm, uint64_t va, struct vma *copy, char *name, size_t name_bytes)
+{
+    read_lock(&mm->lock);
+    const struct vma *vma = vma_find(mm, va);
+    if (vma) {
+        *copy = *vma;
+        const char *text = vma->source                    ? vma->source->name(vma->source)
+                           : vma_is_shstk(vma)            ? "[shadow stack]"
+                           : vma->flags & VM_STACK        ? "[stack]"
+                           : vma->flags & VM_HEAP         ? "[heap]"
+                                                          : "";
+        snprintf(name, name_bytes, "%s", text);
+    }
+    read_unlock(&mm->lock);
+    return vma != NULL;
+}

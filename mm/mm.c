@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* An address space's life: made empty, run, and taken down by its last user. */
+#include "mm/mm.h"
+
+#include "base/panic.h"
+#include "mm/kmap.h"
+#include "mm/slab.h"
+#include "mm/table.h"
+#include "mm/vma.h"
+#include "mm/zero.h"
+
+#define STACK_LIMIT_BYTES (8ull << 20)      /* RLIMIT_STACK's default, as on Linux */
+
+static struct frame *the_zero_frame;
+
+void mm_init(void)
+{
+    the_zero_frame = frame_alloc(FRAME_KERNEL);
+    if (!the_zero_frame)
+        panic("no memory for the zero page");
+    arch_page_zero(frame_va(the_zero_frame));
+}
+
+struct frame *zero_frame(void)
+{
+    return the_zero_frame;
+}
+
+struct mm *mm_create(void)
+{
+    struct mm *mm = kzalloc(sizeof(*mm));
+    if (!mm)
+        return NULL;
+    mm->root = frame_alloc_zeroed(FRAME_TABLE);
+    if (!mm->root) {
+        kfree(mm);
+        return NULL;
+    }
+    mm->root->count = 0;
+    mm->root->table.lock = (struct spinlock)SPINLOCK_INIT;
+    kmap_fill_root(frame_va(mm->root));
+    list_init(&mm->vmas);
+    mm->lock = (struct rwlock)RWLOCK_INIT;
+    mm->stack_limit = STACK_LIMIT_BYTES;
+    mm->users = 1;
+    return mm;
+}
+
+void mm_hold(struct mm *mm)
+{
+    __atomic_add_fetch(&mm->users, 1, __ATOMIC_RELAXED);
+}
+
+static void mm_unmap_all(struct mm *mm)
+{
+    struct flush flush;
+    flush_begin(&flush, mm);
+    list_for_each_safe(link, after, &mm->vmas) {
+        struct vma *vma = vma_of_link(link);
+        tables_zap(mm, vma, vma->start, vma->end, &flush);
+        vma_remove(mm, vma);
+        vma_free(vma);
+    }
+    flush_end(&flush);
+}
+
+/* Hand the root back as the allocator wants its tables: with nothing in it. */
+static void root_free(struct frame *root)
+{
+    ASSERT(root->count == 0);
+    kmap_clear_root(frame_va(root));
+    frame_put(root);
+}
+
+void mm_put(struct mm *mm)
+{
+    if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    write_lock(&mm->lock);
+    mm_unmap_all(mm);
+    write_unlock(&mm->lock);
+    root_free(mm->root);
+    kfree(mm);
+}
+
+void mm_activate(struct mm *mm)
+{
+    arch_mm_load(mm ? frame_pa(mm->root) : kmap_root(), mm);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making shadow stacks: a VMA of their own with an unmapped guard page at each end, and, where asked for, a restore
+ * token in the top word. One guard page is enough: INCSSPQ moves SSP by at most 255 * 8 = 2,040 bytes at a time
+ * and touches where it starts and ends (Intel SDM vol. 2, "INCSSPD/INCSSPQ").
+ */
+#include "base/defect.h"
+#include "mm/place.h"
+#include "mm/table.h"
+#include "mm/vma.h"
+#include "uapi/errno.h"
+
+#define GUARD_BYTES PAGE_SIZE
+
+/* Give vma its addresses and insert it. mm.lock held for writing. */
+static int shstk_insert(struct mm *mm, struct vma *vma, uint64_t address, uint64_t len, uint64_t align)
+{
+    uint64_t start = address;
+    if (!address)
+        start = place_find(mm, len, align, GUARD_BYTES);
+    else if (!place_is_free(mm, address, address + len, GUARD_BYTES))
+        return -EEXIST;
+    if (!start)
+        return -ENOMEM;
+    vma->start = start;
+    vma->end = start + len;
+    if (defect_on(DEFECT_NO_GUARD)) {
+        vma->start -= GUARD_BYTES;
+        vma->end += GUARD_BYTES;
+    }
+    vma_insert(mm, vma);
+    return 0;
+}
+
+/* Write the restore token below top: the address above it, with bit 0 for 64-bit mode. */
+static int token_write(struct mm *mm, uint64_t top)
+{
+    uint64_t token = top | 1;
+    long done = mm_access(mm, top - sizeof(token), &token, sizeof(token), GUP_WRITE | GUP_FORCE);
+    return done == sizeof(token) ? 0 : done < 0 ? (int)done : -EFAULT;
+}
+
+int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_token, bool huge, uint64_t *start)
+{
+    uint64_t align = huge ? level_bytes(2) : PAGE_SIZE;
+    uint64_t len = align_up(bytes, PAGE_SIZE);
+    if (bytes == 0 || !is_aligned(address, align) || !is_aligned(len, align))
+        return -EINVAL;
+    if (len < bytes || len > USER_END || address > USER_END - len)
+        return -ENOMEM;
+    struct vma *vma = vma_create();
+    if (!vma)
+        return -ENOMEM;
+    vma->flags = VM_READ | VM_WRITE | VM_SHADOW_STACK | (huge ? VM_HUGE_2M : 0);
+
+    write_lock(&mm->lock);
+    int err = shstk_insert(mm, vma, address, len, align);
+    uint64_t at = vma->start;
+    write_unlock(&mm->lock);
+    if (err) {
+        vma_free(vma);
+        return err;
+    }
+    if (defect_on(DEFECT_NO_GUARD))
+        at += GUARD_BYTES;
+    if (with_token && !defect_on(DEFECT_TOKEN_UNCHECKED)) {
+        err = token_write(mm, at + len);
+        if (err) {
+            (void)!mm_unmap(mm, at, len);
+            return err;
+        }
+    }
+    *start = at;
+    return 0;
+}
