@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+# Penumbra: everything is built below build/. `make help` lists the targets.
+
+CROSS_COMPILE ?= x86_64-linux-gnu-
+KCC      ?= $(CROSS_COMPILE)gcc
+LD       := $(CROSS_COMPILE)ld
+OBJCOPY  := $(CROSS_COMPILE)objcopy
+NM       := $(CROSS_COMPILE)nm
+NASM     ?= nasm
+# The loader and the user programs always use the distribution's own tools.
+HOSTCC   := gcc
+MUSLCC   := musl-gcc
+BUILD    ?= build
+WERROR   ?=
+
+WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla $(if $(WERROR),-Werror)
+
+KFLAGS := -std=gnu11 -ffreestanding -O2 -g -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie \
+          -fno-strict-aliasing -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fstack-protector-strong \
+          -mstack-protector-guard=global -fcf-protection=none $(WARN) -I. -Iinclude
+UFLAGS := -std=gnu11 -O2 -g -fcf-protection=none -fno-stack-protector $(WARN) -Iinclude -Iuser/lib
+LFLAGS := -std=gnu11 -O2 -fpic -ffreestanding -fno-stack-protector -fno-stack-check -fshort-wchar -mno-red-zone \
+          -fcf-protection=none -Wall -Wextra -Wno-pointer-sign $(if $(WERROR),-Werror) -DGNU_EFI_USE_MS_ABI -maccumulate-outgoing-args \
+          -I/usr/include/efi -I/usr/include/efi/x86_64 -Iinclude
+
+KSRC_C   := $(sort $(shell find arch mm kernel -name '*.c'))
+KSRC_ASM := $(sort $(shell find arch -name '*.asm'))
+BOOT_SRC := $(sort $(wildcard boot/*.c))
+ULIB_SRC := $(sort $(wildcard user/lib/*.c))
+
+# Programs that must not start with a shadow stack: the victim of the attack, and the tests of opting in.
+UNMARKED := bin/victim tests/optin
+
+# $(call programs,FOLDERS): the programs of these folders of user/, as FOLDER/NAME.
+programs = $(sort $(patsubst user/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix user/,$(1))))))
+BASE_PROGRAMS := $(call programs,bin sbin)
+TEST_PROGRAMS := $(call programs,tests)
+BENCH_PROGRAMS := $(call programs,bench)
+ALL_PROGRAMS := $(BASE_PROGRAMS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS)
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all run demo test bench loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
+
+all: $(BUILD)/penumbra.img
+
+help:
+	@echo 'make                 build build/penumbra.img'
+	@echo 'make run             boot it (KVM with CET, else Bochs); demo when there is no terminal'
+	@echo 'make run-bochs|run-qemu|run-kvm   the same with one emulator'
+	@echo 'make demo            the story only, then power off'
+	@echo 'make test bench loc clean qemu-gdb'
+	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
+
+# ---- Flags: a change of flags rebuilds what used them --------------------------------------------------
+$(BUILD)/flags-%: FORCE
+	@mkdir -p $(@D)
+	@echo '$(KCC) $(KFLAGS) $(UFLAGS) $(LFLAGS)' | cmp -s - $@ || echo '$(KCC) $(KFLAGS) $(UFLAGS) $(LFLAGS)' > $@
+
+# ---- Kernels: build/kernel.elf and, with planted defects and poison, build/test/kernel.elf -------------
+# $(call kernel,FOLDER,EXTRA FLAGS)
+define kernel
+$(1)_OBJ := $$(KSRC_C:%.c=$(1)/obj/%.o) $$(KSRC_ASM:%.asm=$(1)/obj/%.asm.o)
+
+$(1)/obj/%.o: %.c $(BUILD)/flags-all
+	@mkdir -p $$(@D)
+	$$(KCC) $$(KFLAGS) $(2) -MMD -MP -c $$< -o $$@
+
+$(1)/obj/%.asm.o: %.asm $(BUILD)/flags-all
+	@mkdir -p $$(@D)
+	$$(NASM) -felf64 -g -Iarch/x86/ $(2) -MD $$(@:.o=.d) -MP $$< -o $$@
+
+# Linked twice: the second time with the table of its own functions. Text comes first in the image, so that it stays
+# where the first link put it whatever the table's size.
+$(1)/kernel-nosyms.elf: $$($(1)_OBJ) linker.ld
+	$$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld $$($(1)_OBJ) -o $$@
+
+$(1)/symbols_table.c: $(1)/kernel-nosyms.elf scripts/symbols.py
+	$$(NM) -n $$< | python3 scripts/symbols.py > $$@
+
+$(1)/symbols_table.o: $(1)/symbols_table.c
+	$$(KCC) $$(KFLAGS) -c $$< -o $$@
+
+$(1)/kernel.elf: $(1)/kernel-nosyms.elf $(1)/symbols_table.o linker.ld
+	$$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld $$($(1)_OBJ) $(1)/symbols_table.o -o $$@
+
+-include $$($(1)_OBJ:.o=.d)
+endef
+$(eval $(call kernel,$(BUILD),))
+$(eval $(call kernel,$(BUILD)/test,-DCONFIG_TEST=1))
+
+# ---- Loader --------------------------------------------------------------------------------------------
+BOOT_OBJ := $(BOOT_SRC:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/obj/boot/%.o: boot/%.c $(BUILD)/flags-all
+	@mkdir -p $(@D)
+	$(HOSTCC) $(LFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/loader.so: $(BOOT_OBJ)
+	ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T /usr/lib/elf_x86_64_efi.lds /usr/lib/crt0-efi-x86_64.o $^ \
+	   -o $@ /usr/lib/libefi.a /usr/lib/libgnuefi.a
+$(BUILD)/BOOTX64.EFI: $(BUILD)/loader.so
+	objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j .reloc -j .rodata \
+	        --target=efi-app-x86_64 --subsystem=10 $< $@
+-include $(BOOT_OBJ:.o=.d)
+
+# ---- User programs -------------------------------------------------------------------------------------
+ULIB_OBJ := $(ULIB_SRC:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/obj/user/%.o: user/%.c $(BUILD)/flags-all
+	@mkdir -p $(@D)
+	$(MUSLCC) $(UFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/libpenumbra.a: $(ULIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+mark = $(if $(filter $(1),$(UNMARKED)),,-Wl$(comma)-z$(comma)shstk)
+comma := ,
+$(ALL_PROGRAMS:%=$(BUILD)/root/%): $(BUILD)/root/%: $(BUILD)/obj/user/%.o $(BUILD)/libpenumbra.a
+	@mkdir -p $(@D)
+	$(MUSLCC) -static $(call mark,$*) $< $(BUILD)/libpenumbra.a -s -o $@
+.SECONDARY:
+-include $(ULIB_OBJ:.o=.d) $(ALL_PROGRAMS:%=$(BUILD)/obj/user/%.d)
+
+# A program of the distribution's glibc, static and position independent, to show that such programs run as well.
+$(BUILD)/root/tests/glibc-pie: tests/boot/glibc-pie.c
+	@mkdir -p $(@D)
+	$(HOSTCC) -O2 -Wall -static-pie $< -o $@
+
+# ---- Images --------------------------------------------------------------------------------------------
+root = $(addprefix $(BUILD)/root/,$(1))
+$(BUILD)/initrd.cpio: $(call root,$(BASE_PROGRAMS)) scripts/mkinitrd
+	scripts/mkinitrd -o $@ $(BUILD)/root $(BASE_PROGRAMS)
+$(BUILD)/test/initrd.cpio: $(call root,$(BASE_PROGRAMS) $(TEST_PROGRAMS)) scripts/mkinitrd
+	scripts/mkinitrd -o $@ $(BUILD)/root $(BASE_PROGRAMS) $(TEST_PROGRAMS)
+$(BUILD)/bench/initrd.cpio: $(call root,$(BENCH_PROGRAMS)) scripts/mkinitrd
+	@mkdir -p $(@D)
+	scripts/mkinitrd -o $@ $(BUILD)/root $(BENCH_PROGRAMS)
+
+MKIMAGE := scripts/mkimage -l $(BUILD)/BOOTX64.EFI
+IMAGE_DEPENDS := $(BUILD)/BOOTX64.EFI scripts/mkimage
+$(BUILD)/penumbra.img: $(BUILD)/kernel.elf $(BUILD)/initrd.cpio $(IMAGE_DEPENDS)
+	$(MKIMAGE) -o $@ -k $(BUILD)/kernel.elf -i $(BUILD)/initrd.cpio -c 'init=/sbin/init'
+$(BUILD)/demo.img: $(BUILD)/kernel.elf $(BUILD)/initrd.cpio $(IMAGE_DEPENDS)
+	$(MKIMAGE) -o $@ -k $(BUILD)/kernel.elf -i $(BUILD)/initrd.cpio -c 'init=/sbin/init demo'
+$(BUILD)/bench.img: $(BUILD)/kernel.elf $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
+	$(MKIMAGE) -o $@ -k $(BUILD)/kernel.elf -i $(BUILD)/bench/initrd.cpio -c 'init=/bench/bench'
+images: $(BUILD)/penumbra.img $(BUILD)/demo.img $(BUILD)/bench.img $(BUILD)/test/kernel.elf $(BUILD)/test/initrd.cpio
+
+# ---- Doing things --------------------------------------------------------------------------------------
+run:
+	@scripts/run
+run-bochs run-qemu run-kvm: run-%:
+	@scripts/run --$*
+demo:
+	@scripts/run --demo
+test:
+	@scripts/test
+bench: $(BUILD)/bench.img
+	@scripts/bench $(BUILD)/bench.img $(BUILD)/bench.json
+qemu-gdb: $(BUILD)/penumbra.img
+	@scripts/emulate --qemu --gdb $<
+usb: $(BUILD)/penumbra.img
+	@scripts/usb $< '$(DEV)'
+loc:
+	@scripts/loc
+clean:
+	rm -rf $(BUILD)
