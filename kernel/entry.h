@@ -30,6 +30,9 @@ struct refusal {
  */
 void entry_refused(struct trap_frame *frame, const struct refusal *why);
 
+/* First thing a new user task does on its own stack, interrupts off: finish the switch that led to it. */
+void entry_task_begin(void);
+
 /* On the way back to user mode after arch_request_user_return(): signals, reschedule. Interrupts on. */
 void entry_user_return(struct trap_frame *frame);
 

@@ -91,6 +91,7 @@ void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes);
 /* Set *entry to new if it still is old (LOCK CMPXCHG); false, with nothing changed, when it is not. */
 MUST_CHECK bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new);
 
+bool arch_has_1g_pages(void);
 void arch_page_zero(void *page);            /* 4 KiB, page aligned */
 void arch_page_copy(void *to, const void *from);
 

@@ -28,21 +28,33 @@
 
 struct spinlock {
     uint32_t held;              /* 1 while held */
-    uint32_t owner;             /* CPU that holds it, for assertions */
 };
 
-#define SPINLOCK_INIT { 0, 0 }
+#define SPINLOCK_INIT { 0 }
 
-void spin_lock(struct spinlock *lock);
-void spin_unlock(struct spinlock *lock);
-MUST_CHECK bool spin_trylock(struct spinlock *lock);
-bool spin_is_held(const struct spinlock *lock);     /* by this CPU */
+void spin_wait(struct spinlock *lock);      /* the slow half of spin_lock() */
+
+static inline void spin_lock(struct spinlock *lock)
+{
+    if (__builtin_expect(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE), 0))
+        spin_wait(lock);
+}
+
+static inline void spin_unlock(struct spinlock *lock)
+{
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+}
+
+static inline bool spin_is_held(const struct spinlock *lock)
+{
+    return __atomic_load_n(&lock->held, __ATOMIC_RELAXED);
+}
 
 /* The same with interrupts off meanwhile; the result goes back to spin_unlock_irq(). */
 MUST_CHECK uint64_t spin_lock_irq(struct spinlock *lock);
 void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state);
 
-/* Many readers or one writer. */
+/* Many readers or one writer. A waiting writer keeps new readers out. */
 struct rwlock {
     int32_t  count;             /* readers inside, or -1 for the writer */
     uint32_t writers_waiting;
@@ -54,7 +66,5 @@ void read_lock(struct rwlock *lock);
 void read_unlock(struct rwlock *lock);
 void write_lock(struct rwlock *lock);
 void write_unlock(struct rwlock *lock);
-bool rwlock_is_held(const struct rwlock *lock);     /* by anyone, either way */
-bool rwlock_is_write_held(const struct rwlock *lock);
 
 #endif

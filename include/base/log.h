@@ -17,6 +17,10 @@ struct log_sink {
     struct log_sink *next;
 };
 void log_sink_register(struct log_sink *sink);
+/* Text to the same devices, but not into the ring: what programs write to the console. */
+void console_write(const char *text, size_t len_bytes);
+/* Only for panic(): print from now on whoever holds the lock. */
+void log_panic_begin(void);
 
 /* Copy at most size bytes of the ring, oldest first, to buffer; returns the count. */
 size_t log_read(char *buffer, size_t size);

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame allocator: a buddy allocator over all RAM, with two quick stocks in front of it.
+ *
+ * A free block of 2^order frames is naturally aligned and headed by its first frame, which is in the list of its order.
+ * Single frames come and go through `singles`; page tables through `tables`, whose frames are all zero, since an empty table is
+ * what its owner hands back. Frames in a stock count as free.
+ */
+#include "mm/frame.h"
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/panic.h"
+#include "base/string.h"
+#include "boot_info.h"
+#include "mm/slab.h"
+
+#define ORDERS      19
+#define NO_PFN      0xffffffffu
+#define LOW_BYTES   0x100000ull         /* the first MiB stays the firmware's (and the trampoline's) */
+#define STOCK_MAX   64
+#define POISON      0x5a5a5a5a5a5a5a5aull
+
+static struct frame *frames;            /* [I] indexed by pfn */
+static uint64_t      frame_limit;       /* [I] pfns below this have a struct frame */
+static struct boot_range high_ranges[64];   /* RAM that the early map does not reach, for frame_init_high() */
+static unsigned      high_count;
+
+static struct spinlock frame_lock = SPINLOCK_INIT;
+static uint32_t heads[ORDERS];          /* [F] first free block of each order */
+static uint64_t free_count, total_count;            /* [F] */
+static uint64_t used_by_kind[FRAME_KIND_COUNT];     /* atomic */
+
+struct stock {
+    unsigned      count;                /* [F] */
+    struct frame *frame[STOCK_MAX];     /* [F] */
+};
+static struct stock singles, tables;
+
+/* ---- pfn and frame ------------------------------------------------------------------------------------ */
+
+struct frame *pfn_to_frame(uint64_t pfn)
+{
+    if (__builtin_expect(pfn >= frame_limit, 0))
+        panic("page frame number %#lx is no RAM", (unsigned long)pfn);
+    return frames + pfn;
+}
+
+bool pfn_is_ram(uint64_t pfn)
+{
+    return pfn < frame_limit && frames[pfn].kind != FRAME_RESERVED;
+}
+
+uint64_t frame_pfn(const struct frame *frame)
+{
+    return (uint64_t)(frame - frames);
+}
+
+uint32_t frame_refs(const struct frame *frame)
+{
+    return __atomic_load_n(&frame->refs, __ATOMIC_ACQUIRE);
+}
+
+const char *frame_kind_name(enum frame_kind kind)
+{
+    static const char *const names[FRAME_KIND_COUNT] = {
+        "reserved", "free", "anon", "shstk", "table", "file", "slab", "kernel",
+    };
+    return names[kind];
+}
+
+/* ---- Buddies. frame_lock is held. --------------------------------------------------------------------- */
+
+static void list_push(uint32_t pfn, unsigned order)
+{
+    struct frame *frame = frames + pfn;
+    frame->order = (uint8_t)order;
+    frame->free.prev_pfn = NO_PFN;
+    frame->free.next_pfn = heads[order];
+    if (heads[order] != NO_PFN)
+        frames[heads[order]].free.prev_pfn = pfn;
+    heads[order] = pfn;
+}
+
+static void list_take(uint32_t pfn)
+{
+    struct frame *frame = frames + pfn;
+    if (frame->free.prev_pfn == NO_PFN)
+        heads[frame->order] = frame->free.next_pfn;
+    else
+        frames[frame->free.prev_pfn].free.next_pfn = frame->free.next_pfn;
+    if (frame->free.next_pfn != NO_PFN)
+        frames[frame->free.next_pfn].free.prev_pfn = frame->free.prev_pfn;
+    frame->order = ORDERS;              /* no longer the head of a free block */
+}
+
+/* Is the block at pfn free as one block of just this order? */
+static bool block_is_free(uint64_t pfn, unsigned order)
+{
+    return pfn < frame_limit && frames[pfn].kind == FRAME_FREE && frames[pfn].order == order;
+}
+
+static void buddy_free(uint32_t pfn, unsigned order)
+{
+    while (order + 1 < ORDERS && block_is_free(pfn ^ (1u << order), order)) {
+        list_take(pfn ^ (1u << order));
+        pfn &= ~(1u << order);
+        order++;
+    }
+    list_push(pfn, order);
+}
+
+/* The first pfn of a block, NO_PFN when there is none that large. The upper halves of a larger one are used first. */
+static uint32_t buddy_alloc(unsigned order)
+{
+    unsigned have = order;
+    while (have < ORDERS && heads[have] == NO_PFN)
+        have++;
+    if (have == ORDERS)
+        return NO_PFN;
+    uint32_t pfn = heads[have];
+    list_take(pfn);
+    while (have > order) {
+        have--;
+        list_push(pfn, have);
+        pfn += 1u << have;
+    }
+    return pfn;
+}
+
+/* Both stocks back to the buddies, so that blocks can form. */
+static void stocks_drain(void)
+{
+    while (singles.count)
+        buddy_free((uint32_t)frame_pfn(singles.frame[--singles.count]), 0);
+    while (tables.count)
+        buddy_free((uint32_t)frame_pfn(tables.frame[--tables.count]), 0);
+}
+
+/* ---- Poison (test build) ------------------------------------------------------------------------------ */
+
+#ifdef CONFIG_TEST
+static void poison(struct frame *frame)
+{
+    uint64_t *words = frame_va(frame);
+    for (size_t i = 0; i < PAGE_SIZE / 8; i++)
+        words[i] = POISON;
+}
+
+/* Was a free frame written to? Frames never handed out yet hold anything, so only the ends of a poisoned one are compared. */
+static void poison_check(struct frame *frame)
+{
+    const uint64_t *words = frame_va(frame);
+    if (words[0] != POISON)
+        return;
+    for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
+        if (words[i] != POISON)
+            panic("free frame %#lx was written to at offset %#lx", (unsigned long)frame_pfn(frame), (unsigned long)i * 8);
+    }
+}
+
+static void zero_check(struct frame *frame)
+{
+    const uint64_t *words = frame_va(frame);
+    for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
+        if (words[i])
+            panic("page table %#lx was freed with entry %lu in it", (unsigned long)frame_pfn(frame), (unsigned long)i);
+    }
+}
+#else
+static void poison(struct frame *frame) { (void)frame; }
+static void poison_check(struct frame *frame) { (void)frame; }
+static void zero_check(struct frame *frame) { (void)frame; }
+#endif
+
+/* ---- Allocation --------------------------------------------------------------------------------------- */
+
+static void frame_begin(struct frame *frame, enum frame_kind kind)
+{
+    ASSERT(frame->kind == FRAME_FREE && frame->refs == 0);
+    frame->kind = (uint8_t)kind;
+    frame->count = 0;
+    frame->refs = 1;
+}
+
+/* One frame off the singles, the buddies or, last, the tables. frame_lock is held. */
+static struct frame *single_take(void)
+{
+    if (singles.count)
+        return singles.frame[--singles.count];
+    uint32_t pfn = buddy_alloc(0);
+    if (pfn != NO_PFN)
+        return frames + pfn;
+    return tables.count ? tables.frame[--tables.count] : NULL;
+}
+
+struct frame *frame_alloc(enum frame_kind kind)
+{
+    if (failpoint_hit())
+        return NULL;
+    spin_lock(&frame_lock);
+    struct frame *frame = single_take();
+    if (frame) {
+        free_count--;
+        frame_begin(frame, kind);
+    }
+    spin_unlock(&frame_lock);
+    if (!frame)
+        return slab_reclaim() ? frame_alloc(kind) : NULL;
+    __atomic_add_fetch(&used_by_kind[kind], 1, __ATOMIC_RELAXED);
+    poison_check(frame);
+    return frame;
+}
+
+/* A table off its stock, all zero already; NULL when the stock is empty. */
+static struct frame *table_take(void)
+{
+    spin_lock(&frame_lock);
+    struct frame *frame = tables.count ? tables.frame[--tables.count] : NULL;
+    if (frame) {
+        free_count--;
+        frame_begin(frame, FRAME_TABLE);
+    }
+    spin_unlock(&frame_lock);
+    if (frame)
+        __atomic_add_fetch(&used_by_kind[FRAME_TABLE], 1, __ATOMIC_RELAXED);
+    return frame;
+}
+
+struct frame *frame_alloc_zeroed(enum frame_kind kind)
+{
+    if (kind == FRAME_TABLE && __atomic_load_n(&tables.count, __ATOMIC_RELAXED)) {
+        if (failpoint_hit())
+            return NULL;
+        struct frame *table = table_take();
+        if (table)
+            return table;
+    }
+    struct frame *frame = frame_alloc(kind);
+    if (frame)
+        arch_page_zero(frame_va(frame));
+    return frame;
+}
+
+struct frame *frame_alloc_block(enum frame_kind kind, unsigned order)
+{
+    if (failpoint_hit())
+        return NULL;
+    spin_lock(&frame_lock);
+    uint32_t pfn = buddy_alloc(order);
+    if (pfn == NO_PFN) {
+        stocks_drain();
+        pfn = buddy_alloc(order);
+    }
+    if (pfn != NO_PFN) {
+        for (uint32_t i = 0; i < 1u << order; i++)
+            frame_begin(frames + pfn + i, kind);
+        free_count -= 1ull << order;
+    }
+    spin_unlock(&frame_lock);
+    if (pfn == NO_PFN)
+        return NULL;
+    __atomic_add_fetch(&used_by_kind[kind], 1ull << order, __ATOMIC_RELAXED);
+    return frames + pfn;
+}
+
+/* ---- References --------------------------------------------------------------------------------------- */
+
+void frame_get(struct frame *frame)
+{
+    uint32_t refs = __atomic_fetch_add(&frame->refs, 1, __ATOMIC_RELAXED);
+    ASSERT(refs != 0 && refs != 0xffffffffu);
+}
+
+/* The last reference is gone. */
+static void frame_free(struct frame *frame)
+{
+    enum frame_kind kind = frame->kind;
+    ASSERT(kind != FRAME_FREE && kind != FRAME_RESERVED);
+    bool zero = kind == FRAME_TABLE && frame->count == 0;
+    if (zero)
+        zero_check(frame);
+    else
+        poison(frame);
+    __atomic_sub_fetch(&used_by_kind[kind], 1, __ATOMIC_RELAXED);
+    spin_lock(&frame_lock);
+    frame->kind = FRAME_FREE;
+    frame->order = ORDERS;
+    struct stock *stock = zero ? &tables : &singles;
+    if (stock->count < STOCK_MAX)
+        stock->frame[stock->count++] = frame;
+    else
+        buddy_free((uint32_t)frame_pfn(frame), 0);
+    free_count++;
+    spin_unlock(&frame_lock);
+}
+
+void frame_put(struct frame *frame)
+{
+    uint32_t refs = __atomic_sub_fetch(&frame->refs, 1, __ATOMIC_ACQ_REL);
+    ASSERT(refs != 0xffffffffu);
+    if (refs == 0)
+        frame_free(frame);
+}
+
+void frame_get_many(struct frame *first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        frame_get(first + i);
+}
+
+void frame_put_many(struct frame *first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        frame_put(first + i);
+}
+
+/* ---- Start-up ----------------------------------------------------------------------------------------- */
+
+static bool memory_is_ours(const struct boot_memory *memory)
+{
+    return memory->type == BOOT_MEMORY_CONVENTIONAL || memory->type == BOOT_MEMORY_LOADER_CODE ||
+           memory->type == BOOT_MEMORY_LOADER_DATA || memory->type == BOOT_MEMORY_BOOT_SERVICES_CODE ||
+           memory->type == BOOT_MEMORY_BOOT_SERVICES_DATA;
+}
+
+typedef void (*memory_visitor)(const struct boot_info *info, uint64_t start, uint64_t end);
+
+static void for_each_ram(const struct boot_info *info, memory_visitor visit)
+{
+    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)), *end = at + info->memory_map.bytes;
+    for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
+        const struct boot_memory *memory = (const void *)at;
+        uint64_t start = max_u64(memory->start, LOW_BYTES), stop = memory->start + memory->page_count * PAGE_SIZE;
+        if (memory_is_ours(memory) && start < stop)
+            visit(info, start, stop);
+    }
+}
+
+static void limit_visit(const struct boot_info *info, uint64_t start, uint64_t end)
+{
+    (void)info, (void)start;
+    frame_limit = max_u64(frame_limit, end >> PAGE_SHIFT);
+}
+
+/* The frame array's place: the top of the largest range that the early map reaches, clear of image and initrd. */
+static uint64_t array_bytes, array_start, array_room;
+
+static void array_visit(const struct boot_info *info, uint64_t start, uint64_t end)
+{
+    const struct boot_range *keep[] = { &info->kernel, &info->initrd };
+    end = min_u64(end, arch_early_map_end());
+    for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+        uint64_t from = keep[i]->start, to = align_up(from + keep[i]->bytes, PAGE_SIZE);
+        if (from < end && to > start) {         /* take the larger side */
+            if (from > start && from - start > (end > to ? end - to : 0))
+                end = from;
+            else
+                start = to;
+        }
+    }
+    if (start < end && end - start > array_room) {
+        array_room = end - start;
+        array_start = align_down(end - min_u64(array_bytes, end - start), PAGE_SIZE);
+    }
+}
+
+static bool pfn_is_kept(const struct boot_info *info, uint64_t pfn)
+{
+    const struct boot_range array = { array_start, array_bytes };
+    const struct boot_range *keep[] = { &info->kernel, &info->initrd, &array };
+    for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+        uint64_t first = keep[i]->start >> PAGE_SHIFT;
+        uint64_t end = align_up(keep[i]->start + keep[i]->bytes, PAGE_SIZE) >> PAGE_SHIFT;
+        if (pfn >= first && pfn < end)
+            return true;
+    }
+    return false;
+}
+
+/* Give [pfn, end) to the buddies in the largest aligned blocks that fit. */
+static void run_release(uint64_t pfn, uint64_t end)
+{
+    for (uint64_t i = pfn; i < end; i++) {
+        frames[i].kind = FRAME_FREE;
+        frames[i].order = ORDERS;
+    }
+    free_count += end - pfn;
+    total_count += end - pfn;
+    while (pfn < end) {
+        unsigned order = pfn ? (unsigned)__builtin_ctzll(pfn) : ORDERS - 1;
+        order = order < ORDERS ? order : ORDERS - 1;
+        while (pfn + (1ull << order) > end)
+            order--;
+        buddy_free((uint32_t)pfn, order);
+        pfn += 1ull << order;
+    }
+}
+
+static void range_release(const struct boot_info *info, uint64_t start, uint64_t end)
+{
+    uint64_t pfn = align_up(start, PAGE_SIZE) >> PAGE_SHIFT, stop = end >> PAGE_SHIFT;
+    while (pfn < stop) {
+        uint64_t run = pfn;
+        while (run < stop && !pfn_is_kept(info, run))
+            run++;
+        if (run > pfn)
+            run_release(pfn, run);
+        pfn = run + 1;
+    }
+}
+
+static void release_visit(const struct boot_info *info, uint64_t start, uint64_t end)
+{
+    uint64_t reach = arch_early_map_end();
+    if (start < reach)
+        range_release(info, start, min_u64(end, reach));
+    if (end > reach && high_count < ARRAY_SIZE(high_ranges)) {
+        uint64_t from = max_u64(start, reach);
+        high_ranges[high_count++] = (struct boot_range){ from, end - from };
+    }
+}
+
+void frame_init(const struct boot_info *info)
+{
+    for_each_ram(info, limit_visit);
+    array_bytes = align_up(frame_limit * sizeof(struct frame), PAGE_SIZE);
+    for_each_ram(info, array_visit);
+    if (array_room < array_bytes)
+        panic("no memory for the frame array: %lu KiB wanted", (unsigned long)(array_bytes >> 10));
+    frames = arch_phys_to_virt(paddr(array_start));
+    memset(frames, 0, frame_limit * sizeof(struct frame));
+    for (unsigned i = 0; i < ORDERS; i++)
+        heads[i] = NO_PFN;
+    for_each_ram(info, release_visit);
+}
+
+void frame_init_high(void)
+{
+    for (unsigned i = 0; i < high_count; i++)
+        run_release(align_up(high_ranges[i].start, PAGE_SIZE) >> PAGE_SHIFT,
+                    (high_ranges[i].start + high_ranges[i].bytes) >> PAGE_SHIFT);
+    log_line("memory: %lu MiB free", (unsigned long)(free_count >> (20 - PAGE_SHIFT)));
+}
+
+void frame_release_range(paddr_t start, uint64_t bytes)
+{
+    uint64_t pfn = align_up(start.v, PAGE_SIZE) >> PAGE_SHIFT, end = (start.v + bytes) >> PAGE_SHIFT;
+    spin_lock(&frame_lock);
+    if (pfn < end)
+        run_release(pfn, end);
+    spin_unlock(&frame_lock);
+}
+
+void frame_stats(struct frame_stats *stats)
+{
+    spin_lock(&frame_lock);
+    stats->total = total_count;
+    stats->free = free_count;
+    spin_unlock(&frame_lock);
+    for (int kind = 0; kind < FRAME_KIND_COUNT; kind++)
+        stats->used[kind] = __atomic_load_n(&used_by_kind[kind], __ATOMIC_RELAXED);
+}
