@@ -49,14 +49,14 @@ MUST_CHECK int file_open(const char *cwd, const char *path, unsigned flags, unsi
 /* Read from a regular file into kernel memory (exec, tests); bytes read or negative errno. */
 MUST_CHECK long file_read_kernel(struct file *file, void *to, size_t len, uint64_t position);
 
+bool file_is_executable(struct file *file);
+
 /* The path calls: 0 or negative errno. Paths are kernel strings, joined to cwd when relative. */
 int path_stat(const char *cwd, const char *path, bool follow, struct linux_stat *stat);
 int path_unlink(const char *cwd, const char *path, bool directory);
 int path_mkdir(const char *cwd, const char *path, unsigned mode);
-int path_rename(const char *cwd, const char *from, const char *to);
 int path_symlink(const char *cwd, const char *target, const char *path);
 long path_readlink(const char *cwd, const char *path, char *to, size_t size);
-int path_access(const char *cwd, const char *path, unsigned mode);
 /* Normalise path (joined to cwd) without looking anything up: "/a/./b/../c" -> "/a/c". -ENAMETOOLONG. */
 int path_normalise(const char *cwd, const char *path, char *to, size_t size);
 
@@ -69,7 +69,7 @@ struct files {
     struct spinlock lock;
     struct file *file[FILES_MAX];           /* [L] */
     uint64_t cloexec[FILES_MAX / 64];       /* [L] */
-    uint32_t limit;                         /* [L] first free search hint: descriptors in use lie below */
+    int      end;                           /* [L] descriptors in use lie below */
     char cwd[PATH_MAX_BYTES];               /* [L] */
 };
 
@@ -81,12 +81,13 @@ void files_close_on_exec(struct files *files);
 /* The file behind fd with a reference, or NULL (-EBADF). */
 MUST_CHECK struct file *files_get(struct files *files, int fd);
 /* Put file (the table takes over the caller's reference) at the lowest free descriptor >= from; the descriptor or -EMFILE. */
+/* Put file (NULL: nothing) at fd; what was there goes to the caller. fd lies below FILES_MAX. */
+MUST_CHECK struct file *files_replace(struct files *files, struct file *file, int fd, bool cloexec);
+/* The close-on-exec flag of fd before, -EBADF; set it unless set is negative. */
+int files_cloexec(struct files *files, int fd, int set);
 MUST_CHECK int files_add(struct files *files, struct file *file, int from, bool cloexec);
 
-/* The file system calls of kernel/syscall_file.c fill the system-call table through kernel/syscall.h. */
-
-/* Set-up: mount the RAM file system, /dev, /proc; unpack the newc cpio in memory. 0 or -EINVAL/-ENOMEM with a log line. */
-void fs_init(void);
+/* kernel/cpio.c: unpack a newc archive into the RAM file system. 0, or -EINVAL or -ENOMEM with a log line. */
 MUST_CHECK int initrd_unpack(const void *cpio, size_t bytes);
 
 #endif

@@ -138,6 +138,12 @@ void arch_task_init_user(struct arch_task *task, const struct trap_frame *frame)
 /* Make a new task, once switched to, call function(argument) with interrupts off; it must never return. */
 void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), void *argument);
 
+/* Leave the kernel for user mode through *frame, which lies at the top of the running task's stack. */
+NORETURN void arch_enter_user(struct trap_frame *frame);
+/* Make the context that runs since boot count as task's. */
+void arch_task_begin(struct arch_task *arch, struct task *task);
+uint64_t arch_boot_stack_top(void);
+
 /* The running task's saved user state, at the top of its kernel stack. */
 struct trap_frame *arch_user_frame(struct arch_task *task);
 

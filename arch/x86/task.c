@@ -29,7 +29,8 @@ void arch_task_init_user(struct arch_task *task, const struct trap_frame *frame)
 
 void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), void *argument)
 {
-    struct switch_frame *begin = (struct switch_frame *)task->kernel_stack_top - 1;
+    /* below where its user state may come to lie, should it become a user task */
+    struct switch_frame *begin = (struct switch_frame *)arch_user_frame(task) - 1;
     *begin = (struct switch_frame){ .rbx = (uint64_t)argument, .r12 = (uint64_t)function, .rip = (uint64_t)kernel_task_begin };
     task->kernel_sp = (uint64_t)begin;
 }
@@ -39,6 +40,25 @@ void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp)
     *frame = (struct trap_frame){
         .vector = TRAP_SYSCALL, .rip = rip, .cs = USER_CS, .rflags = RFLAGS_IF | 2, .rsp = rsp, .ss = USER_DS,
     };
+}
+
+void arch_enter_user(struct trap_frame *frame)
+{
+    __asm__ volatile("mov %0, %%rsp; jmp trap_return" : : "r"(frame) : "memory");
+    __builtin_unreachable();
+}
+
+void arch_task_begin(struct arch_task *arch, struct task *task)
+{
+    gdt_set_kernel_stack(arch->kernel_stack_top);
+    percpu()->task = task;
+    percpu()->pid = arch->pid;
+}
+
+uint64_t arch_boot_stack_top(void)
+{
+    extern char boot_stack_top[];
+    return (uint64_t)boot_stack_top;
 }
 
 void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *next_task)

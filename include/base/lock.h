@@ -12,7 +12,8 @@
  *                     two address spaces (fork): the parent's, then the child's
  *   inode.lock        one file's contents and names
  *   files.lock        a process's file table
- *   process.lock      children, signal state
+ *   tasks_lock        the process tree (irq)
+ *   process.lock      a process's memory, files and signals (irq)
  *   frame.table_lock  the entries of one table page; two of them: the parent process's first, then the child's;
  *                     of one process, a table before the tables below it
  *   slab.lock         one size class

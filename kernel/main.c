@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's own main program: everything brought up in order, then init started. */
+#include "base/defect.h"
+#include "base/log.h"
+#include "base/panic.h"
+#include "base/string.h"
+#include "boot_info.h"
+#include "kernel/cmdline.h"
+#include "kernel/console.h"
+#include "kernel/devices.h"
+#include "kernel/entry.h"
+#include "kernel/file.h"
+#include "kernel/task.h"
+#include "mm/frame.h"
+#include "mm/kmap.h"
+#include "uapi/fcntl.h"
+
+static struct task idle;                /* the boot context: its stack is the boot stack */
+static const struct boot_info *boot_info;
+
+static void memory_start(const struct boot_info *info)
+{
+    frame_init(info);
+    kmap_init(info);
+    frame_init_high();
+    mm_init();
+}
+
+static void initrd_start(const struct boot_info *info)
+{
+    if (initrd_unpack(arch_phys_to_virt(paddr(info->initrd.start)), info->initrd.bytes))
+        log_line("initrd: going on with what could be unpacked");
+    frame_release_range(paddr(info->initrd.start), align_up(info->initrd.bytes, PAGE_SIZE));
+}
+
+static void defect_start(void)
+{
+    char name[32];
+    if (cmdline_get("defect", name, sizeof(name)) && defect_set(name))
+        log_line("defect: there is no planted defect \"%s\" in this build", name);
+}
+
+/* Descriptors 0, 1 and 2. */
+static void stdio_open(struct files *files)
+{
+    struct file *console;
+    if (file_open("/", "/dev/console", O_RDWR, 0, &console))
+        panic("/dev/console cannot be opened");
+    for (int fd = 0; fd < 3; fd++) {
+        file_hold(console);
+        if (files_add(files, console, 0, false) != fd)
+            panic("no descriptors for init");
+    }
+    file_put(console);
+}
+
+/* Process 1, in kernel mode on its own stack: become init=, or say why not. */
+static void init_start(void *unused)
+{
+    (void)unused;
+    entry_task_begin();
+    arch_irq_enable();
+    static const char *const envp[] = { "HOME=/", "TERM=linux", "PATH=/sbin:/bin", NULL };
+    char path[256] = "/sbin/init";
+    const char *argv[INIT_ARGS_MAX];
+    cmdline_get("init", path, sizeof(path));
+    argv[0] = path;
+    cmdline_init_args(argv, 1);
+    struct task *task = task_current();
+    struct trap_frame *frame = arch_user_frame(&task->arch);
+    int err = process_exec(path, argv, envp, frame);
+    if (err) {
+        log_line("init: %s cannot be run (error %d%s)", path, -err, err == -2 ? ", not found" : err == -8 ? ", not a static x86-64 program" : "");
+        arch_power_off();
+    }
+    log_line("boot: loader to init %lu instructions", (unsigned long)(arch_cycles() - boot_info->loader_tsc));
+    arch_enter_user(frame);
+}
+
+static void process_one_start(void)
+{
+    struct process *process = process_create();
+    if (!process || !(process->files = files_create()))
+        panic("no memory for init");
+    struct task *task = process_task(process);
+    stdio_open(process->files);
+    process_publish(process, NULL);
+    arch_fpu_reset(&task->arch);
+    arch_task_init_kernel(&task->arch, init_start, NULL);
+    sched_add(task);
+}
+
+void kernel_main(const struct boot_info *info)
+{
+    boot_info = info;
+    cmdline_init(arch_phys_to_virt(paddr(info->cmdline.start)));
+    console_early_init();
+    log_line("Penumbra: a small kernel with shadow stacks");
+    log_line("cmdline: %s", cmdline_text());
+    memory_start(info);
+    arch_init(info);
+    console_init(info);
+    shstk_init();
+    devices_init();
+    initrd_start(info);
+    defect_start();
+    idle.arch.kernel_stack_top = arch_boot_stack_top();
+    sched_init(&idle);
+    arch_task_begin(&idle.arch, &idle);
+    process_one_start();
+    arch_timer_start();
+    sched_idle();
+}

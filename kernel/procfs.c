@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc. A text file is written into memory when it is opened and shows that moment; a process may be gone by the time it is
+ * read. mem is no text: it reaches into the process itself.
+ */
+#include "kernel/procfs.h"
+
+#include "base/defect.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "base/trace.h"
+#include "kernel/cmdline.h"
+#include "kernel/task.h"
+#include "mm/frame.h"
+#include "mm/kmap.h"
+#include "mm/slab.h"
+#include "uapi/errno.h"
+#include "uapi/fcntl.h"
+#include "uapi/mman.h"
+#include "uapi/stat.h"
+
+/* ---- Growing text ------------------------------------------------------------------------------------- */
+
+struct text {
+    char  *bytes;
+    size_t len, room;
+    bool   failed;              /* memory ran out */
+    const struct proc_file *node;
+};
+
+static void text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+static void text_printf(struct text *text, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    size_t len = min_u64((uint64_t)vsnprintf(line, sizeof(line), format, args), sizeof(line) - 1);
+    va_end(args);
+    if (text->len + len > text->room && !text->failed) {
+        size_t room = max_u64(text->room * 2, 2048);
+        char *bytes = kmalloc(room);
+        text->failed = !bytes;
+        if (bytes) {
+            memcpy(bytes, text->bytes, text->len);
+            kfree(text->bytes);
+            text->bytes = bytes;
+            text->room = room;
+        }
+    }
+    if (!text->failed) {
+        memcpy(text->bytes + text->len, line, len);
+        text->len += len;
+    }
+}
+
+/* ---- Files of a process ------------------------------------------------------------------------------- */
+
+static const char *level_name(int level)
+{
+    return level == 3 ? "1G" : level == 2 ? "2M" : "4K";
+}
+
+static void show_ptes(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process;
+    struct leaf leaf;
+    for (uint64_t va = 0; mm && mm_next_leaf(mm, va, &leaf); va = leaf.va + level_bytes(leaf.level))
+        text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", (unsigned long)leaf.va, level_name(leaf.level),
+                    (unsigned long)leaf.pte.raw, !!(leaf.pte.raw & PTE_W), !!(leaf.pte.raw & PTE_D),
+                    !!(leaf.pte.raw & PTE_COW), leaf.state, (unsigned long)leaf.pfn, leaf.refs);
+}
+
+static void show_maps(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process;
+    struct vma vma;
+    char name[128];
+    for (uint64_t va = 0; mm && mm_next_vma(mm, va, &vma, name, sizeof(name)); va = vma.end)
+        text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %26s%s\n", (unsigned long)vma.start, (unsigned long)vma.end,
+                    vma.flags & VM_READ ? 'r' : '-', vma.flags & VM_WRITE ? 'w' : '-', vma.flags & VM_EXEC ? 'x' : '-',
+                    vma.flags & VM_SHARED ? 's' : 'p', (unsigned long)(vma.source_page << PAGE_SHIFT), "", name);
+}
+
+static int parent_pid(struct process *process)
+{
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    int pid = process->parent ? process->parent->pid : 0;
+    spin_unlock_irq(&tasks_lock, irq);
+    return pid;
+}
+
+/* The name and shadow-stack features of the process's first task; false for a zombie. */
+static bool task_peek(struct process *process, char name[TASK_NAME_BYTES], uint64_t *features)
+{
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    bool alive = !list_empty(&process->threads);
+    if (alive) {
+        memcpy(name, process_task(process)->name, TASK_NAME_BYTES);
+        *features = process_task(process)->shstk_features;
+    }
+    spin_unlock_irq(&tasks_lock, irq);
+    return alive;
+}
+
+static void show_status(struct text *text, struct process *process, struct mm *mm)
+{
+    char name[TASK_NAME_BYTES] = "?";
+    uint64_t features = 0;
+    (void)task_peek(process, name, &features);
+    text_printf(text, "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t1\n",
+                name, process_state_letter(process), process->pid, process->pid, parent_pid(process),
+                (unsigned long)(mm ? mm->resident * 4 : 0));
+    text_printf(text, "x86_Thread_features: %s%s\n", features & ARCH_SHSTK_SHSTK ? "shstk " : "",
+                features & ARCH_SHSTK_WRSS ? "wrss " : "");
+    text_printf(text, "x86_Thread_features_locked: %s%s\n", process->shstk_locked & ARCH_SHSTK_SHSTK ? "shstk " : "",
+                process->shstk_locked & ARCH_SHSTK_WRSS ? "wrss " : "");
+}
+
+static void show_stat(struct text *text, struct process *process, struct mm *mm)
+{
+    char name[TASK_NAME_BYTES] = "?";
+    uint64_t features;
+    (void)task_peek(process, name, &features);
+    text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 0 %lu\n", process->pid, name,
+                process_state_letter(process), parent_pid(process), process->pid, process->pid,
+                (unsigned long)process->ticks, (unsigned long)(mm ? mm->resident : 0));
+}
+
+static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)mm;
+    text_printf(text, "%s%c", process->path, 0);
+}
+
+/* ---- Files of the kernel ------------------------------------------------------------------------------ */
+
+static void show_trace(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct trace_event event;
+    for (uint64_t next = 0; trace_read(&next, &event);) {
+        if (event.why == TRACE_REFUSAL)
+            text_printf(text, "%lu %u %d refusal signal %u code %u addr 0x%lx error 0x%x rip 0x%lx\n",
+                        (unsigned long)event.time, event.cpu, event.pid, (unsigned)(event.new >> 48),
+                        (unsigned)(event.new >> 32 & 0xffff), (unsigned long)event.va, (unsigned)event.new,
+                        (unsigned long)event.old);
+        else
+            text_printf(text, "%lu %u %d 0x%lx %s 0x%016lx 0x%016lx %s\n", (unsigned long)event.time, event.cpu, event.pid,
+                        (unsigned long)event.va, level_name((int)event.level), (unsigned long)event.old,
+                        (unsigned long)event.new, trace_why_name(event.why));
+    }
+}
+
+static long write_trace(const char *line)
+{
+    trace_enabled = line[0] == '1';
+    return line[0] == '0' || line[0] == '1' ? 0 : -EINVAL;
+}
+
+/* What is kept back for reuse counts as used, so it is given back first: the counts can then be compared. */
+static void show_frames(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct frame_stats stats;
+    kmap_stack_reclaim();
+    slab_reclaim();
+    frame_stats(&stats);
+    text_printf(text, "total %lu\nfree %lu\nused %lu\n", (unsigned long)stats.total, (unsigned long)stats.free,
+                (unsigned long)(stats.total - stats.free));
+    for (int kind = FRAME_ANON; kind < FRAME_KIND_COUNT; kind++)
+        text_printf(text, "%s %lu\n", frame_kind_name(kind), (unsigned long)stats.used[kind]);
+}
+
+static void show_meminfo(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct frame_stats stats;
+    frame_stats(&stats);
+    text_printf(text, "MemTotal: %lu kB\nMemFree: %lu kB\nMemAvailable: %lu kB\n", (unsigned long)stats.total * 4,
+                (unsigned long)stats.free * 4, (unsigned long)stats.free * 4);
+}
+
+/* Walk every process's tables for a broken invariant. */
+static void show_check(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    unsigned checked = 0, found = 0;
+    for (struct process *p = process_next(1); p;) {
+        struct mm *theirs = process_mm(p);
+        int next = p->pid + 1;
+        if (theirs) {
+            found += mm_check(theirs);
+            checked++;
+            mm_put(theirs);
+        }
+        process_put(p);
+        p = process_next(next);
+    }
+    text_printf(text, "checked %u processes, %u violations found, %lu since boot\n", checked, found,
+                (unsigned long)mm_check_total());
+}
+
+static void show_kmsg(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text->bytes = kmalloc(65536);
+    text->failed = !text->bytes;
+    text->len = text->room = text->failed ? 0 : log_read(text->bytes, 65536);
+}
+
+static void show_uptime(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    uint64_t ms = arch_clock_ns() / 1000000;
+    text_printf(text, "%lu.%02lu 0.00\n", (unsigned long)(ms / 1000), (unsigned long)(ms % 1000 / 10));
+}
+
+static void show_cpuinfo(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "processor\t: 0\nflags\t\t: fpu sse sse2%s\n", arch_has_shstk() ? " user_shstk" : "");
+}
+
+static void show_cmdline(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "%s\n", cmdline_text());
+}
+
+#ifdef CONFIG_TEST
+static void show_defect(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "%s\n", defect_name(defect_current));
+}
+
+static long write_defect(const char *line)
+{
+    return defect_set(line[0] ? line : "none");
+}
+
+static void show_failpoint(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "%lu\n", (unsigned long)failpoint_count());
+}
+
+static long write_failpoint(const char *line)
+{
+    uint64_t n = 0;
+    for (; *line; line++) {
+        if (*line < '0' || *line > '9')
+            return -EINVAL;
+        n = n * 10 + (uint64_t)(*line - '0');
+    }
+    failpoint_arm(n);
+    return 0;
+}
+#endif
+
+/* ---- What there is ------------------------------------------------------------------------------------ */
+
+struct proc_file {
+    const char *name;
+    void (*show)(struct text *text, struct process *process, struct mm *mm);
+    long (*write)(const char *line);    /* one line, without its end; NULL: read-only */
+};
+
+static const struct proc_file process_files[] = {
+    { "ptes", show_ptes, NULL }, { "maps", show_maps, NULL }, { "status", show_status, NULL }, { "stat", show_stat, NULL },
+    { "cmdline", show_cmdline_of, NULL },
+};
+
+static const struct proc_file kernel_files[] = {
+    { "trace", show_trace, write_trace }, { "frames", show_frames, NULL }, { "meminfo", show_meminfo, NULL },
+    { "check", show_check, NULL }, { "kmsg", show_kmsg, NULL }, { "uptime", show_uptime, NULL },
+    { "cpuinfo", show_cpuinfo, NULL }, { "cmdline", show_cmdline, NULL },
+#ifdef CONFIG_TEST
+    { "defect", show_defect, write_defect }, { "failpoint", show_failpoint, write_failpoint },
+#endif
+};
+
+static const struct proc_file *file_find(const struct proc_file *files, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(files[i].name, name) == 0)
+            return &files[i];
+    }
+    return NULL;
+}
+
+/* ---- Text files --------------------------------------------------------------------------------------- */
+
+static long text_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
+{
+    const struct text *text = file->object;
+    if (*position >= text->len)
+        return 0;
+    len = min_u64(len, text->len - *position);
+    if (arch_copy_to_user(to, text->bytes + *position, len))
+        return -EFAULT;
+    *position += len;
+    return (long)len;
+}
+
+static long text_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
+{
+    (void)position;
+    const struct text *text = file->object;
+    char line[64];
+    if (!text->node->write)
+        return -EACCES;
+    if (len >= sizeof(line))
+        return -EINVAL;
+    if (arch_copy_from_user(line, from, len))
+        return -EFAULT;
+    line[len] = 0;
+    if (len && line[len - 1] == '\n')
+        line[len - 1] = 0;
+    long err = text->node->write(line);
+    return err ? err : (long)len;
+}
+
+static long text_seek(struct file *file, int64_t offset, int whence)
+{
+    int64_t base = whence == SEEK_CUR ? (int64_t)file->position : 0;
+    if ((whence != SEEK_SET && whence != SEEK_CUR) || base + offset < 0)
+        return -EINVAL;
+    file->position = (uint64_t)(base + offset);
+    return base + offset;
+}
+
+static int text_stat(struct file *file, struct linux_stat *stat)
+{
+    (void)file;
+    *stat = (struct linux_stat){ .st_dev = 2, .st_mode = S_IFREG | 0644, .st_nlink = 1, .st_blksize = PAGE_SIZE };
+    return 0;
+}
+
+static void text_close(struct file *file)
+{
+    struct text *text = file->object;
+    kfree(text->bytes);
+    kfree(text);
+}
+
+static const struct file_ops text_ops = {
+    .read = text_read, .write = text_write, .seek = text_seek, .stat = text_stat, .close = text_close,
+};
+
+static int text_open(const struct proc_file *node, struct process *process, unsigned flags, struct file **file)
+{
+    struct text *text = kzalloc(sizeof(*text));
+    if (!text)
+        return -ENOMEM;
+    text->node = node;
+    if ((flags & O_ACCMODE) != O_WRONLY) {
+        struct mm *mm = process ? process_mm(process) : NULL;
+        node->show(text, process, mm);
+        if (mm)
+            mm_put(mm);
+    }
+    *file = text->failed ? NULL : file_create(&text_ops, text, flags);
+    if (*file)
+        return 0;
+    kfree(text->bytes);
+    kfree(text);
+    return -ENOMEM;
+}
+
+/* ---- /proc/PID/mem ------------------------------------------------------------------------------------ */
+
+/* Reads and writes as a debugger would. The object is the process, with a reference. */
+static long mem_move(struct file *file, uaddr_t user, size_t len, uint64_t *position, bool writing)
+{
+    struct process *process = file->object;
+    struct mm *mm = process_may_trace(process_current(), process) ? process_mm(process) : NULL;
+    char bounce[256];
+    size_t done = 0;
+    long err = 0;
+    if (!mm)
+        return process_may_trace(process_current(), process) ? 0 : -EPERM;
+    while (done < len && !err) {
+        size_t part = min_u64(len - done, sizeof(bounce));
+        if (writing && arch_copy_from_user(bounce, uaddr(user.v + done), part)) {
+            err = -EFAULT;
+            break;
+        }
+        long now = mm_access(mm, *position, bounce, part, GUP_FORCE | (writing ? GUP_WRITE : 0));
+        if (now < 0)
+            err = now == -EFAULT ? -EIO : now;
+        else if (!writing && arch_copy_to_user(uaddr(user.v + done), bounce, (size_t)now))
+            err = -EFAULT;
+        else {
+            done += (size_t)now;
+            *position += (size_t)now;
+            if ((size_t)now < part)
+                break;
+        }
+    }
+    mm_put(mm);
+    return done ? (long)done : err;
+}
+
+static long mem_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
+{
+    return mem_move(file, to, len, position, false);
+}
+
+static long mem_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
+{
+    return mem_move(file, from, len, position, true);
+}
+
+static void mem_close(struct file *file)
+{
+    process_put(file->object);
+}
+
+static const struct file_ops mem_ops = {
+    .read = mem_read, .write = mem_write, .seek = text_seek, .stat = text_stat, .close = mem_close,
+};
+
+/* ---- Folders ------------------------------------------------------------------------------------------ */
+
+static long folder_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
+{
+    (void)file, (void)to, (void)len, (void)position;
+    return -EISDIR;
+}
+
+static int folder_stat(struct file *file, struct linux_stat *stat)
+{
+    (void)file;
+    *stat = (struct linux_stat){ .st_dev = 2, .st_mode = S_IFDIR | 0555, .st_nlink = 1, .st_blksize = PAGE_SIZE };
+    return 0;
+}
+
+/* The name of entry number *index, which moves on; processes follow the kernel's files by pid. false at the end. */
+static bool folder_next(bool root, uint64_t *index, char *name, size_t size, uint8_t *type)
+{
+    const struct proc_file *files = root ? kernel_files : process_files;
+    size_t count = root ? ARRAY_SIZE(kernel_files) : ARRAY_SIZE(process_files);
+    *type = DT_REG;
+    if (*index < count) {
+        snprintf(name, size, "%s", files[(*index)++].name);
+        return true;
+    }
+    if (!root)
+        return false;
+    struct process *process = process_next((int)(*index - count) + 1);
+    if (!process)
+        return false;
+    snprintf(name, size, "%d", process->pid);
+    *index = count + (uint64_t)process->pid;
+    *type = DT_DIR;
+    process_put(process);
+    return true;
+}
+
+static long folder_getdents(struct file *file, uaddr_t to, size_t len)
+{
+    size_t done = 0;
+    for (;;) {
+        char buffer[64] __attribute__((aligned(8))) = { 0 };
+        struct linux_dirent64 *head = (void *)buffer;
+        uint64_t index = file->position;
+        if (!folder_next(file->object == NULL, &index, head->d_name, 32, &head->d_type))
+            return (long)done;
+        size_t bytes = align_up(offsetof(struct linux_dirent64, d_name) + strlen(head->d_name) + 1, 8);
+        head->d_ino = index + 1;
+        head->d_off = (int64_t)index;
+        head->d_reclen = (uint16_t)bytes;
+        if (bytes > len - done)
+            return done ? (long)done : -EINVAL;
+        if (arch_copy_to_user(uaddr(to.v + done), buffer, bytes))
+            return -EFAULT;
+        done += bytes;
+        file->position = index;
+    }
+}
+
+static const struct file_ops folder_ops = {
+    .read = folder_read, .stat = folder_stat, .getdents = folder_getdents, .seek = text_seek,
+};
+
+/* ---- Paths -------------------------------------------------------------------------------------------- */
+
+/* The process a path begins with ("self" or digits), with a reference; *rest is what follows its slash. NULL: none. */
+static struct process *path_process(const char *path, const char **rest)
+{
+    int pid = 0;
+    size_t len = 0;
+    if (strncmp(path, "self", 4) == 0) {
+        pid = process_current()->pid;
+        len = 4;
+    } else {
+        for (; path[len] >= '0' && path[len] <= '9' && len < 8; len++)
+            pid = pid * 10 + (path[len] - '0');
+    }
+    if (!len || (path[len] && path[len] != '/'))
+        return NULL;
+    *rest = path[len] ? path + len + 1 : "";
+    return process_find(pid);
+}
+
+static int process_open(struct process *process, const char *rest, unsigned flags, struct file **file)
+{
+    if (strcmp(rest, "mem") == 0) {
+        if (!process_may_trace(process_current(), process))
+            return -EACCES;
+        *file = file_create(&mem_ops, process, flags);
+        if (*file)
+            process_hold(process);
+        return *file ? 0 : -ENOMEM;
+    }
+    if (!rest[0]) {
+        *file = file_create(&folder_ops, (void *)1, flags);
+        return *file ? 0 : -ENOMEM;
+    }
+    const struct proc_file *node = file_find(process_files, ARRAY_SIZE(process_files), rest);
+    return node ? text_open(node, process, flags, file) : -ENOENT;
+}
+
+int procfs_open(const char *path, unsigned flags, struct file **file)
+{
+    const char *rest;
+    if (!path[0]) {
+        *file = file_create(&folder_ops, NULL, flags);
+        return *file ? 0 : -ENOMEM;
+    }
+    const struct proc_file *node = file_find(kernel_files, ARRAY_SIZE(kernel_files), path);
+    if (node)
+        return (flags & O_ACCMODE) != O_RDONLY && !node->write ? -EACCES : text_open(node, NULL, flags, file);
+    struct process *process = path_process(path, &rest);
+    if (!process)
+        return -ENOENT;
+    int err = process_open(process, rest, flags, file);
+    process_put(process);
+    return err;
+}
+
+int procfs_stat(const char *path, bool follow, struct linux_stat *stat)
+{
+    const char *rest;
+    (void)follow;
+    uint32_t mode = S_IFREG | 0644;
+    if (!path[0]) {
+        mode = S_IFDIR | 0555;
+    } else if (!file_find(kernel_files, ARRAY_SIZE(kernel_files), path)) {
+        struct process *process = path_process(path, &rest);
+        if (!process)
+            return -ENOENT;
+        process_put(process);
+        if (!rest[0])
+            mode = S_IFDIR | 0555;
+        else if (strcmp(rest, "exe") == 0)
+            mode = S_IFLNK | 0777;
+        else if (strcmp(rest, "mem") != 0 && !file_find(process_files, ARRAY_SIZE(process_files), rest))
+            return -ENOENT;
+    }
+    *stat = (struct linux_stat){ .st_dev = 2, .st_mode = mode, .st_nlink = 1, .st_blksize = PAGE_SIZE };
+    return 0;
+}
+
+long procfs_readlink(const char *path, char *to, size_t size)
+{
+    const char *rest;
+    if (strcmp(path, "self") == 0)
+        return snprintf(to, size, "%d", process_current()->pid);
+    struct process *process = path_process(path, &rest);
+    if (!process)
+        return -ENOENT;
+    long len = strcmp(rest, "exe") == 0 ? snprintf(to, size, "%s", process->path) : -EINVAL;
+    process_put(process);
+    return len;
+}
