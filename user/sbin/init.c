@@ -1,2 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Process 1: tells the story, then offers a small shell on the console, or, with "demo" on the command line, ends. */
+#include <fcntl.h>
 #include <stdio.h>
-int main(int argc, char **argv) { printf("hello from init, argc %d argv0 %s\n", argc, argv[0]); return 7; }
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORDS_MAX 32
+
+static void reap(void)
+{
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    }
+}
+
+/* Run a program and wait for it; its exit status, or 128 + the signal that ended it. */
+static int run(char *const argv[])
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s%s", strchr(argv[0], '/') ? "" : "/bin/", argv[0]);
+    fflush(stdout);
+    int pid = fork(), status = 0;
+    if (pid == 0) {
+        execv(path, argv);
+        perror(path);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+        perror(path);
+        return 1;
+    }
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void show_file(const char *path)
+{
+    char buffer[1024];
+    ssize_t got;
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) {
+        perror(path);
+        return;
+    }
+    fflush(stdout);
+    while ((got = read(fd, buffer, sizeof(buffer))) > 0)
+        (void)!write(1, buffer, (size_t)got);
+    close(fd);
+}
+
+/* A file of a process; without a pid, one's own. */
+static void show_process(const char *pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%s/%s", pid ? pid : "self", name);
+    show_file(path);
+}
+
+static void help(void)
+{
+    printf("PROGRAM [ARGUMENTS]  run a program of /bin\n"
+           "ps                   processes\n"
+           "ptes [PID]           page-table entries: va size raw W D COW state frame refs\n"
+           "maps [PID]           mappings\n"
+           "trace [on|off]       the trace ring: page-table changes (when on) and refusals\n"
+           "story                tell the story again\n"
+           "attack               a smashed return address, with and without a shadow stack\n"
+           "cat FILE             show a file, such as /proc/frames or /proc/check\n"
+           "reboot, poweroff, help\n");
+}
+
+static void trace(const char *what)
+{
+    if (!what) {
+        show_file("/proc/trace");
+        return;
+    }
+    int fd = open("/proc/trace", O_WRONLY);
+    (void)!write(fd, strcmp(what, "on") == 0 ? "1" : "0", 1);
+    close(fd);
+}
+
+static void obey(char *words[])
+{
+    static char *story[] = { "shadowfork", NULL };
+    const char *command = words[0];
+    if (strcmp(command, "help") == 0)
+        help();
+    else if (strcmp(command, "ptes") == 0 || strcmp(command, "maps") == 0)
+        show_process(words[1], command);
+    else if (strcmp(command, "trace") == 0)
+        trace(words[1]);
+    else if (strcmp(command, "cat") == 0 && words[1])
+        show_file(words[1]);
+    else if (strcmp(command, "story") == 0)
+        run(story);
+    else if (strcmp(command, "reboot") == 0)
+        reboot(RB_AUTOBOOT);
+    else if (strcmp(command, "poweroff") == 0)
+        exit(0);
+    else {
+        int status = run(words);
+        if (status)
+            printf("%s: status %d\n", command, status);
+    }
+}
+
+static void shell(void)
+{
+    char line[256];
+    printf("\nA small shell. help lists its commands, poweroff ends it.\n");
+    for (;;) {
+        char *words[WORDS_MAX + 1] = { NULL };
+        int count = 0;
+        printf("# ");
+        fflush(stdout);
+        if (!fgets(line, sizeof(line), stdin))
+            exit(0);
+        for (char *word = strtok(line, " \t\n"); word && count < WORDS_MAX; word = strtok(NULL, " \t\n"))
+            words[count++] = word;
+        if (count)
+            obey(words);
+        reap();
+    }
+}
+
+/* Is "demo" a word of the kernel's command line or of the arguments? */
+static int demo_wanted(int argc, char *argv[])
+{
+    char line[4096] = " ";
+    int fd = open("/proc/cmdline", O_RDONLY);
+    ssize_t got = fd < 0 ? 0 : read(fd, line + 1, sizeof(line) - 3);
+    if (fd >= 0)
+        close(fd);
+    for (ssize_t i = 1; i <= got; i++) {
+        if (line[i] == '\n')
+            line[i] = ' ';
+    }
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "demo") == 0)
+            return 1;
+    }
+    return strstr(line, " demo ") != NULL;
+}
+
+int main(int argc, char *argv[])
+{
+    static char *story[] = { "shadowfork", NULL };
+    int status = run(story);
+    if (demo_wanted(argc, argv))
+        return status;
+    shell();
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "ptes.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct pte pte_of(int pid, uint64_t va)
+{
+    char path[64], line[160];
+    struct pte found = { 0 };
+    snprintf(path, sizeof(path), "/proc/%d/ptes", pid);
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof(line), file)) {
+        struct pte pte;
+        char size;
+        unsigned count;
+        if (sscanf(line, "%lx %u%c %lx %d %d %d %c %lx %u", &pte.va, &count, &size, &pte.raw, &pte.w, &pte.d, &pte.cow,
+                   &pte.state, &pte.pfn, &pte.refs) != 10)
+            continue;
+        pte.bytes = (uint64_t)count << (size == 'K' ? 10 : size == 'M' ? 20 : 30);
+        if (va >= pte.va && va - pte.va < pte.bytes)
+            found = pte;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+void pte_print(FILE *to, const struct pte *pte)
+{
+    if (!pte->state) {
+        fprintf(to, "no entry");
+        return;
+    }
+    fprintf(to, "0x%lx raw 0x%016lx W%d D%d COW%d (%c) frame 0x%lx refs %u", pte->va, pte->raw, pte->w, pte->d, pte->cow,
+            pte->state, pte->pfn, pte->refs);
+}
+
+bool refusal_of(int pid, struct refusal *refusal)
+{
+    char line[200];
+    bool found = false;
+    FILE *file = fopen("/proc/trace", "r");
+    while (file && fgets(line, sizeof(line), file)) {
+        struct refusal r;
+        int who;
+        if (sscanf(line, "%*u %*u %d refusal signal %d code %d addr %lx error %lx rip %lx", &who, &r.signal, &r.code, &r.addr,
+                   &r.error, &r.rip) == 6 && who == pid) {
+            *refusal = r;
+            found = true;
+        }
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+const char *file_text(const char *path)
+{
+    static char text[8192];
+    size_t len = 0;
+    int fd = open(path, O_RDONLY);
+    for (ssize_t got; fd >= 0 && len < sizeof(text) - 1 && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0;)
+        len += (size_t)got;
+    if (fd >= 0)
+        close(fd);
+    text[len] = 0;
+    return text;
+}
+
+int file_put_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY);
+    if (fd < 0)
+        return -1;
+    ssize_t done = write(fd, text, strlen(text));
+    close(fd);
+    return done == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+long frames_of(const char *name)
+{
+    const char *text = file_text("/proc/frames");
+    for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        size_t len = strlen(name);
+        if (strncmp(line, name, len) == 0 && line[len] == ' ')
+            return atol(line + len);
+    }
+    return -1;
+}
+
+bool check_counts(unsigned *now, unsigned *total)
+{
+    return sscanf(file_text("/proc/check"), "checked %*u processes, %u violations found, %u since boot", now, total) == 2;
+}
+
+bool has_user_shstk(void)
+{
+    return strstr(file_text("/proc/cpuinfo"), "user_shstk") != NULL;
+}

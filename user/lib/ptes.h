@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading the kernel's own account of a process: /proc/PID/ptes, /proc/trace, /proc/frames, /proc/check. */
+#ifndef USER_PTES_H
+#define USER_PTES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct pte {
+    uint64_t va, raw, pfn, bytes;
+    int      w, d, cow;
+    char     state;         /* w r a b c d e n !; 0: no entry */
+    unsigned refs;
+};
+
+/* The leaf entry of pid that covers va; .state == 0 when there is none. */
+struct pte pte_of(int pid, uint64_t va);
+/* "0x7fff12345000 raw 0x8000... W0 D1 COW0 (c) frame 0x1f3a2 refs 1", or "no entry". */
+void pte_print(FILE *to, const struct pte *pte);
+
+/* The last refusal of pid in /proc/trace. */
+struct refusal { int signal, code; uint64_t addr, error, rip; };
+bool refusal_of(int pid, struct refusal *refusal);
+
+/* A number of /proc/frames by its name, -1 when there is none. */
+long frames_of(const char *name);
+/* Violations the walker finds now (*now) and has found since boot; false when it cannot be asked. */
+bool check_counts(unsigned *now, unsigned *total);
+
+/* A whole small file as text, "" when it cannot be read. Static storage. */
+const char *file_text(const char *path);
+/* Write text to a file; 0 or -1. */
+int file_put_text(const char *path, const char *text);
+
+/* Does this CPU and kernel give programs a shadow stack (/proc/cpuinfo says user_shstk)? */
+bool has_user_shstk(void);
+
+#endif
