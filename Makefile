@@ -29,14 +29,15 @@ BOOT_SRC := $(sort $(wildcard boot/*.c))
 ULIB_SRC := $(sort $(wildcard user/lib/*.c))
 
 # Programs that must not start with a shadow stack: the victim of the attack, and the tests of opting in.
-UNMARKED := bin/victim tests/optin
+UNMARKED := bin/victim
 
 # $(call programs,FOLDERS): the programs of these folders of user/, as FOLDER/NAME.
 programs = $(sort $(patsubst user/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix user/,$(1))))))
 BASE_PROGRAMS := $(call programs,bin sbin)
-TEST_PROGRAMS := $(call programs,tests)
+TEST_SRC := $(sort $(wildcard user/tests/*.c))
+TEST_PROGRAMS := tests/runner
 BENCH_PROGRAMS := $(call programs,bench)
-ALL_PROGRAMS := $(BASE_PROGRAMS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS)
+ALL_PROGRAMS := $(BASE_PROGRAMS) $(BENCH_PROGRAMS)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -115,13 +116,12 @@ comma := ,
 $(ALL_PROGRAMS:%=$(BUILD)/root/%): $(BUILD)/root/%: $(BUILD)/obj/user/%.o $(BUILD)/libpenumbra.a
 	@mkdir -p $(@D)
 	$(MUSLCC) -static $(call mark,$*) $< $(BUILD)/libpenumbra.a -s -o $@
-.SECONDARY:
--include $(ULIB_OBJ:.o=.d) $(ALL_PROGRAMS:%=$(BUILD)/obj/user/%.d)
-
-# A program of the distribution's glibc, static and position independent, to show that such programs run as well.
-$(BUILD)/root/tests/glibc-pie: tests/boot/glibc-pie.c
+$(BUILD)/root/tests/runner: $(TEST_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libpenumbra.a
 	@mkdir -p $(@D)
-	$(HOSTCC) -O2 -Wall -static-pie $< -o $@
+	$(MUSLCC) -static -Wl,-z,shstk $^ -s -o $@
+.SECONDARY:
+-include $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
+-include $(ULIB_OBJ:.o=.d) $(ALL_PROGRAMS:%=$(BUILD)/obj/user/%.d)
 
 # ---- Images --------------------------------------------------------------------------------------------
 root = $(addprefix $(BUILD)/root/,$(1))

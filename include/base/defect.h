@@ -20,7 +20,7 @@ enum defect {
     DEFECT_REFUSALS_OFF,        /* direct stores to shadow stacks are let through (by making the page writable) */
     DEFECT_SHARE_FRAME,         /* a copy-on-access fault hands out the shared frame itself */
     DEFECT_REF_LEAK,            /* unmap forgets to drop the frame's reference */
-    DEFECT_NO_FLUSH,            /* TLB flushes after fork are skipped */
+    DEFECT_NO_FLUSH,            /* TLB flushes are skipped */
     DEFECT_PLAIN_STORE,         /* the setter stores without compare-and-exchange */
     DEFECT_SSP_NOT_SWITCHED,    /* IA32_PL3_SSP is not restored at a context switch */
     DEFECT_FPU_NOT_SWITCHED,    /* FPU state is not restored at a context switch */
@@ -28,7 +28,6 @@ enum defect {
     DEFECT_OOM_LEAK,            /* a fork that runs out of memory keeps the tables it had reserved */
     DEFECT_WALKER_BLIND,        /* the invariant walker looks but does not report */
     DEFECT_WRSS_ALWAYS,         /* WRSS is enabled for every protected task */
-    DEFECT_AC_KEPT,             /* kernel entry does not clear RFLAGS.AC */
     DEFECT_COUNT
 };
 

@@ -12,6 +12,7 @@ static struct spinlock console_lock = SPINLOCK_INIT;    /* irq; guards all below
 static char ring[RING_BYTES];
 static uint64_t written;                                /* bytes ever */
 static struct log_sink *sinks;
+static bool line_begun;                                 /* a program left the cursor behind some text */
 
 static void ring_put(const char *text, size_t len)
 {
@@ -24,6 +25,14 @@ static size_t ring_start(void)
     return written > RING_BYTES ? written - RING_BYTES : 0;
 }
 
+static void sinks_write(const char *text, size_t len)
+{
+    for (struct log_sink *sink = sinks; sink; sink = sink->next)
+        sink->write(text, len);
+    if (len)
+        line_begun = text[len - 1] != '\n';
+}
+
 void log_line(const char *format, ...)
 {
     char line[LINE_BYTES];
@@ -33,8 +42,10 @@ void log_line(const char *format, ...)
     va_end(args);
     size_t len = min_u64((uint64_t)wanted, sizeof(line) - 2);
     line[len++] = '\n';
-    console_write(line, len);
     uint64_t irq = spin_lock_irq(&console_lock);
+    if (line_begun)
+        sinks_write("\n", 1);
+    sinks_write(line, len);
     ring_put(line, len);
     spin_unlock_irq(&console_lock, irq);
 }
@@ -42,8 +53,7 @@ void log_line(const char *format, ...)
 void console_write(const char *text, size_t len)
 {
     uint64_t irq = spin_lock_irq(&console_lock);
-    for (struct log_sink *sink = sinks; sink; sink = sink->next)
-        sink->write(text, len);
+    sinks_write(text, len);
     spin_unlock_irq(&console_lock, irq);
 }
 

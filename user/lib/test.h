@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests for the runner: a function each, run in a process of its own. It passes by returning; CHECK() ends it. A test names
+ * the planted defects that it must notice: the runner runs it again with each of them and wants it to fail.
+ */
+#ifndef USER_TEST_H
+#define USER_TEST_H
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ptes.h"
+#include "raw.h"
+
+struct test {
+    const char *name;
+    void (*run)(void);
+    int needs_shstk;
+    const char *defects;        /* names, separated by blanks */
+};
+
+#define TEST_DEFINE(test_name, needs, twins) \
+    static void test_name(void); \
+    static const struct test test_##test_name __attribute__((section("tests"), used, aligned(8))) = \
+        { #test_name, test_name, needs, twins }; \
+    static void test_name(void)
+/* A test that runs everywhere, and one that needs a shadow stack. */
+#define TEST(name, twins)       TEST_DEFINE(name, 0, twins)
+#define TEST_SHSTK(name, twins) TEST_DEFINE(name, 1, twins)
+
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) { \
+            printf("    # %s:%d: expect %s\n", __FILE__, __LINE__, #condition); \
+            fflush(stdout); \
+            _exit(1); \
+        } \
+    } while (0)
+/* Two numbers that must be equal; both are shown. */
+#define CHECK_EQ(saw, expect) \
+    do { \
+        long saw_value = (long)(saw), expect_value = (long)(expect); \
+        if (saw_value != expect_value) { \
+            printf("    # %s:%d: expect %s = %ld (%#lx), saw %ld (%#lx)\n", __FILE__, __LINE__, #saw, expect_value, expect_value, \
+                   saw_value, saw_value); \
+            fflush(stdout); \
+            _exit(1); \
+        } \
+    } while (0)
+
+/* Run function in a child; its wait status. *pid tells which child it was, when not NULL. */
+int in_child(void (*function)(void), int *pid);
+/* The child is killed by signal, and for SIGSEGV the kernel recorded this si_code and, unless negative, error code. */
+void check_killed(void (*function)(void), int signal, int code, long error);
+
+/* The trace events of pid with this reason whose address lies in the page of va, and whose time is before `before`. */
+int trace_count(int pid, const char *why, uint64_t va, uint64_t before);
+void trace_on(void);
+
+RAW uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+#endif

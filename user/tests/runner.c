@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runner: process 1 of the test image. Runs every test in a process of its own, then again with each planted defect it
+ * claims to notice, and prints KTAP. Arguments: the emulator's name, and a part of the names of the tests wanted.
+ */
+#include <fcntl.h>
+#include <time.h>
+
+#include "test.h"
+
+#define SECONDS_MAX 30
+
+extern const struct test __start_tests[], __stop_tests[];
+
+static int number, failures;
+
+static void result(int ok, const char *name, const char *defect, const char *skip)
+{
+    printf("%sok %d - %s%s%s%s%s\n", ok ? "" : "not ", ++number, name, defect ? " notices " : "", defect ? defect : "",
+           skip ? " # SKIP " : "", skip ? skip : "");
+    fflush(stdout);
+    failures += !ok;
+}
+
+/* Wait for pid, but not for ever: 0 when it passed, 1 when it failed, was killed or took too long. */
+static int await(int pid)
+{
+    struct timespec tick = { 0, 5000000 }, start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (int status;;) {
+        if (waitpid(pid, &status, WNOHANG) == pid) {
+            if (WIFSIGNALED(status))
+                printf("    # killed by signal %d\n", WTERMSIG(status));
+            return status != 0;
+        }
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec - start.tv_sec > SECONDS_MAX) {
+            printf("    # no end after %d s\n", SECONDS_MAX);
+            kill(pid, SIGKILL);
+            waitpid(pid, &status, 0);
+            return 1;
+        }
+        nanosleep(&tick, NULL);
+    }
+}
+
+/* Run one test; with a defect, quietly. */
+static int run(const struct test *test, const char *defect)
+{
+    int ready[2];
+    char byte;
+    if (pipe(ready))
+        return 1;
+    fflush(stdout);
+    int pid = fork();
+    if (pid == 0) {
+        close(ready[1]);
+        (void)!read(ready[0], &byte, 1);        /* the defect is switched on once the fork is behind us */
+        close(ready[0]);
+        if (defect) {
+            int null = open("/dev/null", O_WRONLY);
+            dup2(null, 1);
+        }
+        test->run();
+        fflush(stdout);
+        _exit(0);
+    }
+    close(ready[0]);
+    if (defect && file_put_text("/proc/defect", defect))
+        printf("    # no defect %s in this kernel\n", defect);
+    close(ready[1]);
+    int failed = await(pid);
+    if (defect)
+        file_put_text("/proc/defect", "none");
+    file_put_text("/proc/trace", "0");
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    }
+    return failed;
+}
+
+/* Call each(name) for every word. */
+static void twins(const struct test *test, const char *skip)
+{
+    char names[200];
+    snprintf(names, sizeof(names), "%s", test->defects);
+    for (char *name = strtok(names, " "); name; name = strtok(NULL, " "))
+        result(skip || run(test, name), test->name, name, skip);
+}
+
+static int words(const char *text)
+{
+    int count = 0;
+    for (const char *at = text; *at; at++)
+        count += *at != ' ' && (at == text || at[-1] == ' ');
+    return count;
+}
+
+int main(int argc, char *argv[])
+{
+    const char *key = argc > 2 ? argv[2] : "";
+    int shstk = has_user_shstk(), planned = 0;
+    long before = frames_of("used");
+    for (const struct test *test = __start_tests; test < __stop_tests; test++) {
+        if (strstr(test->name, key))
+            planned += 1 + words(test->defects);
+    }
+    printf("KTAP version 1\n1..%d\n", planned ? planned + 2 * !*key : 0);
+    for (const struct test *test = __start_tests; test < __stop_tests; test++) {
+        const char *skip = test->needs_shstk && !shstk ? "no shadow stacks on this CPU" : NULL;
+        if (!strstr(test->name, key))
+            continue;
+        result(skip || run(test, NULL) == 0, test->name, NULL, skip);
+        twins(test, skip);
+    }
+    if (!*key && planned) {
+        unsigned now = 1, total = 1;
+        long after = frames_of("used");
+        long files = frames_of("file");
+        (void)files;
+        if (after != before)
+            printf("    # used frames: %ld before, %ld after\n", before, after);
+        result(check_counts(&now, &total) && now == 0, "the_walker_finds_nothing_at_the_end", NULL, NULL);
+        result(after - before <= 8, "no_frame_is_lost_by_all_tests_but_the_planted_leaks", NULL, NULL);
+    }
+    return failures != 0;
+}
