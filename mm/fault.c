@@ -198,10 +198,10 @@ static bool own_reuse(const struct vma *vma, const struct slot *slot, pte_t old,
     return slot_set(slot, vma, old, new, vma_is_shstk(vma) ? TRACE_SHSTK_REUSE : TRACE_COW_REUSE, flush);
 }
 
-static void leaf_copy(struct frame *to, struct frame *from, int level)
+static void leaf_copy(const struct vma *vma, struct frame *to, struct frame *from, int level)
 {
     for (uint64_t i = 0; i < level_frames(level); i++) {
-        if (defect_on(DEFECT_SKIP_COPY))
+        if (defect_on(vma_is_shstk(vma) ? DEFECT_SKIP_COPY : DEFECT_SKIP_COW_COPY))
             arch_page_zero(frame_va(to + i));
         else
             arch_page_copy(frame_va(to + i), frame_va(from + i));
@@ -215,7 +215,7 @@ static enum fault_outcome own_copy(const struct vma *vma, const struct slot *slo
     struct frame *to = leaf_alloc(owned_kind(vma), slot->level);
     if (!to)
         return FAULT_BAD_NO_MEMORY;
-    leaf_copy(to, from, slot->level);
+    leaf_copy(vma, to, from, slot->level);
     pte_t new = leaf_owned(vma, frame_pfn(to), slot->level);
     uint64_t frames = level_frames(slot->level);
     if (slot_set(slot, vma, old, new, vma_is_shstk(vma) ? TRACE_SHSTK_COPY : TRACE_COW_COPY, flush))

@@ -14,7 +14,8 @@ enum defect {
     DEFECT_NONE,
     DEFECT_FORK_KEEPS_DIRTY,    /* fork leaves D set on shadow-stack leaves, parent and child */
     DEFECT_FORK_PARENT_ONLY,    /* fork shares only the parent's leaf; the child's stays owned */
-    DEFECT_SKIP_COPY,           /* a new frame is installed, but the old one's bytes are not copied */
+    DEFECT_SKIP_COPY,           /* a copy-on-access fault installs a new frame, but does not copy the old one's bytes */
+    DEFECT_SKIP_COW_COPY,       /* the same for a copy-on-write fault */
     DEFECT_COW_NOT_MOVED,       /* wrprotect clears D without recording it in COW */
     DEFECT_NO_GUARD,            /* no guard pages around a shadow stack */
     DEFECT_REFUSALS_OFF,        /* direct stores to shadow stacks are let through (by making the page writable) */

@@ -79,7 +79,7 @@ static void child_sees_one(void)
     CHECK_EQ(page[1], 2);
 }
 
-TEST(copy_on_write_keeps_both_sides_apart, "skip_copy")
+TEST(copy_on_write_keeps_both_sides_apart, "skip_cow_copy")
 {
     page[1] = 1;
     page[511] = 3;
@@ -138,42 +138,38 @@ TEST_SHSTK(state_c_owned_shadow_stack, "")
     CHECK(!pte.w && pte.d && !pte.cow && pte.refs == 1);
 }
 
+/* A process that forks, sends the child's pid and its SSP to `to`, and like its child leaves its shadow stack alone until `hold`. */
+static void subject_of_state_d(int to, int hold)
+{
+    uint64_t report[2];
+    char c;
+    report[1] = rdssp();
+    report[0] = (uint64_t)raw0(SYS_fork);
+    if (report[0])
+        raw_write(to, report, sizeof(report));
+    raw_read(hold, &c, 1);
+    raw_exit(0);
+}
+
 TEST_SHSTK(state_d_shared_shadow_stack, "fork_keeps_dirty fork_parent_only cow_not_moved")
 {
-    uint64_t ssp = rdssp(), pfn = own((void *)ssp).pfn;
-    static int hold[2], child_pid;
-    static struct pte mine, theirs;
-    CHECK(pipe(hold) == 0);
-    /* an observer looks at both while neither touches its shadow stack */
-    int observer_pipe[2], answer[2];
-    CHECK(pipe(observer_pipe) == 0 && pipe(answer) == 0);
+    int report_pipe[2], hold[2];
+    uint64_t report[2];
+    CHECK(pipe(report_pipe) == 0 && pipe(hold) == 0);
     int subject = fork();
     if (subject == 0) {
-        uint64_t own_ssp = rdssp();
-        long child = raw0(SYS_fork);
-        if (child == 0) {
-            char c;
-            raw_read(hold[0], &c, 1);
-            raw_exit(0);
-        }
-        uint64_t report[2] = { (uint64_t)child, own_ssp };
-        char c;
-        raw_write(answer[1], report, sizeof(report));
-        raw_read(observer_pipe[0], &c, 1);
-        raw_exit(0);
+        close(report_pipe[0]);
+        close(hold[1]);
+        subject_of_state_d(report_pipe[1], hold[0]);
     }
-    uint64_t report[2];
-    CHECK_EQ(read(answer[0], report, sizeof(report)), sizeof(report));
-    child_pid = (int)report[0];
-    mine = pte_of(subject, report[1]);
-    theirs = pte_of(child_pid, report[1]);
-    (void)!write(hold[1], "x", 1);
-    (void)!write(observer_pipe[1], "x", 1);
-    waitpid(subject, NULL, 0);
-    (void)pfn;
-    CHECK_EQ(mine.state, 'd');
-    CHECK_EQ(theirs.state, 'd');
-    CHECK(mine.pfn == theirs.pfn && mine.refs == 2);
+    close(report_pipe[1]);
+    CHECK_EQ(read(report_pipe[0], report, sizeof(report)), sizeof(report));
+    struct pte parents = pte_of(subject, report[1]), childs = pte_of((int)report[0], report[1]);
+    close(hold[1]);
+    CHECK_EQ(waitpid(subject, NULL, 0), subject);
+    CHECK_EQ(parents.state, 'd');
+    CHECK_EQ(childs.state, 'd');
+    CHECK(!parents.w && !parents.d && parents.cow && parents.pfn == childs.pfn && parents.refs == 2);
 }
 
 TEST(state_n_prot_none_keeps_the_page, "")
@@ -195,7 +191,7 @@ TEST(state_n_prot_none_keeps_the_page, "")
 
 #define TWO_MIB (2ul << 20)
 
-TEST(huge_2m_leaf_is_copied_whole_on_write, "skip_copy")
+TEST(huge_2m_leaf_is_copied_whole_on_write, "skip_cow_copy")
 {
     volatile char *a = map(TWO_MIB, PROT_READ | PROT_WRITE, MAP_HUGETLB);
     a[0] = 1;
