@@ -59,7 +59,7 @@ bool refusal_of(int pid, struct refusal *refusal)
 
 const char *file_text(const char *path)
 {
-    static char text[8192];
+    static char text[65536];
     size_t len = 0;
     int fd = open(path, O_RDONLY);
     for (ssize_t got; fd >= 0 && len < sizeof(text) - 1 && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0;)

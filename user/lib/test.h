@@ -18,6 +18,10 @@
 #include "ptes.h"
 #include "raw.h"
 
+#ifndef SEGV_CPERR
+#define SEGV_CPERR 10           /* si_code of a control-protection fault, as Linux numbers it */
+#endif
+
 struct test {
     const char *name;
     void (*run)(void);
