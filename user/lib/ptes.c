@@ -91,6 +91,14 @@ long frames_of(const char *name)
     return -1;
 }
 
+long frames_in_use(void)
+{
+    unsigned long anon = 0, shstk = 0, table = 0, file = 0, kernel = 0;
+    sscanf(file_text("/proc/frames"), "total %*u free %*u used %*u anon %lu shstk %lu table %lu file %lu slab %*u kernel %lu", &anon,
+           &shstk, &table, &file, &kernel);
+    return (long)(anon + shstk + table + file + kernel);
+}
+
 bool check_counts(unsigned *now, unsigned *total)
 {
     return sscanf(file_text("/proc/check"), "checked %*u processes, %u violations found, %u since boot", now, total) == 2;

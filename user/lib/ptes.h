@@ -25,6 +25,8 @@ bool refusal_of(int pid, struct refusal *refusal);
 
 /* A number of /proc/frames by its name, -1 when there is none. */
 long frames_of(const char *name);
+/* Frames in use but for those of the small-object allocator, whose objects of all processes share frames. */
+long frames_in_use(void);
 /* Violations the walker finds now (*now) and has found since boot; false when it cannot be asked. */
 bool check_counts(unsigned *now, unsigned *total);
 

@@ -100,9 +100,9 @@ static int words(const char *text)
 /* Run one test as it is. It must also give back every frame that it took. */
 static int run_and_count(const struct test *test)
 {
-    long before = frames_of("used");
+    long before = frames_in_use();
     int failed = run(test, NULL);
-    long after = frames_of("used");
+    long after = frames_in_use();
     if (!failed && after > before) {
         printf("    # %s: %ld frames used before, %ld after\n", test->name, before, after);
         leaks++;

@@ -161,6 +161,8 @@ TEST_SHSTK(a_2m_shadow_stack_is_one_leaf_and_copied_whole, "skip_copy")
     CHECK((long)stack > 0);
     struct pte pte = pte_of(getpid(), stack);
     CHECK(pte.bytes == TWO_MIB && pte.state == 'c');
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_WRSS), 0);
+    wrss(stack + 64, 0x1234);
     rstorssp(stack + TWO_MIB - 8);
     saveprevssp();
     int status;
@@ -168,6 +170,7 @@ TEST_SHSTK(a_2m_shadow_stack_is_one_leaf_and_copied_whole, "skip_copy")
     if (child == 0) {
         struct pte copy = pte_of(getpid(), stack);
         CHECK(copy.bytes == TWO_MIB && copy.state == 'c' && copy.pfn != pte.pfn);
+        CHECK_EQ(*(volatile uint64_t *)(stack + 64), 0x1234);
         raw_exit(0);
     }
     raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);
