@@ -94,6 +94,7 @@ long frames_of(const char *name)
 long frames_in_use(void)
 {
     unsigned long anon = 0, shstk = 0, table = 0, file = 0, kernel = 0;
+    file_text("/proc/frames");          /* first the frames that reading takes, among them a copy of the buffer */
     sscanf(file_text("/proc/frames"), "total %*u free %*u used %*u anon %lu shstk %lu table %lu file %lu slab %*u kernel %lu", &anon,
            &shstk, &table, &file, &kernel);
     return (long)(anon + shstk + table + file + kernel);
