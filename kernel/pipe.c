@@ -15,6 +15,7 @@ struct pipe {
     struct spinlock lock;
     uint32_t ends;                  /* [A] open ends of either kind */
     uint32_t readers, writers;      /* [L] */
+    uint64_t taken;                 /* [L] bytes ever read */
     size_t start, len;              /* [L] what the ring holds */
     char *ring;                     /* one page */
     struct wait_queue wait;
@@ -22,15 +23,20 @@ struct pipe {
 
 static bool file_writes(const struct file *file) { return (file->flags & O_ACCMODE) == O_WRONLY; }
 
-/* Move up to len bytes between ring and a bounce buffer; how many. */
-static size_t ring_take(struct pipe *pipe, char *to, size_t len)
+/* Copy up to len bytes out of the ring, which keeps them; how many. */
+static size_t ring_peek(const struct pipe *pipe, char *to, size_t len)
 {
-    size_t done = 0;
-    for (; done < len && pipe->len; done++, pipe->len--) {
-        to[done] = pipe->ring[pipe->start];
-        pipe->start = (pipe->start + 1) % PIPE_BYTES;
-    }
-    return done;
+    size_t count = min_u64(len, pipe->len);
+    for (size_t i = 0; i < count; i++)
+        to[i] = pipe->ring[(pipe->start + i) % PIPE_BYTES];
+    return count;
+}
+
+static void ring_drop(struct pipe *pipe, size_t len)
+{
+    pipe->start = (pipe->start + len) % PIPE_BYTES;
+    pipe->len -= len;
+    pipe->taken += len;
 }
 
 static void ring_put(struct pipe *pipe, const char *from, size_t len)
@@ -39,33 +45,56 @@ static void ring_put(struct pipe *pipe, const char *from, size_t len)
         pipe->ring[(pipe->start + pipe->len++) % PIPE_BYTES] = from[i];
 }
 
+/* Wait for bytes or for the last writer to go. How many bytes are copied to bounce; *taken tells which ones they are. */
+static long pipe_wait_bytes(struct file *file, char *bounce, size_t len, uint64_t *taken)
+{
+    struct pipe *pipe = file->object;
+    for (;;) {
+        long err = 0;
+        wait_begin(&pipe->wait);
+        spin_lock(&pipe->lock);
+        size_t got = ring_peek(pipe, bounce, len);
+        bool at_end = !got && !pipe->writers;
+        *taken = pipe->taken;
+        spin_unlock(&pipe->lock);
+        if (!got && !at_end)
+            err = file->flags & O_NONBLOCK ? -EAGAIN : wait_sleep(&pipe->wait, 0);
+        wait_end(&pipe->wait);
+        if (got || at_end || err)
+            return err ? err : (long)got;
+    }
+}
+
+/* The bytes leave the ring once the reader has them, unless another reader was faster: then this one looks again. */
 static long pipe_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
     (void)position;
     struct pipe *pipe = file->object;
     char bounce[256];
-    long err = 0;
-    if (!len)
-        return 0;
-    for (;;) {
-        wait_begin(&pipe->wait);
+    size_t done = 0;
+    while (done < len) {
+        uint64_t taken;
+        if (done && !pipe->len)
+            break;
+        long got = pipe_wait_bytes(file, bounce, min_u64(len - done, sizeof(bounce)), &taken);
+        if (got > 0 && arch_copy_to_user(uaddr(to.v + done), bounce, (size_t)got))
+            got = -EFAULT;
+        if (got <= 0)
+            return done ? (long)done : got;
         spin_lock(&pipe->lock);
-        size_t got = ring_take(pipe, bounce, min_u64(len, sizeof(bounce)));
-        bool at_end = !got && !pipe->writers;
+        bool mine = pipe->taken == taken;
+        if (mine)
+            ring_drop(pipe, (size_t)got);
         spin_unlock(&pipe->lock);
-        if (!got && !at_end)
-            err = file->flags & O_NONBLOCK ? -EAGAIN : wait_sleep(&pipe->wait, 0);
-        wait_end(&pipe->wait);
-        if (got) {
+        if (mine) {
+            done += (size_t)got;
             wait_wake_all(&pipe->wait);
-            return arch_copy_to_user(to, bounce, got) ? -EFAULT : (long)got;
         }
-        if (at_end || err)
-            return err;
     }
+    return (long)done;
 }
 
-/* Put one part of at most a bounce buffer into the ring, whole, waiting for room. 0 or negative errno. */
+/* Put at most a ring's length into the ring, in one piece, waiting for room. 0 or negative errno. */
 static long pipe_write_part(struct file *file, const char *bounce, size_t part)
 {
     struct pipe *pipe = file->object;
@@ -89,15 +118,16 @@ static long pipe_write_part(struct file *file, const char *bounce, size_t part)
     }
 }
 
+/* Up to a ring's length goes in without another writer's bytes in between (PIPE_BUF). */
 static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
     (void)position;
     struct pipe *pipe = file->object;
-    char bounce[256];
+    char small[256], *bounce = len <= sizeof(small) ? small : kmalloc(PIPE_BYTES);
     size_t done = 0;
-    long err = 0;
+    long err = bounce ? 0 : -ENOMEM;
     while (done < len && !err) {
-        size_t part = min_u64(len - done, sizeof(bounce));
+        size_t part = min_u64(len - done, PIPE_BYTES);
         if (arch_copy_from_user(bounce, uaddr(from.v + done), part))
             err = -EFAULT;
         else
@@ -107,6 +137,8 @@ static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *po
             wait_wake_all(&pipe->wait);
         }
     }
+    if (bounce != small)
+        kfree(bounce);
     return done ? (long)done : err;
 }
 

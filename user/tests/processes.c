@@ -47,6 +47,15 @@ TEST(a_pipe_carries_more_than_it_holds, "")
     CHECK_EQ(status, 0);
 }
 
+TEST(a_failed_read_leaves_the_bytes_in_the_pipe, "")
+{
+    int ends[2];
+    char bytes[4] = "";
+    CHECK(pipe(ends) == 0 && write(ends[1], "abc", 3) == 3);
+    CHECK(read(ends[0], (void *)8, 3) == -1 && errno == EFAULT);
+    CHECK(read(ends[0], bytes, 4) == 3 && strcmp(bytes, "abc") == 0);
+}
+
 static void write_to_nobody(void)
 {
     int ends[2];

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How many instructions the kernel's main paths take: process 1 of the benchmark image. In Bochs the TSC counts executed
+ * instructions; elsewhere the numbers are cycles and mean little. Each figure is the least of several rounds, so that a
+ * round with a timer tick in it does not count. What the measured loop itself executes is included: a few instructions.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ptes.h"
+#include "raw.h"
+
+#define PAGES 128
+
+RAW uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
+static void report(const char *name, uint64_t instructions)
+{
+    printf("bench: %s %lu instructions\n", name, instructions);
+    fflush(stdout);
+}
+
+/* The least result of rounds calls of measure(argument). */
+static uint64_t least(uint64_t (*measure)(long), long argument, int rounds)
+{
+    uint64_t best = ~0ull;
+    for (int i = 0; i < rounds; i++) {
+        uint64_t one = measure(argument);
+        best = one < best ? one : best;
+    }
+    return best;
+}
+
+static volatile char *fresh_pages(size_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) {
+        perror("mmap");
+        _exit(1);
+    }
+    return at;
+}
+
+/* ---- System calls and processes ----------------------------------------------------------------------- */
+
+static uint64_t null_call(long calls)
+{
+    uint64_t start = rdtsc();
+    for (long i = 0; i < calls; i++) {
+        long number = SYS_getppid;
+        __asm__ volatile("syscall" : "+a"(number) : : "rcx", "r11", "memory");
+    }
+    return (rdtsc() - start) / (uint64_t)calls;
+}
+
+/* The child leaves at once. Neither side CALLs or RETs in between, so what is measured is the kernel's work. */
+static uint64_t fork_exit_wait(long unused)
+{
+    (void)unused;
+    int status;
+    uint64_t start = rdtsc();
+    long child = raw0(SYS_fork);
+    if (child == 0)
+        raw_exit(0);
+    raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);
+    return rdtsc() - start;
+}
+
+static uint64_t fork_exit_wait_with(long mib)
+{
+    volatile char *at = fresh_pages((size_t)mib << 20);
+    for (long i = 0; i < mib << 20; i += 4096)
+        at[i] = 1;
+    uint64_t best = least(fork_exit_wait, 0, 3);
+    munmap((void *)at, (size_t)mib << 20);
+    return best;
+}
+
+/* ---- Faults ------------------------------------------------------------------------------------------- */
+
+static int hold[2];
+
+/* A child that shares the pages until the parent writes to the pipe. */
+static long child_that_waits(void)
+{
+    char byte;
+    long child = raw0(SYS_fork);
+    if (child == 0) {
+        raw_read(hold[0], &byte, 1);
+        raw_exit(0);
+    }
+    return child;
+}
+
+static void child_ends(long child)
+{
+    int status;
+    raw_write(hold[1], "x", 1);
+    raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);
+}
+
+/* Instructions a page for one access to each of PAGES pages. */
+RAW uint64_t touch(volatile char *at, bool shadow_stack)
+{
+    uint64_t start = rdtsc();
+    for (long i = 0; i < PAGES; i++) {
+        if (shadow_stack)
+            wrss((uint64_t)at + (uint64_t)i * 4096, 1);
+        else
+            at[i * 4096] = 1;
+    }
+    return (rdtsc() - start) / PAGES;
+}
+
+static uint64_t demand_zero(long unused)
+{
+    (void)unused;
+    volatile char *at = fresh_pages(PAGES * 4096);
+    at[0] = 1;                          /* the tables */
+    munmap((void *)at, 4096);
+    at = mmap((void *)at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    uint64_t cost = touch(at, false);
+    munmap((void *)at, PAGES * 4096);
+    return cost;
+}
+
+struct fault_costs { uint64_t copy, reuse; };
+
+/* What the first access to a page costs after fork: while the child shares it, and once the child is gone. */
+RAW struct fault_costs fault_costs(volatile char *at, bool shadow_stack)
+{
+    struct fault_costs least_costs = { ~0ull, ~0ull };
+    for (int round = 0; round < 5; round++) {
+        uint64_t cost;
+        long child = child_that_waits();
+        cost = touch(at, shadow_stack);
+        least_costs.copy = cost < least_costs.copy ? cost : least_costs.copy;
+        child_ends(child);
+        child_ends(child_that_waits());
+        cost = touch(at, shadow_stack);
+        least_costs.reuse = cost < least_costs.reuse ? cost : least_costs.reuse;
+    }
+    return least_costs;
+}
+
+static void data_faults(void)
+{
+    volatile char *at = fresh_pages(PAGES * 4096);
+    touch(at, false);
+    struct fault_costs costs = fault_costs(at, false);
+    report("copy-on-write fault, copy", costs.copy);
+    report("copy-on-write fault, reuse", costs.reuse);
+}
+
+static void shadow_stack_faults(void)
+{
+    long at = raw6(SYS_map_shadow_stack, 0, PAGES * 4096, 0, 0, 0, 0);
+    if (!has_user_shstk() || at < 0 || raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_WRSS)) {
+        printf("bench: no shadow stacks on this CPU: copy-on-access faults are not measured\n");
+        return;
+    }
+    touch((volatile char *)at, true);
+    struct fault_costs costs = fault_costs((volatile char *)at, true);
+    report("copy-on-access fault, copy", costs.copy);
+    report("copy-on-access fault, reuse", costs.reuse);
+}
+
+int main(void)
+{
+    if (pipe(hold)) {
+        perror("pipe");
+        return 1;
+    }
+    report("null system call", least(null_call, 1000, 5));
+    report("fork+exit+wait, small process", least(fork_exit_wait, 0, 10));
+    report("fork+exit+wait, 16 MiB", fork_exit_wait_with(16));
+    report("fork+exit+wait, 64 MiB", fork_exit_wait_with(64));
+    report("demand-zero fault", least(demand_zero, 0, 5));
+    data_faults();
+    shadow_stack_faults();
+    return 0;
+}
