@@ -67,17 +67,17 @@ static enum frame_kind owned_kind(const struct vma *vma)
 }
 
 /*
- * The entry of a page that only this mapping holds and that has been, or is about to be, modified: (c) for a shadow stack,
- * (w) where the VMA allows stores, (b) where only a debugger may write.
+ * The entry of a page that only this mapping holds and that has been, or is about to be, modified: (b) where only a
+ * debugger may write, else (c) for a shadow stack and (w) for data.
  */
 static pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
 {
     pte_t pte = pte_mkyoung(mk_leaf(pfn, vma_prot(vma), level));
-    if (vma_is_shstk(vma) && defect_on(DEFECT_REFUSALS_OFF))
-        return pte_mkdirty(pte_mkwrite(pte));
-    if (vma_is_shstk(vma))
+    if (!(vma->flags & VM_WRITE))
+        return pte_mkcow(pte);
+    if (vma_is_shstk(vma) && !defect_on(DEFECT_REFUSALS_OFF))
         return pte_mkwrite_shstk(pte);
-    return vma->flags & VM_WRITE ? pte_mkdirty(pte_mkwrite(pte)) : pte_mkcow(pte);
+    return pte_mkdirty(pte_mkwrite(pte));
 }
 
 /* Is this entry the only holder of all frames of its leaf, and are they of a kind it may own? Table locked. */
@@ -99,11 +99,11 @@ bool leaf_allows(const struct vma *vma, pte_t pte, int level, enum access access
         return false;
     if (access == ACCESS_READ)
         return true;
-    if (vma_is_shstk(vma))
-        return pte_shstk(pte) || (defect_on(DEFECT_REFUSALS_OFF) && pte_hw_write(pte));
-    if (vma->flags & VM_WRITE)
-        return pte_hw_write(pte);
-    return pte_cow(pte) && leaf_is_last_owner(vma, pte, level);     /* state (b) */
+    if (!(vma->flags & VM_WRITE))
+        return pte_cow(pte) && leaf_is_last_owner(vma, pte, level);     /* state (b) */
+    if (vma_is_shstk(vma) && !defect_on(DEFECT_REFUSALS_OFF))
+        return pte_shstk(pte);
+    return pte_hw_write(pte);
 }
 
 /* ---- Nothing there yet -------------------------------------------------------------------------------- */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The architecture that mm/ meets on the build machine: physical memory is an arena, and one CPU with a TLB reads the
+ * tables as the manual says (Intel SDM vol. 3, "4-Level Paging", "Shadow-Stack Pages"). Included before every file.
+ */
+#ifndef TESTS_HOST_FAKE_H
+#define TESTS_HOST_FAKE_H
+
+extern char *fake_memory;
+#define DIRECT_MAP_BASE ((unsigned long)fake_memory)
+
+#include "base/types.h"
+#include "mm/fault.h"
+#include "mm/mm.h"
+
+/* ---- KTAP --------------------------------------------------------------------------------------------- */
+
+extern bool quiet;                              /* diagnose() prints nothing */
+void plan(unsigned tests);
+void result(const char *name, bool passed);
+int  suite_status(void);                        /* main()'s result */
+bool diagnose(const char *format, ...) PRINTF_LIKE(1, 2);      /* prints "# ..."; returns false */
+
+/* ---- The machine -------------------------------------------------------------------------------------- */
+
+/* Hand bytes of RAM at physical 1 MiB to the frame allocator, and start mm/. Once. */
+void fake_start(uint64_t bytes);
+/* A pseudo-random number below limit; the sequence depends on fake_seed alone. */
+extern uint64_t fake_seed;
+uint64_t fake_random(uint64_t limit);
+
+enum cpu_access { CPU_LOAD, CPU_STORE, CPU_FETCH, CPU_SHSTK_LOAD, CPU_SHSTK_STORE };
+/*
+ * One access of 8 bytes at va by a program of mm, faults resolved through mm_fault() as the trap code does: reads *value or
+ * writes it. The outcome of the fault that ended it, or FAULT_OK_SPURIOUS when it succeeded.
+ */
+enum fault_outcome cpu_access(struct mm *mm, uint64_t va, enum cpu_access access, uint64_t *value);
+/* Does the TLB hold nothing of mm that its tables no longer allow? */
+bool tlb_is_coherent(struct mm *mm);
+
+#endif
