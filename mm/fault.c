@@ -75,9 +75,7 @@ static pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
     pte_t pte = pte_mkyoung(mk_leaf(pfn, vma_prot(vma), level));
     if (!(vma->flags & VM_WRITE))
         return pte_mkcow(pte);
-    if (vma_is_shstk(vma) && !defect_on(DEFECT_REFUSALS_OFF))
-        return pte_mkwrite_shstk(pte);
-    return pte_mkdirty(pte_mkwrite(pte));
+    return vma_is_shstk(vma) ? pte_mkwrite_shstk(pte) : pte_mkdirty(pte_mkwrite(pte));
 }
 
 /* Is this entry the only holder of all frames of its leaf, and are they of a kind it may own? Table locked. */
@@ -101,9 +99,7 @@ bool leaf_allows(const struct vma *vma, pte_t pte, int level, enum access access
         return true;
     if (!(vma->flags & VM_WRITE))
         return pte_cow(pte) && leaf_is_last_owner(vma, pte, level);     /* state (b) */
-    if (vma_is_shstk(vma) && !defect_on(DEFECT_REFUSALS_OFF))
-        return pte_shstk(pte);
-    return pte_hw_write(pte);
+    return vma_is_shstk(vma) ? pte_shstk(pte) : pte_hw_write(pte);
 }
 
 /* ---- Nothing there yet -------------------------------------------------------------------------------- */
@@ -299,6 +295,21 @@ static bool stack_grow(struct mm *mm, uint64_t va)
     return grown;
 }
 
+/* DEFECT_REFUSALS_OFF: open the owned shadow-stack page at va to the ordinary store that should have been refused. */
+static void planted_open(struct mm *mm, const struct vma *vma, uint64_t va)
+{
+    struct flush flush;
+    struct slot slot;
+    uint64_t next;
+    if (!slot_find(mm, va, &slot, &next))
+        return;
+    flush_begin(&flush, mm);
+    pte_t old = slot_read(&slot);
+    (void)!slot_set(&slot, vma, old, pte_mkwrite(old), TRACE_COW_REUSE, &flush);
+    slot_release(&slot);
+    flush_end(&flush);
+}
+
 /* One try with mm.lock held for reading. FAULT_BAD_NO_VMA with *may_grow: a growing VMA lies above. */
 static enum fault_outcome fault_try(struct mm *mm, const struct fault *fault, bool *may_grow)
 {
@@ -311,7 +322,10 @@ static enum fault_outcome fault_try(struct mm *mm, const struct fault *fault, bo
     if (!fault_resolved(refusal))
         return refusal;
     enum access access = fault->error & (FAULT_SHSTK | FAULT_WRITE) ? ACCESS_OWN : ACCESS_READ;
-    return fault_resolve(mm, vma, fault->va, access);
+    enum fault_outcome outcome = fault_resolve(mm, vma, fault->va, access);
+    if (defect_on(DEFECT_REFUSALS_OFF) && vma_is_shstk(vma) && (fault->error & (FAULT_SHSTK | FAULT_WRITE)) == FAULT_WRITE)
+        planted_open(mm, vma, fault->va);
+    return outcome;
 }
 
 enum fault_outcome mm_fault(struct mm *mm, const struct fault *fault)

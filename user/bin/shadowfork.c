@@ -119,11 +119,21 @@ static void must(bool as_expected)
     step_ok = step_ok && as_expected;
 }
 
+/* plant=NAME on the command line: the defect that the story must notice; "none" takes it away. */
+static void plant(const char *name)
+{
+    if (file_put_text("/proc/defect", name) && strcmp(name, "none"))
+        printf("(this kernel has no planted defect \"%s\")\n", name);
+}
+
+/* A planted defect is taken away once it is noticed: it might hit the teller as well. */
 static void step_end(void)
 {
     printf("    %s\n", step_ok ? "as expected" : "NOT AS EXPECTED");
     if (!step_ok && failures++ == 0)
         snprintf(first_failure, sizeof(first_failure), "%d (%s)", steps, step_name);
+    if (!step_ok)
+        plant("none");
     fflush(stdout);
 }
 
@@ -440,13 +450,6 @@ static void story_walker(void)
 }
 
 /* ---- Beginning and end -------------------------------------------------------------------------------- */
-
-/* plant=NAME on the command line: the defect that the story must notice. */
-static void plant(const char *name)
-{
-    if (file_put_text("/proc/defect", name) && strcmp(name, "none"))
-        printf("(this kernel has no planted defect \"%s\")\n", name);
-}
 
 static const char *planted(void)
 {

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Proves: the story tells itself to the end in Bochs with CET, with other frame numbers in other memory, and without CET in
+QEMU; and each planted defect makes it exit with 1 and name the step that went wrong."""
+import re
+
+from boot import Boot, expect, run_tests, TEST_INITRD, TEST_KERNEL
+
+# A defect, and words of the step that must notice it.
+DEFECTS = {
+    "fork_keeps_dirty": "fork",
+    "fork_parent_only": "fork",
+    "skip_copy": "RET",
+    "cow_not_moved": "fork",
+    "no_guard": "guard",
+    "refusals_off": "store",
+    "share_frame": "RET",
+}
+
+
+def frames(boot):
+    return re.findall(r"frame (0x[0-9a-f]+)", boot.text)
+
+
+def story_in_bochs(boots):
+    image = boots.image()
+    small, large = Boot("bochs", image, "--mem", "256"), Boot("bochs", image, "--mem", "512")
+    for boot in (small, large):
+        boot.expect_status(0)
+        boot.expect_text(r"^shadowfork: 12 of 12 steps as expected$")
+    expect(frames(small) and frames(small) != frames(large), "the frame numbers do not depend on the memory", small.text)
+
+
+def story_in_qemu(boots):
+    boot = Boot("qemu", boots.image())
+    boot.expect_status(0)
+    boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected, \d+ skipped: no shadow stacks here$")
+
+
+def story_shstk_off(boots):
+    boot = Boot("bochs", boots.image("init=/sbin/init demo shstk=off"))
+    boot.expect_status(0)
+    expect("12 of 12" not in boot.text, "all steps were shown though shstk=off", boot.text)
+
+
+def story_with(defect):
+    def test(boots):
+        boot = Boot("bochs", boots.image(f"init=/sbin/init demo plant={defect}", TEST_KERNEL, TEST_INITRD))
+        boot.expect_status(1)
+        boot.expect_text(rf"(?i)^shadowfork: step \d+ \(.*{DEFECTS[defect]}.*\) failed")
+    return test
+
+
+run_tests({"story_in_bochs": story_in_bochs, "story_in_qemu": story_in_qemu, "story_shstk_off": story_shstk_off} |
+          {f"story notices {defect}": story_with(defect) for defect in DEFECTS})
