@@ -40,6 +40,7 @@ static void wait_for_reader(void)
 void loader_fail(const CHAR16 *name, const CHAR16 *reason)
 {
     Print(L"\r\npenumbra: loader: %s: %s\r\n", name, reason);
+    Print(L"A key, or 30 seconds, lead back to the firmware.\r\n");
     wait_for_reader();
     uefi_call_wrapper(BS->Exit, 4, image_handle, EFI_LOAD_ERROR, 0, NULL);
     for (;;) {
