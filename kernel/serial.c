@@ -15,21 +15,25 @@
 #define REG_SCRATCH  7
 #define LSR_DATA     0x01
 #define LSR_THR_EMPTY 0x20
-#define SEND_POLLS   100000
+#define SEND_POLLS   20000000u          /* at least some seconds: an emulator's reader may be slow */
 
 static bool present;
+static bool stalled;                    /* the last character could not be sent */
 
 static uint8_t reg_read(unsigned reg) { return arch_inb((uint16_t)(COM1 + reg)); }
 static void reg_write(unsigned reg, uint8_t value) { arch_outb((uint16_t)(COM1 + reg), value); }
 
+/* A line that does not empty loses characters, without waiting again for each of them, until it does. */
 static void send(char c)
 {
-    for (unsigned polls = 0; !(reg_read(REG_LSR) & LSR_THR_EMPTY); polls++) {
-        if (polls == SEND_POLLS) {
-            present = false;            /* it never empties: nobody is there */
+    unsigned polls = stalled ? 1 : SEND_POLLS;
+    while (!(reg_read(REG_LSR) & LSR_THR_EMPTY)) {
+        if (--polls == 0) {
+            stalled = true;
             return;
         }
     }
+    stalled = false;
     reg_write(REG_DATA, (uint8_t)c);
 }
 
