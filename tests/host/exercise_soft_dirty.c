@@ -3,8 +3,8 @@
  * An exercise of docs/paging.md: spend one of the software bits that are free.
  *
  * PTE_SOFT_DIRTY says "modified since somebody last asked". pte_mkdirty() sets it beside what it sets now, pte_soft_dirty() tells
- * it, pte_clear_soft_dirty() takes it away; pte_mkclean() and pte_modify() leave it alone. The comment block and the two assertions on
- * the bit layout in pgtable.h must stay true, and no value may become W=0,D=1 through it.
+ * it, pte_clear_soft_dirty() takes it away; pte_mkclean() and pte_modify() leave it alone. The comment block and the assertions on
+ * the bit layout in pgtable.h must stay true, and so must pgtable_test.c, which writes the promises down a second time.
  */
 #include "arch/x86/pgtable.h"
 #include "fake.h"
