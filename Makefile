@@ -34,7 +34,7 @@ UNMARKED := bin/victim
 # $(call programs,FOLDERS): the programs of these folders of user/, as FOLDER/NAME.
 programs = $(sort $(patsubst user/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix user/,$(1))))))
 BASE_PROGRAMS := $(call programs,bin sbin)
-TEST_SRC := $(sort $(wildcard user/tests/*.c))
+TEST_SRC := $(sort $(wildcard user/tests/*.c user/exercises/*.c))
 TEST_PROGRAMS := tests/runner
 BENCH_PROGRAMS := $(call programs,bench)
 ALL_PROGRAMS := $(BASE_PROGRAMS) $(BENCH_PROGRAMS)

@@ -37,11 +37,28 @@ struct test {
 /* A test that runs everywhere, and one that needs a shadow stack. */
 #define TEST(name, twins)       TEST_DEFINE(name, 0, twins)
 #define TEST_SHSTK(name, twins) TEST_DEFINE(name, 1, twins)
+/*
+ * Exercises of the book (docs/): tests that fail until the reader has done them. Their names begin with exercise_; the
+ * runner takes them in only when it is asked for such a name.
+ */
+#define EXERCISE(name)          TEST_DEFINE(name, 0, "")
+#define EXERCISE_SHSTK(name)    TEST_DEFINE(name, 1, "")
 
 #define CHECK(condition) \
     do { \
         if (!(condition)) { \
             printf("    # %s:%d: expect %s\n", __FILE__, __LINE__, #condition); \
+            fflush(stdout); \
+            _exit(1); \
+        } \
+    } while (0)
+/* For exercises: says in words what the reader is to bring about, and what happened instead. */
+#define EXPECT(condition, ...) \
+    do { \
+        if (!(condition)) { \
+            printf("    # expect: "); \
+            printf(__VA_ARGS__); \
+            printf("\n"); \
             fflush(stdout); \
             _exit(1); \
         } \

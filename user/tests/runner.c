@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The runner: process 1 of the test image. Runs every test in a process of its own, then again with each planted defect it
- * claims to notice, and prints KTAP. Arguments: the emulator's name, and a part of the names of the tests wanted.
+ * claims to notice, and prints KTAP. Arguments: the emulator's name, and a part of the names of the tests wanted. Exercises
+ * run only when that part begins with "exercise_".
  */
 #include <fcntl.h>
 #include <time.h>
@@ -110,18 +111,25 @@ static int run_and_count(const struct test *test)
     return failed;
 }
 
+static int is_exercise(const char *name) { return strncmp(name, "exercise_", 9) == 0; }
+
+static int wanted(const struct test *test, const char *key)
+{
+    return strstr(test->name, key) && is_exercise(test->name) == is_exercise(key);
+}
+
 int main(int argc, char *argv[])
 {
     const char *key = argc > 2 ? argv[2] : "";
     int shstk = has_user_shstk(), planned = 0;
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
-        if (strstr(test->name, key))
+        if (wanted(test, key))
             planned += 1 + words(test->defects);
     }
     printf("KTAP version 1\n1..%d\n", planned ? planned + 2 : 0);
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
         const char *skip = test->needs_shstk && !shstk ? "no shadow stacks on this CPU" : NULL;
-        if (!strstr(test->name, key))
+        if (!wanted(test, key))
             continue;
         result(skip || run_and_count(test) == 0, test->name, NULL, skip);
         twins(test, skip);
