@@ -19,11 +19,11 @@
 
 #define INPUT_BYTES 1024
 
-static struct spinlock input_lock = SPINLOCK_INIT;      /* irq; all below */
+static struct spinlock input_lock = SPINLOCK_INIT(LOCK_INPUT);      /* irq; all below */
 static char input[INPUT_BYTES];                         /* a ring */
 static size_t input_start, input_len;
 static size_t line_len;                                 /* of the last, unfinished line, included in input_len */
-static struct wait_queue input_wait = { LIST_INIT(input_wait.waiters) };
+static struct wait_queue input_wait = WAIT_QUEUE_INIT(input_wait);
 static struct linux_termios termios = {
     .c_iflag = ICRNL, .c_oflag = OPOST | ONLCR, .c_cflag = 0xbf, .c_lflag = ICANON | ECHO | ECHOE | ISIG,
     .c_cc = { [VINTR] = 3, [VERASE] = 127, [VEOF] = 4, [VMIN] = 1 },
@@ -136,7 +136,7 @@ static long console_read(struct file *file, uaddr_t to, size_t len, uint64_t *po
         wait_begin(&input_wait);
         long got = input_take(bounce, min_u64(len, sizeof(bounce)));
         if (got == -EAGAIN && !(file->flags & O_NONBLOCK))
-            err = wait_sleep(&input_wait, 0);
+            err = wait_sleep(0);
         wait_end(&input_wait);
         if (got >= 0)
             return got && arch_copy_to_user(to, bounce, (size_t)got) ? -EFAULT : got;

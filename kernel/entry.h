@@ -11,6 +11,9 @@ struct boot_info;
 /* First C function of kernel/, on the boot stack, early page tables, interrupts off. info is in the direct map. */
 NORETURN void kernel_main(const struct boot_info *info);
 
+/* Another CPU is ready, on the stack with this top, interrupts off. */
+NORETURN void entry_cpu_begin(uint64_t stack_top);
+
 /* A SYSCALL: number in frame->rax, arguments in rdi rsi rdx r10 r8 r9; the result goes to rax. Interrupts on. */
 void entry_syscall(struct trap_frame *frame);
 

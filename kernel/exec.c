@@ -275,7 +275,7 @@ static void change_over(struct mm *mm, const char *path)
     if (old)
         mm_put(old);
     task_vfork_done(task);
-    task->clear_tid = 0;
+    task->clear_tid = task->robust_list = 0;
     snprintf(task->name, sizeof(task->name), "%s", base_name(path));
     arch_set_fs_base(0);
     arch_set_gs_base(0);
@@ -295,6 +295,8 @@ static int image_exec(struct file *file, const char *path, const struct argument
         err = image_map(mm, image, file);
     if (!err)
         err = stack_build(mm, args, image, &sp);
+    if (!err)
+        err = threads_end_others();
     if (!err) {
         change_over(mm, path);
         if (shstk_exec(task_current(), mm, image->marked))

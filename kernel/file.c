@@ -22,6 +22,7 @@ struct file *file_create(const struct file_ops *ops, void *object, uint32_t flag
     file->object = object;
     file->flags = flags;
     file->refs = 1;
+    file->lock = (struct spinlock)SPINLOCK_INIT(LOCK_FILES);
     return file;
 }
 
@@ -47,7 +48,7 @@ struct files *files_create(void)
     if (!files)
         return NULL;
     files->refs = 1;
-    files->lock = (struct spinlock)SPINLOCK_INIT;
+    files->lock = (struct spinlock)SPINLOCK_INIT(LOCK_FILES);
     files->end = 0;
     memset(files->cloexec, 0, sizeof(files->cloexec));
     files->cwd[0] = '/';

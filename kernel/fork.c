@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* New processes: fork, vfork and the clones that libraries make of them. */
+/* New processes and threads: fork, vfork, and the clones that libraries make of them. */
 #include "base/string.h"
 #include "kernel/file.h"
 #include "kernel/syscall.h"
@@ -12,10 +12,12 @@ struct clone_request {
     uint64_t stack;             /* 0: the parent's */
     uint64_t parent_tid, child_tid;     /* user addresses */
     uint64_t tls;
+    uint64_t stack_bytes;       /* clone3's; 0 not known. Sizes a thread's shadow stack */
 };
 
-/* What can be asked for until there are threads. */
-#define CLONE_KNOWN (0xff | CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define CLONE_FLAGS_THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+#define CLONE_FLAGS_TIDS   (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define CLONE_FLAGS_KNOWN  (0xff | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_DETACHED)
 
 /* The child's memory and files: copies, or for vfork the parent's memory itself. */
 static int child_resources(struct process *child, struct process *parent, uint64_t flags)
@@ -34,24 +36,28 @@ static int child_resources(struct process *child, struct process *parent, uint64
     return err;
 }
 
-/* What the child's task and process take over by value. */
-static void child_inherit(struct process *child, const struct clone_request *request)
+/* What the child process takes over by value. */
+static void process_inherit(struct process *child)
 {
-    struct task *task = process_task(child), *self = task_current();
-    struct process *parent = self->process;
+    struct process *parent = process_current();
     uint64_t irq = spin_lock_irq(&parent->lock);
     memcpy(child->action, parent->action, sizeof(child->action));
     memcpy(child->path, parent->path, strlen(parent->path) + 1);
     child->shstk_locked = parent->shstk_locked;
     spin_unlock_irq(&parent->lock, irq);
+}
+
+/* What a new task takes over: registers, masks and, unless it gets a stack, where it is. */
+static void task_inherit(struct task *task, const struct clone_request *request)
+{
+    struct task *self = task_current();
     memcpy(task->name, self->name, sizeof(task->name));
     task->signal_mask = self->signal_mask;
-    task->mm = child->mm;
+    task->affinity = self->affinity;
     task->clear_tid = request->flags & CLONE_CHILD_CLEARTID ? request->child_tid : 0;
     task->arch.fs_base = request->flags & CLONE_SETTLS ? request->tls : arch_get_fs_base();
     task->arch.gs_base = arch_get_gs_base();
     arch_fpu_fork(&task->arch);
-    shstk_fork(task);
 
     struct trap_frame frame = *arch_user_frame(&self->arch);
     frame.rax = 0;
@@ -60,14 +66,14 @@ static void child_inherit(struct process *child, const struct clone_request *req
     arch_task_init_user(&task->arch, &frame);
 }
 
-/* Write the new pid where the flags ask for it. The child's copy goes into its own memory. */
-static void tids_store(struct process *child, const struct clone_request *request)
+/* Write the new tid where the flags ask for it. The child's copy goes into its own memory. */
+static void tids_store(struct task *task, const struct clone_request *request)
 {
-    int pid = child->pid;
+    int tid = task->tid;
     if (request->flags & CLONE_PARENT_SETTID)
-        (void)!arch_copy_to_user(uaddr(request->parent_tid), &pid, sizeof(pid));
+        (void)!arch_copy_to_user(uaddr(request->parent_tid), &tid, sizeof(tid));
     if (request->flags & CLONE_CHILD_SETTID)
-        (void)!mm_access(child->mm, request->child_tid, &pid, sizeof(pid), GUP_WRITE);
+        (void)!mm_access(task->mm, request->child_tid, &tid, sizeof(tid), GUP_WRITE);
 }
 
 static void vfork_wait(struct process *parent, volatile bool *done)
@@ -75,9 +81,23 @@ static void vfork_wait(struct process *parent, volatile bool *done)
     while (!*done) {
         wait_begin(&parent->child_wait);
         if (!*done)
-            wait_sleep_deaf(&parent->child_wait);
+            wait_sleep_deaf();
         wait_end(&parent->child_wait);
     }
+}
+
+/*
+ * The child's shadow stack: with its own memory the copy of the parent's, under vfork the parent's itself, which is not the
+ * child's to unmap, and otherwise one of its own.
+ */
+static int child_shstk(struct task *task, const struct clone_request *request)
+{
+    if (request->flags & CLONE_VM && !(request->flags & CLONE_VFORK))
+        return shstk_thread(task, request->stack_bytes);
+    shstk_fork(task);
+    if (request->flags & CLONE_VFORK)
+        task->shstk_start = task->shstk_bytes = 0;
+    return 0;
 }
 
 static long clone_process(const struct clone_request *request)
@@ -86,22 +106,72 @@ static long clone_process(const struct clone_request *request)
     if (!child)
         return -ENOMEM;
     int err = child_resources(child, parent, request->flags);
-    if (err) {
-        process_discard(child);
-        return err;
-    }
-    child_inherit(child, request);
-    bool vfork_done = false;
+    if (err)
+        goto undo_process;
     struct task *task = process_task(child);
+    err = child_shstk(task, request);
+    if (err)
+        goto undo_resources;
+    process_inherit(child);
+    task->mm = child->mm;
+    task_inherit(task, request);
+    bool vfork_done = false;
     if (request->flags & CLONE_VFORK)
         task->vfork_done = &vfork_done;
     process_publish(child, parent);
-    tids_store(child, request);
+    tids_store(task, request);
     int pid = child->pid;
     sched_add(task);
     if (request->flags & CLONE_VFORK)
         vfork_wait(parent, &vfork_done);
     return pid;
+undo_resources:
+    mm_put(child->mm);
+    files_put(child->files);
+undo_process:
+    process_discard(child);
+    return err;
+}
+
+static long clone_thread(const struct clone_request *request)
+{
+    struct task *task = thread_create();
+    if (!task)
+        return -ENOMEM;
+    task->mm = task_current()->mm;
+    int err = shstk_thread(task, request->stack_bytes);
+    if (err) {
+        task_free(task);
+        return err;
+    }
+    mm_hold(task->mm);
+    task_inherit(task, request);
+    err = thread_publish(task);
+    if (err) {
+        shstk_thread_end(task);
+        mm_put(task->mm);
+        task_free(task);
+        return err;
+    }
+    tids_store(task, request);
+    int tid = task->tid;
+    sched_add(task);
+    return tid;
+}
+
+/* The combinations Linux refuses, and those that only pthreads' set of flags makes sense of here. */
+static long clone_checked(const struct clone_request *request)
+{
+    uint64_t flags = request->flags;
+    if (flags & ~(uint64_t)CLONE_FLAGS_KNOWN)
+        return -EINVAL;
+    if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND)) || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
+        return -EINVAL;
+    if (flags & CLONE_SETTLS && request->tls >= USER_END)
+        return -EPERM;
+    if (flags & CLONE_THREAD)
+        return (flags & CLONE_FLAGS_THREAD) == CLONE_FLAGS_THREAD && !(flags & CLONE_VFORK) ? clone_thread(request) : -EINVAL;
+    return flags & (CLONE_FS | CLONE_FILES | CLONE_SIGHAND) ? -EINVAL : clone_process(request);
 }
 
 SYSCALL(fork)
@@ -118,16 +188,35 @@ SYSCALL(vfork)
     return clone_process(&request);
 }
 
-/* CLONE_VM goes with CLONE_VFORK only, until there are threads. */
 SYSCALL(clone)
 {
     (void)f;
-    struct clone_request request = { a, b, c, d, e };
-    if (a & ~(uint64_t)CLONE_KNOWN)
+    struct clone_request request = { a, b, c, d, e, 0 };
+    return clone_checked(&request);
+}
+
+/* clone3(args, size): the fields of its first version; larger structures must hold zeros behind it. */
+SYSCALL(clone3)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    struct clone_args args;
+    if (b < sizeof(args))
         return -EINVAL;
-    if (a & CLONE_VM && !(a & CLONE_VFORK))
+    if (b > PAGE_SIZE)
+        return -E2BIG;
+    if (arch_copy_from_user(&args, uaddr(a), sizeof(args)))
+        return -EFAULT;
+    for (uint64_t at = sizeof(args); at < b; at++) {
+        uint8_t byte;
+        if (arch_copy_from_user(&byte, uaddr(a + at), 1))
+            return -EFAULT;
+        if (byte)
+            return -E2BIG;
+    }
+    if (args.flags & 0xff || args.exit_signal > 64 || !args.stack != !args.stack_size)
         return -EINVAL;
-    if (a & CLONE_SETTLS && e >= USER_END)
-        return -EPERM;
-    return clone_process(&request);
+    struct clone_request request = {
+        args.flags | args.exit_signal, args.stack + args.stack_size, args.parent_tid, args.child_tid, args.tls, args.stack_size,
+    };
+    return clone_checked(&request);
 }

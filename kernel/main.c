@@ -10,12 +10,13 @@
 #include "kernel/devices.h"
 #include "kernel/entry.h"
 #include "kernel/file.h"
+#include "kernel/syscall.h"
 #include "kernel/task.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
 #include "uapi/fcntl.h"
 
-static struct task idle;                /* the boot context: its stack is the boot stack */
+static struct task idle_tasks[CPUS_MAX];    /* the contexts that CPUs start with */
 static const struct boot_info *boot_info;
 
 static void memory_start(const struct boot_info *info)
@@ -90,6 +91,38 @@ static void process_one_start(void)
     sched_add(task);
 }
 
+/* The context that runs becomes this CPU's idle task. */
+static void idle_start(uint64_t stack_top)
+{
+    struct task *idle = &idle_tasks[arch_cpu_id()];
+    idle->arch.kernel_stack_top = stack_top;
+    list_init(&idle->run_link);
+    list_init(&idle->wait_link);
+    list_init(&idle->timer_link);
+    sched_init(idle);
+    arch_task_begin(&idle->arch, idle);
+}
+
+void entry_cpu_begin(uint64_t stack_top)
+{
+    idle_start(stack_top);
+    arch_timer_start();
+    arch_cpu_ready();
+    sched_idle();
+}
+
+static void cpus_start(void)
+{
+    char value[16];
+    unsigned max = CPUS_MAX;
+    if (cmdline_get("maxcpus", value, sizeof(value))) {
+        max = 0;
+        for (const char *at = value; *at >= '0' && *at <= '9' && max < CPUS_MAX; at++)
+            max = max * 10 + (unsigned)(*at - '0');
+    }
+    arch_cpus_start(max ? max : 1);
+}
+
 void kernel_main(const struct boot_info *info)
 {
     boot_info = info;
@@ -104,9 +137,9 @@ void kernel_main(const struct boot_info *info)
     devices_init();
     initrd_start(info);
     defect_start();
-    idle.arch.kernel_stack_top = arch_boot_stack_top();
-    sched_init(&idle);
-    arch_task_begin(&idle.arch, &idle);
+    time_init();
+    idle_start(arch_boot_stack_top());
+    cpus_start();
     process_one_start();
     arch_timer_start();
     sched_idle();

@@ -58,7 +58,7 @@ static long pipe_wait_bytes(struct file *file, char *bounce, size_t len, uint64_
         *taken = pipe->taken;
         spin_unlock(&pipe->lock);
         if (!got && !at_end)
-            err = file->flags & O_NONBLOCK ? -EAGAIN : wait_sleep(&pipe->wait, 0);
+            err = file->flags & O_NONBLOCK ? -EAGAIN : wait_sleep(0);
         wait_end(&pipe->wait);
         if (got || at_end || err)
             return err ? err : (long)got;
@@ -107,7 +107,7 @@ static long pipe_write_part(struct file *file, const char *bounce, size_t part)
             ring_put(pipe, bounce, part);
         spin_unlock(&pipe->lock);
         if (!broken && !fits)
-            err = file->flags & O_NONBLOCK ? -EAGAIN : wait_sleep(&pipe->wait, 0);
+            err = file->flags & O_NONBLOCK ? -EAGAIN : wait_sleep(0);
         wait_end(&pipe->wait);
         if (broken) {
             process_signal(process_current(), SIGPIPE);
@@ -194,6 +194,7 @@ int pipe_create(uint32_t flags, struct file *end[2])
     struct pipe *pipe = kzalloc(sizeof(*pipe));
     if (!pipe)
         return -ENOMEM;
+    pipe->lock = (struct spinlock)SPINLOCK_INIT(LOCK_PIPE);
     pipe->ring = kmalloc(PIPE_BYTES);
     end[0] = pipe->ring ? file_create(&pipe_ops, pipe, O_RDONLY | flags) : NULL;
     end[1] = end[0] ? file_create(&pipe_ops, pipe, O_WRONLY | flags) : NULL;

@@ -13,9 +13,10 @@
 #define PID_MAX 4194304
 #define PID_BUCKETS 256
 
-struct spinlock tasks_lock = SPINLOCK_INIT;
+struct spinlock tasks_lock = SPINLOCK_INIT(LOCK_TASKS);
 static struct list all_processes = LIST_INIT(all_processes);    /* [T] in order of publication */
 static struct process *buckets[PID_BUCKETS];                    /* [T] chains by pid, through hash_next */
+static struct task *tid_buckets[PID_BUCKETS];                   /* [T] the same of tasks, by tid */
 static int last_pid;                                            /* [T] */
 static struct process *init_process;                            /* [T] */
 
@@ -34,10 +35,17 @@ static struct task *task_create(struct process *process)
         return NULL;
     }
     task->process = process;
+    task->affinity = ~0ull;
     list_init(&task->run_link);
+    list_init(&task->wait_link);
     list_init(&task->timer_link);
-    list_append(&task->thread_link, &process->threads);
+    list_init(&task->thread_link);
     return task;
+}
+
+struct task *thread_create(void)
+{
+    return task_create(process_current());
 }
 
 void task_free(struct task *task)
@@ -53,15 +61,18 @@ struct process *process_create(void)
     if (!process)
         return NULL;
     process->refs = 1;
+    process->lock = (struct spinlock)SPINLOCK_INIT(LOCK_PROCESS);
     list_init(&process->children);
     list_init(&process->sibling);
     list_init(&process->threads);
     list_init(&process->all_link);
     wait_queue_init(&process->child_wait);
-    if (!task_create(process)) {
+    struct task *task = task_create(process);
+    if (!task) {
         kfree(process);
         return NULL;
     }
+    list_append(&task->thread_link, &process->threads);
     return process;
 }
 
@@ -79,21 +90,47 @@ static struct process *find_locked(int pid)
     return process;
 }
 
+struct task *task_find_locked(int tid)
+{
+    struct task *task = tid_buckets[(unsigned)tid % PID_BUCKETS];
+    while (task && task->tid != tid)
+        task = task->hash_next;
+    return task;
+}
+
+/* A number that neither a process, a zombie included, nor a task has. */
 static int pid_next(void)
 {
     do {
         last_pid = last_pid < PID_MAX ? last_pid + 1 : 2;
-    } while (find_locked(last_pid));
+    } while (find_locked(last_pid) || task_find_locked(last_pid));
     return last_pid;
+}
+
+/* The task becomes findable by its tid. It keeps a reference on its process. tasks_lock is held. */
+static void task_publish(struct task *task, int tid)
+{
+    struct task **bucket = &tid_buckets[(unsigned)tid % PID_BUCKETS];
+    task->tid = tid;
+    task->arch.pid = task->process->pid;
+    task->hash_next = *bucket;
+    *bucket = task;
+    process_hold(task->process);
+}
+
+static void task_unpublish(struct task *task)
+{
+    struct task **link = &tid_buckets[(unsigned)task->tid % PID_BUCKETS];
+    while (*link != task)
+        link = &(*link)->hash_next;
+    *link = task->hash_next;
 }
 
 void process_publish(struct process *process, struct process *parent)
 {
-    struct task *task = process_task(process);
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    process->pid = pid_next();
-    task->tid = process->pid;
-    task->arch.pid = process->pid;
+    process->pid = last_pid ? pid_next() : (last_pid = 1);
+    task_publish(process_task(process), process->pid);
     process->parent = parent;
     if (parent)
         list_append(&process->sibling, &parent->children);
@@ -103,6 +140,19 @@ void process_publish(struct process *process, struct process *parent)
     process->hash_next = buckets[(unsigned)process->pid % PID_BUCKETS];
     buckets[(unsigned)process->pid % PID_BUCKETS] = process;
     spin_unlock_irq(&tasks_lock, irq);
+}
+
+int thread_publish(struct task *task)
+{
+    struct process *process = task->process;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    bool leaving = process->exiting || process->execing;
+    if (!leaving) {
+        task_publish(task, pid_next());
+        list_append(&task->thread_link, &process->threads);
+    }
+    spin_unlock_irq(&tasks_lock, irq);
+    return leaving ? -EAGAIN : 0;
 }
 
 /* ---- Finding ------------------------------------------------------------------------------------------ */
@@ -165,11 +215,23 @@ bool process_may_trace(struct process *caller, struct process *target)
 char process_state_letter(struct process *process)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    char letter = process->zombie || list_empty(&process->threads)  ? 'Z'
-                  : process_task(process)->state == TASK_WAITING    ? 'S'
-                                                                    : 'R';
+    char letter = process->zombie || list_empty(&process->threads) ? 'Z' : 'S';
+    list_for_each(link, &process->threads) {
+        if (list_entry(link, struct task, thread_link)->state != TASK_WAITING)
+            letter = 'R';
+    }
     spin_unlock_irq(&tasks_lock, irq);
     return letter;
+}
+
+unsigned process_thread_count(struct process *process)
+{
+    unsigned count = 0;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    list_for_each(link, &process->threads)
+        count++;
+    spin_unlock_irq(&tasks_lock, irq);
+    return count;
 }
 
 /* ---- Ending ------------------------------------------------------------------------------------------- */
@@ -211,20 +273,6 @@ static NORETURN void init_ended(int status)
     arch_power_off();
 }
 
-/* Give up the address space; a vfork parent that lent it may go on. */
-void task_drop_mm(struct task *task)
-{
-    struct process *process = task->process;
-    uint64_t irq = spin_lock_irq(&process->lock);
-    struct mm *mm = process->mm;
-    process->mm = NULL;
-    spin_unlock_irq(&process->lock, irq);
-    task->mm = NULL;
-    mm_activate(NULL);
-    mm_put(mm);
-    task_vfork_done(task);
-}
-
 void task_vfork_done(struct task *task)
 {
     if (!task->vfork_done)
@@ -233,33 +281,54 @@ void task_vfork_done(struct task *task)
     *task->vfork_done = true;
     task->vfork_done = NULL;
     struct process *parent = task->process->parent;
+    process_hold(parent);
     spin_unlock_irq(&tasks_lock, irq);
     wait_wake_all(&parent->child_wait);
+    process_put(parent);
 }
 
-void process_exit(int wait_status)
+/* What the process's memory is told of the end of a thread: joiners wait for it. */
+static void task_tell_memory(struct task *task)
 {
-    struct task *task = task_current();
-    struct process *process = task->process;
-    if (process == init_process)
-        init_ended(wait_status);
-    if (task->clear_tid) {
-        uint32_t zero = 0;
-        (void)!arch_copy_to_user(uaddr(task->clear_tid), &zero, sizeof(zero));
-    }
-    struct files *files = process->files;
-    task_drop_mm(task);
+    uint32_t zero = 0;
+    if (task->robust_list)
+        futex_robust_end(task);
+    if (!task->clear_tid)
+        return;
+    if (arch_copy_to_user(uaddr(task->clear_tid), &zero, sizeof(zero)) == 0)
+        futex_wake_private(task->clear_tid, 1);
+}
+
+/* Give up the address space; a vfork parent that lent it may go on. */
+static void task_drop_mm(struct task *task)
+{
+    struct mm *mm = task->mm;
+    task->mm = NULL;
+    mm_activate(NULL);
+    mm_put(mm);
+    task_vfork_done(task);
+}
+
+/* The last thread takes along what the threads shared. */
+static void process_drop_resources(struct process *process)
+{
     uint64_t irq = spin_lock_irq(&process->lock);
+    struct files *files = process->files;
+    process->mm = NULL;
     process->files = NULL;
     spin_unlock_irq(&process->lock, irq);
     files_put(files);
+}
 
-    irq = spin_lock_irq(&tasks_lock);
+/* Nobody runs in it any more: it becomes a zombie, or vanishes where nobody would wait for it. */
+static void process_end(struct process *process, int wait_status)
+{
+    uint64_t irq = spin_lock_irq(&tasks_lock);
     orphans_give(process);
     struct process *parent = process->parent;
-    process->wait_status = wait_status;
+    if (!process->exiting)
+        process->wait_status = wait_status;
     process->zombie = true;
-    list_remove(&task->thread_link);
     bool nobody_waits = parent_ignores_children(parent);
     if (nobody_waits)
         unpublish(process);
@@ -272,9 +341,113 @@ void process_exit(int wait_status)
     process_put(parent);
     if (nobody_waits)
         process_put(process);
+}
+
+void task_exit(int wait_status)
+{
+    struct task *task = task_current();
+    struct process *process = task->process;
+    task_tell_memory(task);
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    list_remove(&task->thread_link);
+    bool last = list_empty(&process->threads);
+    spin_unlock_irq(&tasks_lock, irq);
+    if (last && process == init_process)
+        init_ended(process->exiting ? process->wait_status : wait_status);
+    if (!last)
+        shstk_thread_end(task);
+    if (last)
+        process_drop_resources(process);
+    task_drop_mm(task);
+
+    sched_dying();
+    irq = spin_lock_irq(&tasks_lock);
+    task_unpublish(task);
+    spin_unlock_irq(&tasks_lock, irq);
+    if (last)
+        process_end(process, wait_status);
+    else
+        wait_wake_all(&process->child_wait);    /* an exec may wait to be alone */
     arch_irq_disable();
     task->process = NULL;
+    process_put(process);
     sched_exit();
+}
+
+bool task_must_leave(const struct task *task)
+{
+    const struct process *process = task->process;
+    const struct task *execing = __atomic_load_n(&process->execing, __ATOMIC_RELAXED);
+    return __atomic_load_n(&process->exiting, __ATOMIC_RELAXED) || (execing && execing != task);
+}
+
+/* Make the other threads look at what has changed. tasks_lock is held. */
+static void others_interrupt(struct task *self)
+{
+    list_for_each(link, &self->process->threads) {
+        struct task *task = list_entry(link, struct task, thread_link);
+        if (task != self)
+            sched_interrupt(task);
+    }
+}
+
+void process_exit(int wait_status)
+{
+    struct task *self = task_current();
+    struct process *process = self->process;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    if (!process->exiting) {
+        process->wait_status = wait_status;
+        __atomic_store_n(&process->exiting, true, __ATOMIC_SEQ_CST);
+        others_interrupt(self);
+    }
+    spin_unlock_irq(&tasks_lock, irq);
+    task_exit(wait_status);
+}
+
+/* Alone, and nobody of this process can be found by another tid: its own becomes the pid. tasks_lock is held. */
+static bool alone(struct task *self)
+{
+    struct process *process = self->process;
+    if (process->threads.next != &self->thread_link || self->thread_link.next != &process->threads)
+        return false;
+    if (self->tid != process->pid) {
+        if (task_find_locked(process->pid))
+            return false;               /* the first thread is on its way out */
+        task_unpublish(self);
+        self->tid = process->pid;
+        struct task **bucket = &tid_buckets[(unsigned)self->tid % PID_BUCKETS];
+        self->hash_next = *bucket;
+        *bucket = self;
+    }
+    return true;
+}
+
+int threads_end_others(void)
+{
+    struct task *self = task_current();
+    struct process *process = self->process;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    bool lost = process->exiting || process->execing;
+    bool done = !lost && alone(self);
+    if (!lost && !done) {
+        __atomic_store_n(&process->execing, self, __ATOMIC_SEQ_CST);
+        others_interrupt(self);
+    }
+    spin_unlock_irq(&tasks_lock, irq);
+    if (lost || done)
+        return lost ? -EAGAIN : 0;
+    while (!done) {
+        wait_begin(&process->child_wait);
+        irq = spin_lock_irq(&tasks_lock);
+        done = alone(self);
+        spin_unlock_irq(&tasks_lock, irq);
+        if (!done)
+            wait_sleep_deaf();
+        wait_end(&process->child_wait);
+    }
+    __atomic_store_n(&process->execing, NULL, __ATOMIC_SEQ_CST);
+    return 0;
 }
 
 /* ---- Waiting for children ----------------------------------------------------------------------------- */
@@ -314,7 +487,7 @@ static struct process *zombie_wait(int pid, uint64_t options, long *err)
         if (!zombie && !any)
             *err = -ECHILD;
         else if (!zombie && !(options & WNOHANG))
-            *err = wait_sleep(&parent->child_wait, 0);
+            *err = wait_sleep(0);
         wait_end(&parent->child_wait);
         if (zombie || *err || options & WNOHANG)
             return zombie;

@@ -108,9 +108,9 @@ static void show_status(struct text *text, struct process *process, struct mm *m
     char name[TASK_NAME_BYTES] = "?";
     uint64_t features = 0;
     (void)task_peek(process, name, &features);
-    text_printf(text, "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t1\n",
+    text_printf(text, "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t%u\n",
                 name, process_state_letter(process), process->pid, process->pid, parent_pid(process),
-                (unsigned long)(mm ? mm->resident * 4 : 0));
+                (unsigned long)(mm ? mm->resident * 4 : 0), process_thread_count(process));
     text_printf(text, "x86_Thread_features: %s%s\n", features & ARCH_SHSTK_SHSTK ? "shstk " : "",
                 features & ARCH_SHSTK_WRSS ? "wrss " : "");
     text_printf(text, "x86_Thread_features_locked: %s%s\n", process->shstk_locked & ARCH_SHSTK_SHSTK ? "shstk " : "",
@@ -163,6 +163,7 @@ static void show_frames(struct text *text, struct process *process, struct mm *m
 {
     (void)process, (void)mm;
     struct frame_stats stats;
+    sched_settle();
     kmap_stack_reclaim();
     slab_reclaim();
     frame_stats(&stats);
@@ -219,7 +220,8 @@ static void show_uptime(struct text *text, struct process *process, struct mm *m
 static void show_cpuinfo(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
-    text_printf(text, "processor\t: 0\nflags\t\t: fpu sse sse2%s\n", arch_has_shstk() ? " user_shstk" : "");
+    for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
+        text_printf(text, "processor\t: %d\nflags\t\t: fpu sse sse2%s\n\n", __builtin_ctzll(rest), arch_has_shstk() ? " user_shstk" : "");
 }
 
 static void show_cmdline(struct text *text, struct process *process, struct mm *mm)

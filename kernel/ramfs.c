@@ -32,7 +32,7 @@ struct inode {
     char *name;                     /* [tree] NULL: unnamed */
 };
 
-static struct spinlock tree_lock = SPINLOCK_INIT;
+static struct spinlock tree_lock = SPINLOCK_INIT(LOCK_TREE);
 static struct inode *root;
 static uint64_t last_number;
 
@@ -111,6 +111,7 @@ static struct inode *inode_create(uint32_t mode)
         return NULL;
     inode->source = (struct vm_source){ source_frame, source_hold, source_release, source_name };
     inode->refs = 1;
+    inode->lock = (struct spinlock)SPINLOCK_INIT(LOCK_INODE);
     inode->mode = mode;
     inode->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     list_init(&inode->children);

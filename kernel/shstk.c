@@ -68,6 +68,31 @@ void shstk_fork(struct task *child)
     arch_shstk_read(&child->arch.u_cet, &child->arch.user_ssp);
 }
 
+int shstk_thread(struct task *thread, uint64_t stack_bytes)
+{
+    const struct task *self = task_current();
+    uint64_t start, ssp;
+    thread->shstk_features = self->shstk_features;
+    thread->shstk_start = thread->shstk_bytes = 0;
+    arch_shstk_read(&thread->arch.u_cet, &ssp);
+    if (!(self->shstk_features & ARCH_SHSTK_SHSTK))
+        return 0;
+    uint64_t bytes = min_u64(align_up(stack_bytes ? stack_bytes : self->mm->stack_limit, PAGE_SIZE), SHSTK_BYTES_MAX);
+    if (mm_map_shstk(self->mm, 0, bytes, false, false, &start))
+        return -ENOMEM;
+    thread->shstk_start = start;
+    thread->shstk_bytes = bytes;
+    thread->arch.user_ssp = start + bytes;
+    return 0;
+}
+
+void shstk_thread_end(struct task *task)
+{
+    if (task->shstk_bytes)
+        (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes);
+    task->shstk_start = task->shstk_bytes = 0;
+}
+
 /* ---- arch_prctl --------------------------------------------------------------------------------------- */
 
 /* One feature at a time, as on Linux. */

@@ -31,8 +31,8 @@ bool signal_due(const struct task *task)
 {
     if (!task->process)
         return false;
-    uint64_t pending = __atomic_load_n(&task->process->pending, __ATOMIC_RELAXED) | task->pending;
-    return pending & ~task->signal_mask;
+    uint64_t pending = __atomic_load_n(&task->process->pending, __ATOMIC_RELAXED) | __atomic_load_n(&task->pending, __ATOMIC_RELAXED);
+    return pending & ~task->signal_mask || task_must_leave(task);
 }
 
 void process_signal(struct process *process, int signal)
@@ -50,13 +50,32 @@ void process_signal(struct process *process, int signal)
     spin_unlock_irq(&tasks_lock, irq);
 }
 
+int thread_signal(int tgid, int tid, int signal)
+{
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    struct task *task = task_find_locked(tid);
+    bool found = task && (!tgid || task->process->pid == tgid);
+    if (found && signal) {
+        struct process *process = task->process;
+        spin_lock(&process->lock);
+        bool ignored = signal_ignored(process, signal) && signal != SIGKILL;
+        if (!ignored)
+            __atomic_or_fetch(&task->pending, signal_bit(signal), __ATOMIC_RELAXED);
+        spin_unlock(&process->lock);
+        if (!ignored)
+            sched_interrupt(task);
+    }
+    spin_unlock_irq(&tasks_lock, irq);
+    return found ? 0 : -ESRCH;
+}
+
 void signal_force(int signal)
 {
     struct task *task = task_current();
     uint64_t irq = spin_lock_irq(&task->process->lock);
     task->process->action[signal].handler = SIG_DFL;
     task->signal_mask &= ~signal_bit(signal);
-    task->pending |= signal_bit(signal);
+    __atomic_or_fetch(&task->pending, signal_bit(signal), __ATOMIC_RELAXED);
     spin_unlock_irq(&task->process->lock, irq);
     arch_request_user_return();
 }
@@ -69,8 +88,8 @@ static int signal_take(struct task *task)
     uint64_t due = (process->pending | task->pending) & ~task->signal_mask;
     int signal = due ? __builtin_ctzll(due) + 1 : 0;
     if (signal) {
-        process->pending &= ~signal_bit(signal);
-        task->pending &= ~signal_bit(signal);
+        __atomic_and_fetch(&process->pending, ~signal_bit(signal), __ATOMIC_RELAXED);
+        __atomic_and_fetch(&task->pending, ~signal_bit(signal), __ATOMIC_RELAXED);
     }
     spin_unlock_irq(&process->lock, irq);
     return signal;
@@ -80,6 +99,8 @@ void signal_act(void)
 {
     struct task *task = task_current();
     int signal;
+    if (task_must_leave(task))
+        task_exit(0);                   /* the process's own status is set already */
     while ((signal = signal_take(task)) != 0) {
         if (signal != SIGKILL && signal_ignored(task->process, signal))
             continue;
@@ -145,7 +166,7 @@ SYSCALL(rt_sigaction)
     if (b) {
         process->action[a] = new;
         if (signal_ignored(process, (int)a))
-            process->pending &= ~signal_bit((int)a);
+            __atomic_and_fetch(&process->pending, ~signal_bit((int)a), __ATOMIC_RELAXED);
     }
     spin_unlock_irq(&process->lock, irq);
     return c && arch_copy_to_user(uaddr(c), &old, sizeof(old)) ? -EFAULT : 0;
@@ -167,7 +188,7 @@ SYSCALL(rt_sigprocmask)
         case SIG_SETMASK: new = set; break;
         default:          return -EINVAL;
         }
-        task->signal_mask = new & ~UNBLOCKABLE;
+        __atomic_store_n(&task->signal_mask, new & ~UNBLOCKABLE, __ATOMIC_RELAXED);
         if (signal_due(task))
             arch_request_user_return();
     }
@@ -227,7 +248,7 @@ SYSCALL(tkill)
     (void)c, (void)d, (void)e, (void)f;
     if ((int)a <= 0 || b > SIGNAL_COUNT)
         return -EINVAL;
-    return signal_one(process_find((int)a), b);
+    return thread_signal(0, (int)a, (int)b);
 }
 
 SYSCALL(tgkill)
@@ -235,5 +256,5 @@ SYSCALL(tgkill)
     (void)d, (void)e, (void)f;
     if ((int)a <= 0 || (int)b <= 0 || c > SIGNAL_COUNT)
         return -EINVAL;
-    return a != b ? -ESRCH : signal_one(process_find((int)a), c);
+    return thread_signal((int)a, (int)b, (int)c);
 }

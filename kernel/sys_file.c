@@ -413,7 +413,7 @@ SYSCALL(poll)
         if (ready || arch_clock_ns() >= deadline)
             return arch_copy_to_user(uaddr(a), entries, b * sizeof(entries[0])) ? -EFAULT : (long)ready;
         wait_begin(&queue);
-        int err = wait_sleep(&queue, min_u64(deadline, arch_clock_ns() + POLL_INTERVAL_NS));
+        int err = wait_sleep(min_u64(deadline, arch_clock_ns() + POLL_INTERVAL_NS));
         wait_end(&queue);
         if (err == -EINTR)
             return err;

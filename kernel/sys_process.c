@@ -17,10 +17,15 @@ struct linux_timespec { int64_t seconds, nanoseconds; };
 SYSCALL(exit)
 {
     NONE;
+    task_exit((int)(a & 0xff) << 8);
+}
+
+SYSCALL(exit_group)
+{
+    NONE;
     process_exit((int)(a & 0xff) << 8);
 }
 
-SYSCALL(exit_group) { return sys_exit(a, b, c, d, e, f); }
 SYSCALL(getpid) { NONE; return process_current()->pid; }
 SYSCALL(gettid) { NONE; return task_current()->tid; }
 SYSCALL(getuid) { NONE; return 0; }
@@ -52,13 +57,46 @@ SYSCALL(set_tid_address)
     return task_current()->tid;
 }
 
+/* A set of CPUs is one word: what a longer mask says beyond it is ignored, a shorter one is too short, as on Linux. */
 SYSCALL(sched_getaffinity)
 {
     NONE;
-    uint64_t cpus = 1;
-    if (b < sizeof(cpus))
+    uint64_t cpus = 0;
+    if (b < sizeof(cpus) || b % sizeof(cpus))
         return -EINVAL;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    const struct task *task = a ? task_find_locked((int)a) : task_current();
+    if (task)
+        cpus = __atomic_load_n(&task->affinity, __ATOMIC_RELAXED) & arch_cpus_online();
+    spin_unlock_irq(&tasks_lock, irq);
+    if (!task)
+        return -ESRCH;
     return arch_copy_to_user(uaddr(c), &cpus, sizeof(cpus)) ? -EFAULT : (long)sizeof(cpus);
+}
+
+SYSCALL(sched_setaffinity)
+{
+    NONE;
+    uint64_t cpus = 0;
+    if (arch_copy_from_user(&cpus, uaddr(c), min_u64(b, sizeof(cpus))))
+        return -EFAULT;
+    if (!(cpus & arch_cpus_online()))
+        return -EINVAL;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    struct task *task = a ? task_find_locked((int)a) : task_current();
+    if (task)
+        sched_set_affinity(task, cpus);
+    spin_unlock_irq(&tasks_lock, irq);
+    return task ? 0 : -ESRCH;
+}
+
+SYSCALL(getcpu)
+{
+    NONE;
+    uint32_t cpu = arch_cpu_id(), node = 0;
+    if (a && arch_copy_to_user(uaddr(a), &cpu, sizeof(cpu)))
+        return -EFAULT;
+    return b && arch_copy_to_user(uaddr(b), &node, sizeof(node)) ? -EFAULT : 0;
 }
 
 #define PR_SET_NAME 15
@@ -83,12 +121,28 @@ SYSCALL(prctl)
 
 /* ---- Time --------------------------------------------------------------------------------------------- */
 
-static uint64_t wall_clock_ns(void)
+static uint64_t booted_at_ns;           /* [I] */
+
+/* The RTC is read once: it is slow, and one reader at a time. */
+void time_init(void)
 {
-    static uint64_t booted_at_ns;
-    if (!booted_at_ns)
-        booted_at_ns = arch_wall_clock_s() * NS_PER_S - arch_clock_ns();
+    booted_at_ns = arch_wall_clock_s() * NS_PER_S - arch_clock_ns();
+}
+
+uint64_t wall_clock_ns(void)
+{
     return booted_at_ns + arch_clock_ns();
+}
+
+int time_in(uint64_t from, uint64_t *ns)
+{
+    struct linux_timespec time;
+    if (arch_copy_from_user(&time, uaddr(from), sizeof(time)))
+        return -EFAULT;
+    if (time.seconds < 0 || time.nanoseconds < 0 || (uint64_t)time.nanoseconds >= NS_PER_S)
+        return -EINVAL;
+    *ns = (uint64_t)time.nanoseconds + min_u64((uint64_t)time.seconds, 10000000000) * NS_PER_S;
+    return 0;
 }
 
 static bool clock_is_wall(uint64_t clock) { return clock == 0 || clock == 5; }      /* CLOCK_REALTIME(_COARSE) */
@@ -146,7 +200,7 @@ static long sleep_until(uint64_t deadline, uint64_t remainder)
     wait_queue_init(&queue);
     while (arch_clock_ns() < deadline) {
         wait_begin(&queue);
-        int err = wait_sleep(&queue, deadline);
+        int err = wait_sleep(deadline);
         wait_end(&queue);
         if (err == -EINTR) {
             uint64_t now = arch_clock_ns();
@@ -160,12 +214,10 @@ static long sleep_until(uint64_t deadline, uint64_t remainder)
 
 static long sleep_for(uint64_t from, uint64_t remainder, bool absolute, bool wall)
 {
-    struct linux_timespec time;
-    if (arch_copy_from_user(&time, uaddr(from), sizeof(time)))
-        return -EFAULT;
-    if (time.seconds < 0 || time.nanoseconds < 0 || (uint64_t)time.nanoseconds >= NS_PER_S)
-        return -EINVAL;
-    uint64_t ns = (uint64_t)time.nanoseconds + min_u64((uint64_t)time.seconds, 1000000000) * NS_PER_S;
+    uint64_t ns;
+    int err = time_in(from, &ns);
+    if (err)
+        return err;
     uint64_t now = wall ? wall_clock_ns() : arch_clock_ns();
     if (absolute)
         ns = ns > now ? ns - now : 0;

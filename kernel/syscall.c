@@ -19,17 +19,17 @@ static const syscall_fn table[SYSCALL_COUNT] = {
     [98] = sys_getrusage, [99] = sys_sysinfo, [100] = sys_times, [102] = sys_getuid, [104] = sys_getuid, [107] = sys_getuid,
     [108] = sys_getuid, [109] = sys_setpgid, [110] = sys_getppid, [111] = sys_getpgid, [112] = sys_setsid, [121] = sys_getpgid,
     [124] = sys_getpgid, [127] = sys_rt_sigpending, [157] = sys_prctl, [158] = sys_arch_prctl, [169] = sys_reboot,
-    [186] = sys_gettid, [200] = sys_tkill, [201] = sys_time, [204] = sys_sched_getaffinity, [217] = sys_getdents64,
+    [186] = sys_gettid, [200] = sys_tkill, [201] = sys_time, [202] = sys_futex, [203] = sys_sched_setaffinity, [204] = sys_sched_getaffinity, [217] = sys_getdents64,
     [218] = sys_set_tid_address, [228] = sys_clock_gettime, [230] = sys_clock_nanosleep, [231] = sys_exit_group,
     [234] = sys_tgkill, [257] = sys_openat, [258] = sys_mkdirat, [262] = sys_newfstatat, [263] = sys_unlinkat,
-    [267] = sys_readlinkat, [269] = sys_faccessat, [292] = sys_dup3, [293] = sys_pipe2, [302] = sys_prlimit64,
-    [318] = sys_getrandom, [453] = sys_map_shadow_stack,
+    [267] = sys_readlinkat, [269] = sys_faccessat, [292] = sys_dup3, [273] = sys_set_robust_list, [293] = sys_pipe2, [302] = sys_prlimit64,
+    [309] = sys_getcpu, [318] = sys_getrandom, [435] = sys_clone3, [453] = sys_map_shadow_stack,
 };
 
-/* Numbers that programs probe for and do without: set_robust_list, rseq. */
+/* Numbers that programs probe for and do without: membarrier, rseq. */
 static bool quiet(uint64_t number)
 {
-    return number == 273 || number == 334;
+    return number == 324 || number == 334;
 }
 
 static long not_implemented(uint64_t number)

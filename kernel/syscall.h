@@ -35,7 +35,16 @@ SYSCALL(fork); SYSCALL(vfork); SYSCALL(clone); SYSCALL(execve); SYSCALL(exit); S
 SYSCALL(getpid); SYSCALL(getppid); SYSCALL(gettid); SYSCALL(sched_yield); SYSCALL(nanosleep); SYSCALL(clock_nanosleep);
 SYSCALL(clock_gettime); SYSCALL(gettimeofday); SYSCALL(time); SYSCALL(uname); SYSCALL(reboot); SYSCALL(set_tid_address);
 SYSCALL(getrandom); SYSCALL(getuid); SYSCALL(getpgid); SYSCALL(setpgid); SYSCALL(getsid); SYSCALL(setsid); SYSCALL(prlimit64); SYSCALL(getrlimit);
-SYSCALL(sysinfo); SYSCALL(times); SYSCALL(getrusage); SYSCALL(prctl); SYSCALL(sched_getaffinity);
+SYSCALL(sysinfo); SYSCALL(times); SYSCALL(getrusage); SYSCALL(prctl); SYSCALL(sched_getaffinity); SYSCALL(sched_setaffinity); SYSCALL(getcpu); SYSCALL(clone3);
 SYSCALL(kill); SYSCALL(tkill); SYSCALL(tgkill); SYSCALL(rt_sigaction); SYSCALL(rt_sigprocmask); SYSCALL(rt_sigpending);
+
+/* kernel/futex.c */
+SYSCALL(futex); SYSCALL(set_robust_list);
+
+/* Time, as several of them use it (kernel/sys_process.c): a user's struct timespec in nanoseconds, at most 10^10 s; 0, -EFAULT,
+ * -EINVAL. Nanoseconds since 1970. */
+MUST_CHECK int time_in(uint64_t from, uint64_t *ns);
+uint64_t wall_clock_ns(void);
+void time_init(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks (threads), processes (what threads share), waiting, and the scheduler's calls. */
+/* Tasks (threads) and processes (what threads share). */
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H
 
@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/types.h"
+#include "kernel/sched.h"
 #include "mm/mm.h"
 #include "uapi/signal.h"
 
@@ -15,9 +16,6 @@ struct files;
 enum task_state { TASK_RUNNABLE, TASK_RUNNING, TASK_WAITING, TASK_DEAD };
 
 #define TASK_NAME_BYTES 16
-
-/* A queue of tasks that wait for one thing. Guarded by run_lock inside. */
-struct wait_queue { struct list waiters; };
 
 /* Linux's struct sigaction as rt_sigaction passes it. */
 struct signal_action {
@@ -35,74 +33,52 @@ struct process {
     struct process *parent;         /* [T] */
     struct list     children;       /* [T] of process.sibling */
     struct list     sibling;        /* [T] */
-    struct list     threads;        /* [T] of task.thread_link */
+    struct list     threads;        /* [T] of task.thread_link, the oldest first */
     struct list     all_link;       /* [T] every process */
     struct process *hash_next;      /* [T] same bucket of pids */
     struct mm      *mm;             /* [P] NULL once exited */
     struct files   *files;          /* [P] NULL once exited */
     struct signal_action action[SIGNAL_COUNT + 1];   /* [P] */
     uint64_t        pending;        /* [P] signals sent to the process, bit signal - 1 */
-    int             wait_status;    /* [T] as wait4 reports it, once a zombie */
+    int             wait_status;    /* [T] as wait4 reports it, once a zombie or exiting */
     bool            zombie;         /* [T] */
-    bool            exiting;        /* [P] exit_group or a fatal signal: every thread leaves */
+    bool            exiting;        /* [A] exit_group or a fatal signal: every thread leaves */
+    struct task    *execing;        /* [A] the one that all others leave to */
     uint64_t        shstk_locked;   /* [P] ARCH_SHSTK_LOCK mask */
     uint64_t        ticks;          /* [A] timer ticks that found it running */
     char            path[256];      /* [P] what exec ran, for /proc/PID/exe */
     struct wait_queue child_wait;   /* waiters for a child's change, and a vfork parent */
 };
 
-/* One thread. [R] run_lock  [O] the task itself  [I] fixed before the task is visible  [P] process.lock */
+/* One thread. [R] its run queue's lock, see sched.c  [W] its wait queue's lock  [O] the task itself  [A] atomic
+ * [I] fixed before the task is visible  [P] process.lock  [T] tasks_lock */
 struct task {
     struct arch_task arch;          /* [O] */
-    int             tid;            /* [I] */
-    struct process *process;        /* [I] */
-    enum task_state state;          /* [R] */
-    bool            on_cpu;         /* [R] its registers are in a CPU, or on the way there */
-    struct list     run_link;       /* [R] run queue or wait queue */
+    int             tid;            /* [I] but for exec, which makes it the pid */
+    struct process *process;        /* [I] NULL for idle tasks, and at the very end */
+    enum task_state state;          /* [R] the task itself may begin and end waiting */
+    unsigned        cpu;            /* [R] whose run queue it belongs to */
+    uint64_t        affinity;       /* [A] the CPUs it may run on */
+    struct list     run_link;       /* [R] run queue */
+    struct list     wait_link;      /* [W] wait queue */
     struct list     thread_link;    /* [T] */
-    uint64_t        wake_at_ns;     /* [R] 0: no timeout */
+    struct task    *hash_next;      /* [T] same bucket of tids */
+    uint64_t        wake_at_ns;     /* [R] */
     struct list     timer_link;     /* [R] */
     struct mm      *mm;             /* [O] what it runs on; NULL for idle */
     uint64_t        shstk_features; /* [O] ARCH_SHSTK_* bits enabled */
     uint64_t        shstk_start, shstk_bytes;   /* [O] the stack the kernel made for it, 0 when none */
-    uint64_t        signal_mask;    /* [P] */
-    uint64_t        pending;        /* [P] signals sent to this thread */
+    uint64_t        signal_mask;    /* [O] read by others with process.lock */
+    uint64_t        pending;        /* [A] signals sent to this thread, set and taken with process.lock */
     uint64_t        clear_tid;      /* [O] user address to zero at exit, 0 for none */
+    uint64_t        robust_list;    /* [O] user address of the list of robust futexes, 0 for none */
     bool           *vfork_done;     /* [T] a vfork parent waits for this to become true */
-    int             slice_ticks;    /* [O] */
+    int             slice_ticks;    /* [R] */
     char            name[TASK_NAME_BYTES];   /* [P] */
 };
 
 static inline struct task *task_current(void) { return arch_current_task(); }
 static inline struct process *process_current(void) { return arch_current_task()->process; }
-
-/* ---- Waiting ------------------------------------------------------------------------------------------ */
-
-void wait_queue_init(struct wait_queue *queue);
-
-/*
- * The pattern: wait_begin() under (or before) the test of the condition, wait_sleep() with every lock dropped, again until
- * the condition holds; wait_end() after. A wake between the two is not lost. deadline_ns: arch_clock_ns() value, 0 for none.
- */
-void wait_begin(struct wait_queue *queue);
-/* 0 woken, -ETIMEDOUT, -EINTR when a signal is due (then the system call should end). */
-MUST_CHECK int wait_sleep(struct wait_queue *queue, uint64_t deadline_ns);
-/* The same, deaf to signals and without a deadline. */
-void wait_sleep_deaf(struct wait_queue *queue);
-void wait_end(struct wait_queue *queue);
-/* Wake all; safe in interrupt context. */
-void wait_wake_all(struct wait_queue *queue);
-
-/* ---- Scheduler (kernel/sched.c) ----------------------------------------------------------------------- */
-
-void sched_init(struct task *idle);         /* the boot CPU's own context becomes its idle task */
-void sched_add(struct task *task);          /* a new task becomes runnable */
-void sched_yield(void);
-/* Switch away for good; the task's stack and structure are freed by whoever runs next. */
-NORETURN void sched_exit(void);
-NORETURN void sched_idle(void);
-/* Make a waiting task look again: a signal came. */
-void sched_interrupt(struct task *task);
 
 /* ---- Processes (kernel/process.c) --------------------------------------------------------------------- */
 
@@ -119,11 +95,20 @@ static inline struct task *process_task(struct process *process)
     return list_entry(process->threads.next, struct task, thread_link);
 }
 void task_free(struct task *task);          /* stack, FPU area, structure */
-void task_drop_mm(struct task *task);       /* the current one; tells a vfork parent */
 void task_vfork_done(struct task *task);    /* its borrowed address space is the parent's alone again */
 
-/* End the running task and, it being the last, its process. status as wait4 reports it. */
+/* Another task for the current process, neither visible nor runnable yet; NULL: no memory. task_free() undoes it. */
+MUST_CHECK struct task *thread_create(void);
+/* Give it a tid and make it one of the process's threads; -EAGAIN, with nothing changed, when the process is exiting. */
+MUST_CHECK int thread_publish(struct task *task);
+/* End the running task and, it being the last, its process, with this status as wait4 reports it. */
+NORETURN void task_exit(int wait_status);
+/* End the running task's process: all its threads leave. The first status given counts. */
 NORETURN void process_exit(int wait_status);
+/* Make every other thread of the current process leave, and wait for it; -EAGAIN when another one asked first. */
+MUST_CHECK int threads_end_others(void);
+/* Does the process wait for the current task to leave? */
+bool task_must_leave(const struct task *task);
 /* kernel/exec.c: run path in the current process. On success *frame starts the program; on failure nothing changed. */
 MUST_CHECK int process_exec(const char *path, const char *const argv[], const char *const envp[], struct trap_frame *frame);
 
@@ -135,6 +120,8 @@ bool signal_due(const struct task *task);
 void signal_act(void);
 /* Send signal to a process, as kill(2) does; safe in interrupt context (console ^C). */
 void process_signal(struct process *process, int signal);
+/* The same to one thread of it; -ESRCH when the process has none with this tid (tgid 0: whatever its process). */
+MUST_CHECK int thread_signal(int tgid, int tid, int signal);
 /* A signal caused by the current instruction: acted upon whether blocked, ignored or handled. */
 void signal_force(int signal);
 
@@ -146,9 +133,18 @@ void shstk_init(void);                      /* reads shstk= and shstk_huge= from
 MUST_CHECK int shstk_exec(struct task *task, struct mm *mm, bool marked);
 /* The child of a fork goes on with its parent's features and SSP. */
 void shstk_fork(struct task *child);
+/*
+ * A new thread of the current process gets a shadow stack of its own when the caller has one: of stack_bytes, or of the stack
+ * limit's size when that is 0, at most 4 GiB (as Linux). 0 or -ENOMEM.
+ */
+MUST_CHECK int shstk_thread(struct task *thread, uint64_t stack_bytes);
+/* Unmap what shstk_thread() or exec mapped for task; not the last thread's, which goes with the address space. */
+void shstk_thread_end(struct task *task);
 
 /* ---- For procfs and the console ----------------------------------------------------------------------- */
 
+/* The task with this tid, NULL when there is none; tasks_lock is held, and keeps it. */
+MUST_CHECK struct task *task_find_locked(int tid);
 /* The process with this pid with a reference, or NULL. process_put() gives it back. */
 MUST_CHECK struct process *process_find(int pid);
 void process_hold(struct process *process);
@@ -160,5 +156,13 @@ MUST_CHECK struct mm *process_mm(struct process *process);
 /* May the caller look into (and write) target's memory: itself or one of its descendants. */
 bool process_may_trace(struct process *caller, struct process *target);
 char process_state_letter(struct process *process);     /* R S Z */
+unsigned process_thread_count(struct process *process);
+
+/* ---- Futexes (kernel/futex.c) ------------------------------------------------------------------------- */
+
+/* Wake up to count tasks of the current address space that wait on the word at va. */
+void futex_wake_private(uint64_t va, unsigned count);
+/* Mark the futexes on the dying task's robust list and wake a waiter of each. */
+void futex_robust_end(struct task *task);
 
 #endif

@@ -214,7 +214,7 @@ static enum fault_outcome own_copy(const struct vma *vma, const struct slot *slo
     leaf_copy(vma, to, from, slot->level);
     pte_t new = leaf_owned(vma, frame_pfn(to), slot->level);
     uint64_t frames = level_frames(slot->level);
-    if (slot_set(slot, vma, old, new, vma_is_shstk(vma) ? TRACE_SHSTK_COPY : TRACE_COW_COPY, flush))
+    if (slot_move(slot, vma, old, new, vma_is_shstk(vma) ? TRACE_SHSTK_COPY : TRACE_COW_COPY, flush))
         flush_put(flush, from, frames);
     else
         flush_put(flush, to, frames);           /* the CPU set A meanwhile: the access comes again */

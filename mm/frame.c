@@ -26,7 +26,7 @@ static uint64_t      frame_limit;       /* [I] pfns below this have a struct fra
 static struct boot_range high_ranges[64];   /* RAM that the early map does not reach, for frame_init_high() */
 static unsigned      high_count;
 
-static struct spinlock frame_lock = SPINLOCK_INIT;
+static struct spinlock frame_lock = SPINLOCK_INIT(LOCK_FRAME);
 static uint32_t heads[ORDERS];          /* [F] first free block of each order */
 static uint64_t free_count, total_count;            /* [F] */
 static uint64_t used_by_kind[FRAME_KIND_COUNT];     /* atomic */

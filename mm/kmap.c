@@ -23,7 +23,7 @@ static struct frame *root_frame;        /* [I] */
 static struct { unsigned index; uint64_t entry; } kernel_slots[KERNEL_SLOTS];   /* [I] what every root shares */
 static unsigned kernel_slot_count;      /* [I] */
 
-static struct spinlock kmap_lock = SPINLOCK_INIT;   /* the tables below the root, and what follows */
+static struct spinlock kmap_lock = SPINLOCK_INIT(LOCK_KMAP);   /* the tables below the root, and what follows */
 static uint64_t device_next = DEVICE_BASE;
 static uint64_t stack_slots[STACK_SLOTS / 64];      /* bit set: in use */
 static uint64_t stack_stock[STACK_STOCK];
@@ -195,8 +195,7 @@ void kmap_init(const struct boot_info *info)
     must(entry_own(KSTACK_BASE, 2, &unused) != NULL);   /* the tables of the regions that fill up later */
     must(entry_own(DEVICE_BASE, 2, &unused) != NULL);
     kernel_slots_collect();
-    arch_mm_load(kmap_root(), NULL);
-    arch_tlb_flush_kernel(0, 0);
+    arch_mm_load_kernel(kmap_root());
 }
 
 paddr_t kmap_root(void)

@@ -37,8 +37,9 @@ struct mm *mm_create(void)
         return NULL;
     }
     mm->root->count = 0;
-    mm->root->table.lock = (struct spinlock)SPINLOCK_INIT;
+    mm->root->table.lock = (struct spinlock)SPINLOCK_INIT(LOCK_TABLE);
     kmap_fill_root(frame_va(mm->root));
+    mm->arch.root = frame_pa(mm->root);
     list_init(&mm->vmas);
     mm->lock = (struct rwlock)RWLOCK_INIT;
     mm->stack_limit = STACK_LIMIT_BYTES;
@@ -76,6 +77,7 @@ void mm_put(struct mm *mm)
 {
     if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL) != 0)
         return;
+    arch_mm_forget(&mm->arch);
     write_lock(&mm->lock);
     mm_unmap_all(mm);
     write_unlock(&mm->lock);
@@ -85,5 +87,8 @@ void mm_put(struct mm *mm)
 
 void mm_activate(struct mm *mm)
 {
-    arch_mm_load(mm ? frame_pa(mm->root) : kmap_root(), mm);
+    if (mm)
+        arch_mm_load(&mm->arch, mm);
+    else
+        arch_mm_idle();
 }

@@ -3,6 +3,7 @@
 #ifndef MM_MM_H
 #define MM_MM_H
 
+#include "arch/x86/arch.h"
 #include "arch/x86/pgtable.h"
 #include "base/list.h"
 #include "base/lock.h"
@@ -51,6 +52,7 @@ static inline int  vma_leaf_level(const struct vma *vma)
 /* [M] lock for writing  [A] atomic  [I] fixed at creation */
 struct mm {
     struct frame *root;             /* [I] the level-4 table; its entries by its table lock */
+    struct arch_mm arch;            /* where it runs */
     struct rwlock lock;
     struct list   vmas;             /* [M] */
     struct vma   *hint;             /* [A] where vma_find() looked last */
@@ -69,7 +71,7 @@ MUST_CHECK struct mm *mm_create(void);
 void mm_hold(struct mm *mm);
 /* The last user's put checks the invariant, unmaps everything and frees it. No CPU runs it by then. */
 void mm_put(struct mm *mm);
-/* Run it on this CPU from now on; NULL: the kernel's own. */
+/* Run it on this CPU from now on; NULL: none, this CPU is idle. */
 void mm_activate(struct mm *mm);
 
 /* ---- Fork (mm/fork.c) --------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ struct class {
     struct spinlock lock;
     struct object  *free;       /* [lock] */
 };
-static struct class classes[CLASSES];
+static struct class classes[CLASSES] = { [0 ... CLASSES - 1] = { SPINLOCK_INIT(LOCK_SLAB), NULL } };
 
 static unsigned class_index(size_t bytes)
 {

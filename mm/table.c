@@ -10,6 +10,7 @@
 
 #include "base/defect.h"
 #include "base/panic.h"
+#include "mm/check.h"
 #include "uapi/errno.h"
 
 #define ROOT_LEVEL 4
@@ -34,7 +35,7 @@ static struct frame *entry_table(pte_t entry)
 void flush_end(struct flush *flush)
 {
     if (flush->start < flush->end && !defect_on(DEFECT_NO_FLUSH))
-        arch_tlb_flush(frame_pa(flush->mm->root), flush->start, flush->end - flush->start);
+        arch_tlb_flush(&flush->mm->arch, flush->start, flush->end - flush->start, flush->tables);
     for (unsigned i = 0; i < flush->count; i++) {
         if (flush->due[i].count == 1)
             frame_put(flush->due[i].first);
@@ -84,18 +85,39 @@ static bool entry_replace(pte_t *entry, pte_t old, pte_t new)
     return true;
 }
 
-bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
-              struct flush *flush)
+static void value_check(const struct slot *slot, const struct vma *vma, pte_t new)
 {
     if (!pte_check(new, vma_is_shstk(vma)) && !defect_on(DEFECT_REFUSALS_OFF))
         panic("page-table entry %#lx for %#lx in a VMA with flags %#x", (unsigned long)new.raw,
               (unsigned long)slot->va, vma->flags);
+}
+
+bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
+              struct flush *flush)
+{
+    value_check(slot, vma, new);
     if (!entry_replace(slot->entry, old, new))
         return false;
     slot->table->count += (uint16_t)(!pte_none(new) - !pte_none(old));
     trace_entry(why, slot->level, slot->va, old.raw, new.raw);
     if (change_needs_flush(old, new))
         flush_note(flush, slot->va, slot->level);
+    return true;
+}
+
+bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
+               struct flush *flush)
+{
+    struct mm *mm = flush->mm;
+    if (__atomic_load_n(&mm->users, __ATOMIC_RELAXED) == 1)
+        return slot_set(slot, vma, old, new, why, flush);
+    value_check(slot, vma, new);
+    if (!entry_replace(slot->entry, old, (pte_t){ 0 }))
+        return false;
+    if (!defect_on(DEFECT_NO_FLUSH))
+        arch_tlb_flush(&mm->arch, slot->va, level_bytes(slot->level), false);
+    (void)entry_replace(slot->entry, (pte_t){ 0 }, new);
+    trace_entry(why, slot->level, slot->va, old.raw, new.raw);
     return true;
 }
 
@@ -106,7 +128,7 @@ static struct frame *entry_make_table(struct frame *table, pte_t *entry)
     if (!below)
         return NULL;
     below->count = 0;
-    below->table.lock = (struct spinlock)SPINLOCK_INIT;
+    below->table.lock = (struct spinlock)SPINLOCK_INIT(LOCK_TABLE);
     (void)entry_replace(entry, (pte_t){ 0 }, pte_mktable(frame_pfn(below), true));
     table->count++;
     return below;
@@ -186,7 +208,7 @@ int slot_split(struct slot *slot, const struct vma *vma, pte_t old, struct flush
         slot_release(slot);
         return -ENOMEM;
     }
-    below->table.lock = (struct spinlock)SPINLOCK_INIT;
+    below->table.lock = (struct spinlock)SPINLOCK_INIT(LOCK_TABLE);
     below->count = PT_ENTRIES;
     int level = slot->level - 1;
     pte_t leaf = old;
@@ -270,6 +292,8 @@ static void leaf_zap(struct mm *mm, const struct vma *vma, const struct slot *sl
     do {
         pte = slot_read(slot);
     } while (!slot_set(slot, vma, pte, (pte_t){ 0 }, TRACE_UNMAP, flush));
+    if (!pte_check(pte, vma_is_shstk(vma)))
+        check_report(slot, vma, pte);           /* the last look at it */
     uint64_t frames = level_frames(slot->level);
     __atomic_sub_fetch(&mm->resident, frames, __ATOMIC_RELAXED);
     if (!defect_on(DEFECT_REF_LEAK))
@@ -301,6 +325,7 @@ static void table_zap(struct mm *mm, const struct vma *vma, struct frame *table,
             }
             table->count--;
             flush_note(flush, align_down(from, level_bytes(level)), level);
+            flush->tables = true;
             flush_put(flush, below, 1);
         }
     }
@@ -345,7 +370,7 @@ static void pair_visit(struct frame *parent, struct frame *child, int level, uin
                        pair_visitor visit, void *context)
 {
     struct span span = span_of(parent, start, end, level);
-    spin_lock(&parent->table.lock);
+    spin_lock_second(&parent->table.lock);
     for (unsigned i = span.first; i <= span.last && span.in_use; i++) {
         pte_t pte = entry_read(table_entries(parent) + i);
         if (pte_none(pte))

@@ -21,6 +21,7 @@
 struct flush {
     struct mm *mm;
     uint64_t   start, end;          /* addresses whose translation changed; start >= end: none */
+    bool       tables;              /* tables are among what is due */
     unsigned   count;
     struct { struct frame *first; uint64_t count; } due[FLUSH_FRAMES];
 };
@@ -30,6 +31,7 @@ static inline void flush_begin(struct flush *flush, struct mm *mm)
     flush->mm = mm;
     flush->start = ~0ull;
     flush->end = 0;
+    flush->tables = false;
     flush->count = 0;
 }
 /* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the list is full. */
@@ -68,6 +70,14 @@ static inline pte_t slot_read(const struct slot *slot)
  */
 MUST_CHECK bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
                          struct flush *flush);
+
+/*
+ * The same for a leaf whose frame changes. Where several tasks run the address space, the entry is empty until no CPU translates by
+ * the old one: otherwise one CPU could still read the old frame after another has written to the new. The table stays
+ * locked, so who faults on the empty entry waits and finds the new one.
+ */
+MUST_CHECK bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
+                          struct flush *flush);
 
 /*
  * Replace the leaf in slot (level 2 or 3, value old) by a table of 512 leaves of the level below that translate the

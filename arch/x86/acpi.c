@@ -107,6 +107,32 @@ uint16_t acpi_pm_timer_port(bool *wide)
     return (uint16_t)fadt_field(fadt, FADT_PM_TIMER);
 }
 
+/* ACPI 6.5, "Multiple APIC Description Table": 44 bytes of header, then entries of a type and a length. */
+unsigned acpi_cpus(uint32_t *ids, unsigned room)
+{
+    enum { MADT_HEADER = 44, LOCAL_APIC = 0, LOCAL_X2APIC = 9, ENABLED = 1 };
+    const struct table *madt = acpi_table("APIC");
+    unsigned count = 0;
+    if (!madt)
+        return 0;
+    const uint8_t *at = (const uint8_t *)madt + MADT_HEADER, *end = (const uint8_t *)madt + madt->bytes;
+    for (; at + 2 <= end && at[1] >= 2 && at + at[1] <= end && count < room; at += at[1]) {
+        uint32_t id, flags;
+        if (at[0] == LOCAL_APIC && at[1] >= 8) {
+            id = at[3];
+            memcpy(&flags, at + 4, sizeof(flags));
+        } else if (at[0] == LOCAL_X2APIC && at[1] >= 16) {
+            memcpy(&id, at + 4, sizeof(id));
+            memcpy(&flags, at + 8, sizeof(flags));
+        } else {
+            continue;
+        }
+        if (flags & ENABLED)
+            ids[count++] = id;
+    }
+    return count;
+}
+
 /* One small integer of an AML package: ZeroOp, OneOp, BytePrefix. */
 static const uint8_t *aml_byte(const uint8_t *at, uint8_t *value)
 {

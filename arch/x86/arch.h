@@ -9,6 +9,8 @@
 #include "arch/x86/layout.h"
 #include "base/types.h"
 
+#define CPUS_MAX 64                         /* a set of CPUs is one 64-bit word */
+
 struct mm;
 struct task;
 
@@ -38,7 +40,7 @@ void     arch_irq_restore(uint64_t state);
 bool     arch_irq_enabled(void);
 void     arch_irq_enable(void);
 void     arch_irq_disable(void);
-void     arch_pause(void);                  /* inside a spin loop */
+void     arch_pause(void);                  /* inside a spin loop: also serves what other CPUs ask of this one meanwhile */
 void     arch_wait_for_interrupt(void);     /* enable interrupts and halt in one step; returns with them off */
 uint64_t arch_cycles(void);                 /* TSC; on Bochs one tick is one executed instruction */
 NORETURN void arch_halt(void);              /* for good */
@@ -49,8 +51,23 @@ void     arch_random(void *buffer, size_t len_bytes);   /* RDRAND where there is
 struct boot_info;
 uint64_t arch_early_map_end(void);          /* RAM below this physical address is reachable before kmap_init() */
 void arch_init(const struct boot_info *info);   /* after kmap_init(): APIC, timer, FPU, CET; logs what it found */
-void arch_timer_start(void);                /* periodic tick: entry_timer_tick() ARCH_TICK_HZ times a second */
+void arch_timer_start(void);                /* this CPU's periodic tick: entry_timer_tick() ARCH_TICK_HZ times a second */
 #define ARCH_TICK_HZ 100
+
+/* ---- Many CPUs ---------------------------------------------------------------------------------------- */
+
+/*
+ * Start the other CPUs, so that no more than max run in all; each enters the kernel by entry_cpu_begin(). One that does not
+ * answer is reported and left out. Called once, after arch_init().
+ */
+void     arch_cpus_start(unsigned max);
+void     arch_cpu_ready(void);              /* the last thing entry_cpu_begin() does before its CPU counts as online */
+uint64_t arch_cpus_online(void);            /* the set of CPUs that run the kernel */
+/* Make cpu pass through its interrupt entry soon: one that is halted goes on, one in user mode looks for work. */
+void     arch_cpu_kick(unsigned cpu);
+/* Log what every other CPU is doing. Waits, bounded, for their answers. */
+void     arch_cpus_report(void);
+uint64_t arch_ipi_count(void);              /* interrupts sent between CPUs since boot */
 
 /* ---- Time --------------------------------------------------------------------------------------------- */
 
@@ -77,14 +94,27 @@ static inline void *arch_phys_to_virt(paddr_t pa) { return (void *)(DIRECT_MAP_B
 /* Only for addresses in the direct map. */
 static inline paddr_t arch_virt_to_phys(const void *va) { return paddr((uint64_t)va - DIRECT_MAP_BASE); }
 
-/* Run on the page table at root from now on; mm may be NULL (the kernel's own table). Flushes. */
-void arch_mm_load(paddr_t root, struct mm *mm);
+/* What the architecture keeps of an address space, inside struct mm. [I] fixed at creation  [A] atomic */
+struct arch_mm {
+    paddr_t  root;              /* [I] the level-4 table */
+    uint64_t cpus;              /* [A] the CPUs that have it in CR3, idle ones included */
+    uint64_t generation;        /* [A] flushes so far: an idle CPU that missed some sees it here */
+};
+
+/* Run mm, whose architectural part is arch, on this CPU from now on. */
+void arch_mm_load(struct arch_mm *arch, struct mm *mm);
+/* This CPU runs no address space until the next arch_mm_load(); it need not hear of flushes until then. */
+void arch_mm_idle(void);
+/* No task runs it any more and its tables are about to go: make idle CPUs let go of it, too. */
+void arch_mm_forget(struct arch_mm *arch);
+/* The kernel's own final table replaces the early one. */
+void arch_mm_load_kernel(paddr_t root);
 
 /*
- * Flush what any CPU running the address space at root holds for [va, va + len_bytes). Nothing is in the TLB for
- * an address space that no CPU runs. len_bytes == 0: all of it.
+ * Finish a change of entries: on return no CPU translates [va, va + len_bytes) of the address space by what the entries
+ * said before. len_bytes == 0: all of it. tables: page tables are about to be freed, so idle CPUs must let go of them as well.
  */
-void arch_tlb_flush(paddr_t root, uint64_t va, uint64_t len_bytes);
+void arch_tlb_flush(struct arch_mm *arch, uint64_t va, uint64_t len_bytes, bool tables);
 /* The same for kernel addresses, on all CPUs. */
 void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes);
 
@@ -156,6 +186,8 @@ void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *ne
 
 /* Ask that entry_user_return() be called before this CPU next returns to user mode. Cleared by that call. */
 void arch_request_user_return(void);
+/* The same of any CPU; one that is in user mode is interrupted. */
+void arch_request_user_return_of(unsigned cpu);
 
 void arch_set_fs_base(uint64_t base);       /* of the running task; base is canonical */
 uint64_t arch_get_fs_base(void);

@@ -23,6 +23,16 @@ bool arch_has_shstk(void)
 }
 
 /* CR0.WP is on since the first instructions: CR4.CET demands it. */
+void cet_init_this(void)
+{
+    if (!shstk_on)
+        return;
+    write_cr4(read_cr4() | CR4_CET);
+    wrmsr(MSR_IA32_S_CET, 0);
+    wrmsr(MSR_IA32_U_CET, 0);
+    wrmsr(MSR_IA32_PL3_SSP, 0);
+}
+
 void cet_init(bool wanted)
 {
     bool present = cpuid(7, 0).ecx & 1u << 7, ibt = cpuid(7, 0).edx & 1u << 20;
@@ -30,11 +40,8 @@ void cet_init(bool wanted)
         log_line("cet: no shadow stacks: %s", present ? "switched off by shstk=off" : "this CPU has none (CPUID.7.0:ECX[7] = 0)");
         return;
     }
-    write_cr4(read_cr4() | CR4_CET);
-    wrmsr(MSR_IA32_S_CET, 0);
-    wrmsr(MSR_IA32_U_CET, 0);
-    wrmsr(MSR_IA32_PL3_SSP, 0);
     shstk_on = true;
+    cet_init_this();
     log_line("cet: CR4.CET on, user shadow stacks available%s", ibt ? ", CPU has IBT" : "");
 }
 
@@ -59,7 +66,7 @@ void cet_switch(struct arch_task *prev, struct arch_task *next)
     arch_shstk_read(&prev->u_cet, &prev->user_ssp);
     if (next->u_cet != prev->u_cet)
         wrmsr(MSR_IA32_U_CET, next->u_cet);
-    if (!defect_on(DEFECT_SSP_NOT_SWITCHED))
+    if (!defect_on(DEFECT_SSP_NOT_SWITCHED) || next->pid == 1)     /* init goes on running the tests */
         wrmsr(MSR_IA32_PL3_SSP, next->user_ssp);
 }
 

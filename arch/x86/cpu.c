@@ -48,20 +48,25 @@ static void pat_set(void)
     wrmsr(MSR_IA32_PAT, 0x0007040100070406ull);
 }
 
-void cpu_init_early(void)
+void cpu_init_this(void)
 {
     uint64_t cr4 = read_cr4() & ~(CR4_FSGSBASE | CR4_CET);
     if (has_smep())
         cr4 |= CR4_SMEP;
     if (has_umip())
         cr4 |= CR4_UMIP;
-    if (has_smap()) {
-        smap_patch();
+    if (has_smap())
         cr4 |= CR4_SMAP;
-    }
     write_cr4(cr4 | CR4_PGE);
     syscall_enable();
     pat_set();
+}
+
+void cpu_init_early(void)
+{
+    if (has_smap())
+        smap_patch();
+    cpu_init_this();
 }
 
 void cpu_log_features(void)
@@ -100,7 +105,12 @@ void arch_irq_restore(uint64_t state)
     if (state)
         arch_irq_enable();
 }
-void arch_pause(void) { __asm__ volatile("pause"); }
+void arch_pause(void)
+{
+    if (__builtin_expect(__atomic_load_n(&percpu()->flush_from, __ATOMIC_RELAXED) != 0, 0))
+        tlb_serve();
+    __asm__ volatile("pause");
+}
 void arch_wait_for_interrupt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 uint64_t arch_cycles(void) { return rdtsc(); }
 

@@ -16,17 +16,22 @@
 static uint32_t xsave_mask;             /* 0: FXSAVE */
 static uint32_t area_bytes = FXSAVE_BYTES;
 
-void fpu_init(void)
+void fpu_init_this(void)
 {
     uint64_t cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
-    bool has_xsave = cpuid(1, 0).ecx & 1u << 26;
-    write_cr4(has_xsave ? cr4 | CR4_OSXSAVE : cr4);
+    write_cr4(xsave_mask ? cr4 | CR4_OSXSAVE : cr4);
     write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP);
-    if (!has_xsave)
-        return;
-    xsave_mask = cpuid(0xd, 0).eax & XCR0_WANTED;
-    __asm__ volatile("xsetbv" : : "c"(0), "a"(xsave_mask), "d"(0));
-    area_bytes = cpuid(0xd, 0).ebx;     /* for what XCR0 holds now */
+    if (xsave_mask)
+        __asm__ volatile("xsetbv" : : "c"(0), "a"(xsave_mask), "d"(0));
+}
+
+void fpu_init(void)
+{
+    if (cpuid(1, 0).ecx & 1u << 26)
+        xsave_mask = cpuid(0xd, 0).eax & XCR0_WANTED;
+    fpu_init_this();
+    if (xsave_mask)
+        area_bytes = cpuid(0xd, 0).ebx;     /* for what XCR0 holds now */
 }
 
 size_t arch_fpu_bytes(void)

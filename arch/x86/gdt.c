@@ -3,8 +3,8 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/x86.h"
+#include "mm/kmap.h"
 
-#define CPUS_MAX 64
 #define IST_STACK_BYTES 8192
 #define IST_COUNT 4             /* #DF, NMI, #MC, #DB: indices 1 to 4, see idt.c */
 
@@ -27,6 +27,11 @@ struct descriptor_pointer {
 static uint64_t      gdts[CPUS_MAX][9] __attribute__((aligned(64)));
 static struct tss    tsses[CPUS_MAX] __attribute__((aligned(64)));
 static struct percpu percpus[CPUS_MAX];
+
+struct percpu *percpu_of(unsigned cpu)
+{
+    return &percpus[cpu];
+}
 static uint8_t       boot_ist_stacks[IST_COUNT][IST_STACK_BYTES] __attribute__((aligned(16)));
 
 #define SEGMENT_KERNEL_CODE 0x00af9b000000ffffull
@@ -63,10 +68,20 @@ static void gdt_load(const uint64_t *gdt)
                      : "rax", "memory");
 }
 
+bool gdt_prepare(unsigned cpu)
+{
+    for (int i = 0; i < IST_COUNT; i++) {
+        tsses[cpu].ist[i] = kmap_stack_alloc();
+        if (!tsses[cpu].ist[i])
+            return false;
+    }
+    return true;
+}
+
 void gdt_init(unsigned cpu)
 {
     struct tss *tss = &tsses[cpu];
-    for (int i = 0; i < IST_COUNT; i++)
+    for (int i = 0; i < IST_COUNT && cpu == 0; i++)
         tss->ist[i] = (uint64_t)boot_ist_stacks[i] + IST_STACK_BYTES;
     tss->io_map = sizeof(*tss);
     gdt_fill(gdts[cpu], tss);

@@ -31,6 +31,12 @@ static uint8_t vector_ist(unsigned vector)
     }
 }
 
+void idt_load(void)
+{
+    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = { sizeof(idt) - 1, (uint64_t)idt };
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
 void idt_init(void)
 {
     for (unsigned v = 0; v < 256; v++) {
@@ -38,6 +44,5 @@ void idt_init(void)
         uint8_t type = v == 3 || v == 4 ? GATE_INTERRUPT_USER : GATE_INTERRUPT;
         idt[v] = (struct gate){ (uint16_t)at, KERNEL_CS, vector_ist(v), type, (uint16_t)(at >> 16), (uint32_t)(at >> 32), 0 };
     }
-    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = { sizeof(idt) - 1, (uint64_t)idt };
-    __asm__ volatile("lidt %0" : : "m"(pointer));
+    idt_load();
 }

@@ -24,6 +24,7 @@ void arch_init(const struct boot_info *info)
     fpu_init();
     cet_init(!cmdline_has(info, "shstk=off"));
     timer_init();
-    apic_init();
+    apic_init(cmdline_has(info, "x2apic"));
     irq_init();
+    smp_init(info);
 }

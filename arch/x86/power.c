@@ -41,8 +41,10 @@ static void emulator_power_off(void)
 
 void arch_power_off(void)
 {
-    log_line("power: off");
     arch_irq_disable();
+    smp_stop_others();
+    log_panic_begin();                  /* one of them may have been stopped with the console's lock */
+    log_line("power: off");
     efi_reset(EFI_RESET_SHUTDOWN);
     acpi_power_off();
     emulator_power_off();
@@ -52,8 +54,10 @@ void arch_power_off(void)
 
 void arch_reboot(void)
 {
-    log_line("power: reboot");
     arch_irq_disable();
+    smp_stop_others();
+    log_panic_begin();
+    log_line("power: reboot");
     efi_reset(EFI_RESET_COLD);
     arch_outb(0xcf9, 0x06);             /* the chipset's reset register */
     settle();

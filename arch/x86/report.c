@@ -44,7 +44,7 @@ static bool stack_readable(uint64_t va)
     return va >= DIRECT_MAP_BASE && (va & 7) == 0 && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - 16 && kmap_lookup(root, va, &level);
 }
 
-static void backtrace_report(uint64_t rbp)
+void backtrace_report(uint64_t rbp)
 {
     for (int depth = 0; depth < BACKTRACE_DEPTH && stack_readable(rbp); depth++) {
         const uint64_t *words = (const uint64_t *)rbp;
@@ -59,6 +59,7 @@ static void backtrace_report(uint64_t rbp)
 
 void arch_panic_report(const struct trap_frame *frame)
 {
+    smp_stop_others();
     if (frame) {
         registers_report(frame);
         if (frame->vector == VECTOR_PF)

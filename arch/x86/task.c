@@ -65,7 +65,7 @@ void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *ne
 {
     if (prev->fpu)
         fpu_save(prev->fpu);
-    if (next->fpu && !defect_on(DEFECT_FPU_NOT_SWITCHED))
+    if (next->fpu && (!defect_on(DEFECT_FPU_NOT_SWITCHED) || next->pid == 1))
         fpu_restore(next->fpu);
     prev->fs_base = rdmsr(MSR_FS_BASE);
     wrmsr(MSR_FS_BASE, next->fs_base);

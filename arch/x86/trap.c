@@ -3,6 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/x86.h"
+#include "base/lock.h"
 #include "base/panic.h"
 #include "base/string.h"
 #include "kernel/entry.h"
@@ -87,6 +88,8 @@ static void kernel_page_fault(struct trap_frame *frame, uint64_t va)
             kernel_fault(frame);
         return;
     }
+    if (frame->rflags & RFLAGS_IF)
+        arch_irq_enable();
     if (!fault_resolved(mm_fault(percpu()->mm, &fault)))
         frame->rip = fixup;
 }
@@ -128,16 +131,25 @@ static void user_exception(struct trap_frame *frame)
 
 static void interrupt(struct trap_frame *frame)
 {
+    unsigned locks = lock_interrupt_begin();
     if (frame->vector == VECTOR_TIMER) {
         apic_eoi();
         entry_timer_tick(trap_from_user(frame));
+    } else if (frame->vector == VECTOR_KICK) {
+        apic_eoi();                             /* having come here is all */
+    } else if (frame->vector == VECTOR_FLUSH) {
+        apic_eoi();
+        tlb_serve();
     } else if (frame->vector >= VECTOR_ISA_BASE && frame->vector < VECTOR_ISA_BASE + 16) {
         irq_dispatch((unsigned)frame->vector);
     }                                           /* spurious: no EOI (Intel SDM vol. 3, "Spurious Interrupt") */
+    lock_interrupt_end(locks);
 }
 
 static void exception(struct trap_frame *frame)
 {
+    if (frame->vector == VECTOR_NMI && smp_nmi(frame))
+        return;
     if (frame->vector == VECTOR_DF || frame->vector == VECTOR_MC || frame->vector == VECTOR_NMI)
         kernel_fault(frame);
     if (trap_from_user(frame)) {

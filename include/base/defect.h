@@ -29,6 +29,8 @@ enum defect {
     DEFECT_OOM_LEAK,            /* a fork that runs out of memory keeps the tables it had reserved */
     DEFECT_WALKER_BLIND,        /* the invariant walker looks but does not report */
     DEFECT_WRSS_ALWAYS,         /* WRSS is enabled for every protected task */
+    DEFECT_NO_SHOOTDOWN,        /* other CPUs are not told of a TLB flush */
+    DEFECT_CPU_SILENT,          /* CPUs named by ACPI are not sent their start-up interrupt */
     DEFECT_COUNT
 };
 

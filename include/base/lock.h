@@ -3,59 +3,97 @@
  * Locks, and the one place where their order is written.
  *
  * The kernel is not preempted while it runs: a task gives up the CPU only where it waits and on the way back to
- * user mode, never with a lock held. A spinlock is therefore held for a bounded time.
+ * user mode, never with a lock held. A spinlock is therefore held for a bounded time, and whoever waits for one serves what
+ * other CPUs ask of this one meanwhile (arch_pause()).
  * Locks taken by interrupt handlers as well are taken with spin_lock_irq(), all others with spin_lock().
  *
- * Order, outermost first; a lock may be taken only while holding locks that stand above it:
- *
- *   mm.lock           read for faults; write for fork, mmap, munmap, mprotect, exec, exit
- *                     two address spaces (fork): the parent's, then the child's
- *   inode.lock        one file's contents and names
- *   files.lock        a process's file table
- *   tasks_lock        the process tree (irq)
- *   process.lock      a process's memory, files and signals (irq)
- *   frame.table_lock  the entries of one table page; two of them: the parent process's first, then the child's;
- *                     of one process, a table before the tables below it
- *   slab.lock         one size class
- *   frame_lock        the free lists
- *   run_lock          run queue and wait queues (irq)
- *   console.lock      output devices (irq)
- *   trace             takes no lock
+ * The test build checks every lock that is taken: its rank against those held, interrupts off where they must be, and that an
+ * interrupt handler takes none of the others. It panics on the first offence, whether or not anybody waits.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
 #include "base/types.h"
 
-struct spinlock {
-    uint32_t held;              /* 1 while held */
+/*
+ * Outermost first: a lock may be taken only while the locks held stand above it. Two of one rank only by spin_lock_second(), in
+ * the order that the rank's line gives.
+ */
+enum lock_rank {
+    LOCK_MM,            /* mm.lock: read for faults; write for fork, mmap, munmap, mprotect, exec, exit */
+    LOCK_TREE,          /* the RAM file system's names */
+    LOCK_INODE,         /* one file's contents */
+    LOCK_FILES,         /* a process's file table */
+    LOCK_PIPE,          /* one pipe's ring */
+    LOCK_FUTEX,         /* one bucket of futexes; two of them: the lower address first */
+    LOCK_TABLE,         /* frame.table.lock, the entries of one table page; a table, then the tables below it */
+    LOCK_KMAP,          /* the kernel's own tables and stacks */
+    LOCK_SLAB,          /* one size class */
+    LOCK_FRAME,         /* the free lists */
+    LOCK_FIRST_IRQ,     /* those below are taken with interrupts off */
+    LOCK_INPUT = LOCK_FIRST_IRQ,        /* the terminal's input */
+    LOCK_TASKS,         /* the process tree */
+    LOCK_PROCESS,       /* a process's memory, files and signals */
+    LOCK_WAIT_QUEUE,    /* who waits for one thing */
+    LOCK_RUN_QUEUE,     /* one CPU's tasks; two of them: the lower CPU first */
+    LOCK_CONSOLE,       /* output devices */
 };
 
-#define SPINLOCK_INIT { 0 }
+struct spinlock {
+    uint32_t held;              /* 1 while held */
+    uint32_t rank;              /* [I] enum lock_rank */
+};
+
+#define SPINLOCK_INIT(lock_rank) { 0, lock_rank }
+
+#ifdef CONFIG_TEST
+/* Panic if this CPU must not take a lock of this rank now; from then on it counts as held. */
+void lock_note_taken(const void *lock, enum lock_rank rank, bool second);
+void lock_note_dropped(const void *lock);
+/* Around every interrupt handler: what was held before is no business of the handler's locks. */
+unsigned lock_interrupt_begin(void);
+void     lock_interrupt_end(unsigned before);
+void     lock_checks_off(void);             /* a panic takes locks away */
+#else
+static inline void lock_note_taken(const void *lock, enum lock_rank rank, bool second) { (void)lock, (void)rank, (void)second; }
+static inline void lock_note_dropped(const void *lock) { (void)lock; }
+static inline unsigned lock_interrupt_begin(void) { return 0; }
+static inline void lock_interrupt_end(unsigned before) { (void)before; }
+static inline void lock_checks_off(void) { }
+#endif
 
 void spin_wait(struct spinlock *lock);      /* the slow half of spin_lock() */
 
-static inline void spin_lock(struct spinlock *lock)
+static inline void spin_take(struct spinlock *lock)
 {
     if (__builtin_expect(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE), 0))
         spin_wait(lock);
 }
 
-static inline void spin_unlock(struct spinlock *lock)
+static inline void spin_lock(struct spinlock *lock)
 {
-    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+    lock_note_taken(lock, lock->rank, false);
+    spin_take(lock);
 }
 
-static inline bool spin_is_held(const struct spinlock *lock)
+/* A second lock of the same rank; see enum lock_rank for the order. */
+static inline void spin_lock_second(struct spinlock *lock)
 {
-    return __atomic_load_n(&lock->held, __ATOMIC_RELAXED);
+    lock_note_taken(lock, lock->rank, true);
+    spin_take(lock);
+}
+
+static inline void spin_unlock(struct spinlock *lock)
+{
+    lock_note_dropped(lock);
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
 /* The same with interrupts off meanwhile; the result goes back to spin_unlock_irq(). */
 MUST_CHECK uint64_t spin_lock_irq(struct spinlock *lock);
 void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state);
 
-/* Many readers or one writer. A waiting writer keeps new readers out. */
+/* Many readers or one writer, of rank LOCK_MM. A waiting writer keeps new readers out. */
 struct rwlock {
     int32_t  count;             /* readers inside, or -1 for the writer */
     uint32_t writers_waiting;

@@ -8,7 +8,7 @@
 #define RING_BYTES 65536
 #define LINE_BYTES 512
 
-static struct spinlock console_lock = SPINLOCK_INIT;    /* irq; guards all below and the sinks' devices */
+static struct spinlock console_lock = SPINLOCK_INIT(LOCK_CONSOLE);    /* irq; guards all below and the sinks' devices */
 static char ring[RING_BYTES];
 static uint64_t written;                                /* bytes ever */
 static struct log_sink *sinks;
@@ -84,5 +84,6 @@ size_t log_read(char *buffer, size_t size)
 /* A panic may come while the lock is held: the machine is at its end, so take it away. */
 void log_panic_begin(void)
 {
-    console_lock = (struct spinlock)SPINLOCK_INIT;
+    lock_checks_off();
+    console_lock = (struct spinlock)SPINLOCK_INIT(LOCK_CONSOLE);
 }

@@ -78,13 +78,16 @@ void trace_record(enum trace_why why, int level, uint64_t va, uint64_t old, uint
 /* ---- The architecture ---------------------------------------------------------------------------------- */
 
 int      arch_current_pid(void) { return 1; }
+unsigned arch_cpu_id(void) { return 0; }
 void     arch_pause(void) { panic("a lock is taken twice: nobody else runs here"); }
 uint64_t arch_irq_save(void) { return 0; }
 void     arch_irq_restore(uint64_t state) { (void)state; }
 uint64_t arch_early_map_end(void) { return ~0ull; }
 void     arch_page_zero(void *page) { memset(page, 0, PAGE_SIZE); }
 void     arch_page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
-void     arch_mm_load(paddr_t root, struct mm *mm) { (void)root, (void)mm; }
+void     arch_mm_load(struct arch_mm *arch, struct mm *mm) { (void)arch, (void)mm; }
+void     arch_mm_idle(void) { }
+void     arch_mm_forget(struct arch_mm *arch) { (void)arch; }
 
 /* The kernel's half: one entry, so that a root that is freed with it in is noticed. */
 void kmap_fill_root(uint64_t *root) { root[511] = 0x1003; }
@@ -129,11 +132,12 @@ struct tlb_entry {
 };
 static struct tlb_entry tlb[TLB_SLOTS];
 
-void arch_tlb_flush(paddr_t root, uint64_t va, uint64_t len_bytes)
+void arch_tlb_flush(struct arch_mm *mm, uint64_t va, uint64_t len_bytes, bool tables)
 {
+    (void)tables;
     for (size_t i = 0; i < TLB_SLOTS; i++) {
         bool inside = !len_bytes || (tlb[i].start < va + len_bytes && va < tlb[i].start + tlb[i].bytes);
-        if (tlb[i].root == root.v && inside)
+        if (tlb[i].root == mm->root.v && inside)
             tlb[i].bytes = 0;
     }
 }

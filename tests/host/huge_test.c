@@ -122,10 +122,23 @@ static bool the_walker_repairs_state_e(void)
     return (seen && repaired) || diagnose("seen %d, repaired %d", seen, repaired);
 }
 
-static bool the_walker_test_notices_walker_blind(void)
+/* A process that ends with such an entry is reported, though nothing is left to repair. */
+static bool an_end_reports_state_e(void)
+{
+    struct mm *mm = mm_create();
+    struct map_request request = { .start = VA, .len = PAGE_SIZE, .flags = VM_READ | VM_WRITE, .fixed = true };
+    uint64_t at, before = mm_check_total();
+    if (mm_map(mm, &request, &at) || !store(mm, VA, 1) || mm_protect(mm, VA, PAGE_SIZE, VM_READ))
+        return diagnose("no page");
+    play_old_cpu(mm, VA);
+    mm_put(mm);
+    return mm_check_total() == before + 1 || diagnose("%lu found before, %lu after", (unsigned long)before, (unsigned long)mm_check_total());
+}
+
+static bool notices_walker_blind(bool (*test)(void))
 {
     quiet = true;
-    bool passed = defect_set("walker_blind") == 0 && the_walker_repairs_state_e();
+    bool passed = defect_set("walker_blind") == 0 && test();
     quiet = false;
     return defect_set("none") == 0 && !passed;
 }
@@ -133,10 +146,12 @@ static bool the_walker_test_notices_walker_blind(void)
 int main(void)
 {
     fake_start(ARENA_BYTES);
-    plan(4);
+    plan(6);
     result("huge_1g_leaf_splits_and_copies_2m_host", one_gib_leaf_splits_and_copies_2m());
     result("huge_2m_leaf_splits_when_no_block_is_free", two_mib_leaf_splits_when_no_block_is_free());
     result("walker_repairs_state_e", the_walker_repairs_state_e());
-    result("walker_repairs_state_e notices walker_blind", the_walker_test_notices_walker_blind());
+    result("walker_repairs_state_e notices walker_blind", notices_walker_blind(the_walker_repairs_state_e));
+    result("end_reports_state_e", an_end_reports_state_e());
+    result("end_reports_state_e notices walker_blind", notices_walker_blind(an_end_reports_state_e));
     return suite_status();
 }

@@ -51,3 +51,9 @@ int trace_count(int pid, const char *why, uint64_t va, uint64_t before)
         fclose(file);
     return count;
 }
+
+void pin(int cpu)
+{
+    uint64_t cpus = 1ul << cpu;
+    CHECK_EQ(raw3(SYS_sched_setaffinity, 0, sizeof(cpus), (long)&cpus), 0);
+}

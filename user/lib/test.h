@@ -80,6 +80,9 @@ int in_child(void (*function)(void), int *pid);
 /* The child is killed by signal, and for SIGSEGV the kernel recorded this si_code and, unless negative, error code. */
 void check_killed(void (*function)(void), int signal, int code, long error);
 
+/* From now on this process, and those it makes, run on one CPU. */
+void pin(int cpu);
+
 /* The trace events of pid with this reason whose address lies in the page of va, and whose time is before `before`. */
 int trace_count(int pid, const char *why, uint64_t va, uint64_t before);
 void trace_on(void);

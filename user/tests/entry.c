@@ -124,6 +124,7 @@ static void keep_registers(void)
 
 TEST(sse_registers_are_kept_across_context_switches, "fpu_not_switched")
 {
+    pin(0);
     int child = fork();
     keep_registers();
     if (child == 0)

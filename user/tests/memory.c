@@ -48,6 +48,7 @@ static void store_after_mprotect(void)
 
 TEST(mprotect_takes_and_gives_the_right_to_store, "no_flush")
 {
+    pin(0);
     shared_at = map(4096);
     CHECK_EQ(mprotect(shared_at, 4096, PROT_READ), 0);
     CHECK_EQ(mprotect(shared_at, 4096, RW), 0);

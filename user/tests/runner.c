@@ -98,12 +98,23 @@ static int words(const char *text)
     return count;
 }
 
-/* Run one test as it is. It must also give back every frame that it took. */
+static unsigned violations(void)
+{
+    unsigned now = 0, total = 0;
+    return check_counts(&now, &total) ? total : ~0u;
+}
+
+/* Run one test as it is. It must also give back every frame that it took, and leave the walker nothing to find. */
 static int run_and_count(const struct test *test)
 {
     long before = frames_in_use();
+    unsigned violations_before = violations();
     int failed = run(test, NULL);
     long after = frames_in_use();
+    if (!failed && violations() != violations_before) {
+        printf("    # %s: the walker found a broken entry\n", test->name);
+        failed = 1;
+    }
     if (!failed && after > before) {
         printf("    # %s: %ld frames used before, %ld after\n", test->name, before, after);
         leaks++;

@@ -120,6 +120,7 @@ __attribute__((noinline)) static int deep(int levels)
 
 static void two_recurse_in_turns(void)
 {
+    pin(0);
     int child = fork();
     int reached = deep(200);
     if (child == 0)

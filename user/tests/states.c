@@ -99,6 +99,7 @@ TEST(copy_on_write_keeps_both_sides_apart, "skip_cow_copy")
 
 TEST(stores_after_fork_are_not_seen_through_a_stale_tlb, "no_flush")
 {
+    pin(0);
     page[4] = 1;                        /* the entry is in the TLB, writable */
     int hold[2];
     CHECK(pipe(hold) == 0);

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other CPUs: found, started, interrupted, stopped.
+ *
+ * With an ACPI MADT each CPU it names is started by itself, and one that does not answer is reported. Without, INIT and SIPI go to all, and
+ * whoever arrives counts. CPUs are numbered in order of arrival (trampoline.asm, ap_entry). The trampoline's page comes from
+ * the memory map below 640 KiB, which the frame allocator leaves alone; it is mapped, read and execute only, in a
+ * table of its own while CPUs are being started.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/pgtable.h"
+#include "arch/x86/x86.h"
+#include "base/defect.h"
+#include "base/log.h"
+#include "base/panic.h"
+#include "base/string.h"
+#include "base/symbols.h"
+#include "kernel/entry.h"
+#include "mm/kmap.h"
+
+/* Intel SDM vol. 3, "Interrupt Command Register". */
+#define ICR_NMI         0x00400u
+#define ICR_INIT        0x04500u
+#define ICR_STARTUP     0x04600u
+#define ICR_ALL_OTHERS  0xc0000u
+
+#define TRAMPOLINE_LIMIT 0xa0000ull
+#define ANSWER_US        200000ull      /* a CPU that has not arrived by then is left out */
+#define QUIET_US         50000ull       /* without a MADT: nobody has arrived for this long, so all have */
+#define REPORT_US        200000ull
+#define STAY_OUT         1ull
+
+extern const uint8_t trampoline_start[], trampoline_end[], trampoline_gdt_base[], trampoline_far[], trampoline_cr3[];
+extern char __kernel_start[];
+NORETURN void x86_ap_start(unsigned cpu);
+
+/* What trampoline.asm reads. */
+extern uint32_t ap_arrived;
+extern uint64_t ap_stacks[CPUS_MAX], ap_root;
+uint32_t ap_arrived = 1;                /* atomic: the next number */
+uint64_t ap_stacks[CPUS_MAX];           /* 0 wait, 1 stay out, else the top of the CPU's first stack */
+uint64_t ap_root;
+
+static uint64_t online = 1;             /* [A] */
+static uint64_t image_base;             /* physical */
+static uint64_t trampoline_page;
+static bool     stopping;               /* an NMI means stop for good */
+
+/* The trampoline's table: its page at its own address, and the kernel's half. */
+static uint64_t tables[4][PT_ENTRIES] __attribute__((aligned(4096)));
+
+uint64_t arch_cpus_online(void)
+{
+    return __atomic_load_n(&online, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t others(void)
+{
+    return arch_cpus_online() & ~(1ull << arch_cpu_id());
+}
+
+/* ---- The trampoline ----------------------------------------------------------------------------------- */
+
+void smp_init(const struct boot_info *info)
+{
+    image_base = info->kernel.start;
+    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)), *end = at + info->memory_map.bytes;
+    for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
+        const struct boot_memory *memory = (const void *)at;
+        uint64_t start = max_u64(memory->start, PAGE_SIZE), stop = min_u64(memory->start + memory->page_count * PAGE_SIZE, TRAMPOLINE_LIMIT);
+        if (memory->type == BOOT_MEMORY_CONVENTIONAL && start + PAGE_SIZE <= stop)
+            trampoline_page = stop - PAGE_SIZE;
+    }
+}
+
+static uint64_t image_pa(const void *p)
+{
+    return image_base + ((uint64_t)p - (uint64_t)__kernel_start);
+}
+
+static void word_patch(const uint8_t *word, uint32_t base)
+{
+    uint32_t value;
+    uint8_t *copy = (uint8_t *)arch_phys_to_virt(paddr(trampoline_page)) + (word - trampoline_start);
+    memcpy(&value, copy, sizeof(value));
+    value += base;
+    memcpy(copy, &value, sizeof(value));
+}
+
+static bool trampoline_prepare(void)
+{
+    ap_root = kmap_root().v;
+    if (!trampoline_page || image_pa(tables) >> 32) {
+        log_line("cpus: %s", trampoline_page ? "the kernel lies beyond 4 GiB" : "no free page below 640 KiB to start others from");
+        return false;
+    }
+    for (int level = 4; level > 1; level--)
+        tables[4 - level][level_index(trampoline_page, level)] = pte_mktable(image_pa(tables[5 - level]) >> PAGE_SHIFT, false).raw;
+    tables[3][level_index(trampoline_page, 1)] = PTE_P | PTE_A | trampoline_page;
+    kmap_fill_root(tables[0]);
+    memcpy(arch_phys_to_virt(paddr(trampoline_page)), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+    word_patch(trampoline_gdt_base, (uint32_t)trampoline_page);
+    word_patch(trampoline_far, (uint32_t)trampoline_page);
+    word_patch(trampoline_cr3, (uint32_t)image_pa(tables));
+    return true;
+}
+
+/* Nobody starts any more: the page is mapped nowhere but in the direct map again. */
+static void trampoline_remove(void)
+{
+    memset(tables, 0, sizeof(tables));
+    memset(arch_phys_to_virt(paddr(trampoline_page)), 0, PAGE_SIZE);
+}
+
+/* ---- Starting ----------------------------------------------------------------------------------------- */
+
+/* Give CPU number cpu, which has arrived, its stacks, and wait until it is online. Out of memory: it stays out. */
+static void arrival_welcome(unsigned cpu)
+{
+    uint64_t stack = cpu < CPUS_MAX && gdt_prepare(cpu) ? kmap_stack_alloc() : 0;
+    if (!stack) {
+        log_line("cpus: no memory for CPU %u, it is left out", cpu);
+        stack = STAY_OUT;
+    }
+    __atomic_store_n(&ap_stacks[cpu], stack, __ATOMIC_RELEASE);
+    while (stack != STAY_OUT && !(arch_cpus_online() & 1ull << cpu))
+        arch_pause();
+}
+
+/*
+ * Welcome whoever arrives until limit CPUs have, or nobody has for quiet_us. What arrives beyond max stays out. Returns the
+ * number arrived, the boot CPU included.
+ */
+static unsigned arrivals_take(unsigned taken, unsigned limit, unsigned max, uint64_t quiet_us)
+{
+    uint64_t deadline = arch_clock_ns() + quiet_us * 1000;
+    while (taken < limit && arch_clock_ns() < deadline) {
+        if (__atomic_load_n(&ap_arrived, __ATOMIC_ACQUIRE) <= taken) {
+            arch_pause();
+            continue;
+        }
+        if (taken < max)
+            arrival_welcome(taken);
+        else
+            __atomic_store_n(&ap_stacks[taken], STAY_OUT, __ATOMIC_RELEASE);
+        taken++;
+        deadline = arch_clock_ns() + quiet_us * 1000;
+    }
+    return taken;
+}
+
+/* INIT, 10 ms, SIPI, and a second SIPI for CPUs that want two (Intel SDM vol. 3, "MP Initialization"). */
+static void startup_send(uint32_t to, uint32_t shorthand)
+{
+    uint32_t startup = ICR_STARTUP | shorthand | (uint32_t)(trampoline_page >> PAGE_SHIFT);
+    apic_command(to, ICR_INIT | shorthand);
+    arch_delay_us(10000);
+    apic_command(to, startup);
+    arch_delay_us(200);
+    apic_command(to, startup);
+}
+
+static void start_listed(const uint32_t *ids, unsigned count, unsigned max)
+{
+    unsigned taken = 1;
+    for (unsigned i = 0; i < count && taken < max; i++) {
+        if (ids[i] == percpu()->apic_id)
+            continue;
+        if (!defect_on(DEFECT_CPU_SILENT))
+            startup_send(ids[i], 0);
+        unsigned now = arrivals_take(taken, taken + 1, max, ANSWER_US);
+        if (now == taken)
+            log_line("cpus: the CPU with APIC id %u does not answer, it is left out", ids[i]);
+        taken = now;
+    }
+}
+
+void arch_cpus_start(unsigned max)
+{
+    static uint32_t ids[CPUS_MAX];
+    max = max < CPUS_MAX ? max : CPUS_MAX;
+    unsigned listed = acpi_cpus(ids, CPUS_MAX);
+    if (max > 1 && trampoline_prepare()) {
+        if (listed) {
+            start_listed(ids, listed, max);
+        } else {
+            startup_send(0, ICR_ALL_OTHERS);
+            (void)arrivals_take(1, CPUS_MAX, max, QUIET_US);
+        }
+        trampoline_remove();
+    }
+    unsigned running = 0;
+    for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
+        running++;
+    log_line("cpus: %u running%s", running, listed ? ", found by ACPI" : "");
+}
+
+/* The first C code of another CPU, on its own stack and the kernel's table. */
+void x86_ap_start(unsigned cpu)
+{
+    gdt_init(cpu);
+    idt_load();
+    cpu_init_this();
+    fpu_init_this();
+    cet_init_this();
+    apic_init_other();
+    entry_cpu_begin(ap_stacks[cpu]);
+}
+
+void arch_cpu_ready(void)
+{
+    __atomic_or_fetch(&online, 1ull << arch_cpu_id(), __ATOMIC_SEQ_CST);
+}
+
+/* ---- Interrupting others ------------------------------------------------------------------------------ */
+
+void arch_cpu_kick(unsigned cpu)
+{
+    apic_send(1ull << cpu, VECTOR_KICK);
+}
+
+void arch_request_user_return_of(unsigned cpu)
+{
+    __atomic_store_n(&percpu_of(cpu)->user_work, 1, __ATOMIC_SEQ_CST);
+    if (cpu != arch_cpu_id())
+        arch_cpu_kick(cpu);
+}
+
+uint64_t arch_ipi_count(void)
+{
+    uint64_t count = 0;
+    for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
+        count += percpu_of((unsigned)__builtin_ctzll(rest))->ipis_sent;
+    return count;
+}
+
+bool smp_nmi(const struct trap_frame *frame)
+{
+    if (__atomic_load_n(&stopping, __ATOMIC_SEQ_CST))
+        arch_halt();
+    struct cpu_report *report = &percpu()->report;
+    if (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) != REPORT_WANTED)
+        return false;
+    report->rip = frame->rip;
+    report->rbp = trap_from_user(frame) ? 0 : frame->rbp;
+    report->pid = percpu()->pid;
+    __atomic_store_n(&report->ready, REPORT_READY, __ATOMIC_RELEASE);
+    return true;
+}
+
+void arch_cpus_report(void)
+{
+    for (uint64_t rest = others(); rest; rest &= rest - 1)
+        __atomic_store_n(&percpu_of((unsigned)__builtin_ctzll(rest))->report.ready, REPORT_WANTED, __ATOMIC_RELEASE);
+    apic_send(others(), ICR_NMI);
+    uint64_t deadline = arch_clock_ns() + REPORT_US * 1000;
+    for (uint64_t rest = others(); rest; rest &= rest - 1) {
+        unsigned cpu = (unsigned)__builtin_ctzll(rest);
+        struct cpu_report *report = &percpu_of(cpu)->report;
+        while (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) != REPORT_READY && arch_clock_ns() < deadline)
+            arch_pause();
+        uint64_t offset = 0;
+        const char *name = symbol_lookup(report->rip, &offset);
+        if (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) == REPORT_READY)
+            log_line("cpu %u: pid %d at %016lx %s+%#lx", cpu, report->pid, (unsigned long)report->rip, name ? name : "(user)",
+                     (unsigned long)offset);
+        else
+            log_line("cpu %u: does not even answer an NMI", cpu);
+        if (report->ready == REPORT_READY && report->rbp)
+            backtrace_report(report->rbp);
+    }
+}
+
+void smp_stop_others(void)
+{
+    __atomic_store_n(&stopping, true, __ATOMIC_SEQ_CST);
+    apic_send(others(), ICR_NMI);
+    arch_delay_us(1000);
+}
