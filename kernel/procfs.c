@@ -248,16 +248,39 @@ static void show_failpoint(struct text *text, struct process *process, struct mm
     text_printf(text, "%lu\n", (unsigned long)failpoint_count());
 }
 
+/* A decimal number up to the end of the line or a blank, which *line is moved behind. */
+static bool number_take(const char **line, uint64_t *n)
+{
+    const char *first = *line;
+    for (*n = 0; **line >= '0' && **line <= '9'; (*line)++)
+        *n = *n * 10 + (uint64_t)(**line - '0');
+    bool whole = *line > first && (**line == 0 || **line == ' ');
+    if (**line == ' ')
+        (*line)++;
+    return whole;
+}
+
 static long write_failpoint(const char *line)
 {
-    uint64_t n = 0;
-    for (; *line; line++) {
-        if (*line < '0' || *line > '9')
-            return -EINVAL;
-        n = n * 10 + (uint64_t)(*line - '0');
-    }
+    uint64_t n;
+    if (!number_take(&line, &n) || *line)
+        return -EINVAL;
     failpoint_arm(n);
     return 0;
+}
+
+/* "ADDRESS VALUE": the kernel itself stores to the writer's shadow stack, as it will for signals. */
+static long write_wruss(const char *line)
+{
+    uint64_t va, value;
+    if (!number_take(&line, &va) || !number_take(&line, &value) || *line || va % 8)
+        return -EINVAL;
+    return arch_wruss(uaddr(va), value);
+}
+
+static void show_nothing(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)text, (void)process, (void)mm;
 }
 #endif
 
@@ -280,6 +303,7 @@ static const struct proc_file kernel_files[] = {
     { "cpuinfo", show_cpuinfo, NULL }, { "cmdline", show_cmdline, NULL },
 #ifdef CONFIG_TEST
     { "defect", show_defect, write_defect }, { "failpoint", show_failpoint, write_failpoint },
+    { "wruss", show_nothing, write_wruss },
 #endif
 };
 

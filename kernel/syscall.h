@@ -23,18 +23,18 @@ SYSCALL(read); SYSCALL(write); SYSCALL(readv); SYSCALL(writev); SYSCALL(pread64)
 SYSCALL(open); SYSCALL(openat); SYSCALL(close); SYSCALL(lseek); SYSCALL(fstat); SYSCALL(stat); SYSCALL(lstat); SYSCALL(newfstatat);
 SYSCALL(pipe); SYSCALL(pipe2); SYSCALL(dup); SYSCALL(dup2); SYSCALL(dup3); SYSCALL(fcntl); SYSCALL(ioctl);
 SYSCALL(readlink); SYSCALL(readlinkat); SYSCALL(getcwd); SYSCALL(chdir); SYSCALL(mkdir); SYSCALL(mkdirat); SYSCALL(unlink);
-SYSCALL(unlinkat); SYSCALL(rmdir); SYSCALL(rename); SYSCALL(symlink); SYSCALL(access); SYSCALL(faccessat); SYSCALL(getdents64); SYSCALL(poll);
+SYSCALL(unlinkat); SYSCALL(rmdir); SYSCALL(access); SYSCALL(faccessat); SYSCALL(getdents64); SYSCALL(poll);
 SYSCALL(ftruncate); SYSCALL(umask); SYSCALL(sendfile);
 
 /* kernel/sys_mm.c: memory and shadow stacks */
 SYSCALL(mmap); SYSCALL(munmap); SYSCALL(mprotect); SYSCALL(madvise); SYSCALL(brk); SYSCALL(mremap);
 SYSCALL(arch_prctl); SYSCALL(map_shadow_stack);
 
-/* kernel/sys_process.c: processes, time, identity; kernel/sys_signal.c: signals */
+/* kernel/fork.c, exec.c, process.c, sys_process.c, signal.c: processes, time, identity, signals */
 SYSCALL(fork); SYSCALL(vfork); SYSCALL(clone); SYSCALL(execve); SYSCALL(exit); SYSCALL(exit_group); SYSCALL(wait4);
 SYSCALL(getpid); SYSCALL(getppid); SYSCALL(gettid); SYSCALL(sched_yield); SYSCALL(nanosleep); SYSCALL(clock_nanosleep);
 SYSCALL(clock_gettime); SYSCALL(gettimeofday); SYSCALL(time); SYSCALL(uname); SYSCALL(reboot); SYSCALL(set_tid_address);
-SYSCALL(getrandom); SYSCALL(getuid); SYSCALL(getpgid); SYSCALL(setpgid); SYSCALL(getsid); SYSCALL(setsid); SYSCALL(prlimit64); SYSCALL(getrlimit);
+SYSCALL(getrandom); SYSCALL(getuid); SYSCALL(getpgid); SYSCALL(setpgid); SYSCALL(setsid); SYSCALL(prlimit64); SYSCALL(getrlimit);
 SYSCALL(sysinfo); SYSCALL(times); SYSCALL(getrusage); SYSCALL(prctl); SYSCALL(sched_getaffinity); SYSCALL(sched_setaffinity); SYSCALL(getcpu); SYSCALL(clone3);
 SYSCALL(kill); SYSCALL(tkill); SYSCALL(tgkill); SYSCALL(rt_sigaction); SYSCALL(rt_sigprocmask); SYSCALL(rt_sigpending);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves: a shadow stack shared at fork is copied in parent and child, by RET alone, and both return through old frames. */
+#include <fcntl.h>
+
 #include "test.h"
 
 static int hold[2];
@@ -215,4 +217,51 @@ TEST_SHSTK(rstorssp_and_saveprevssp_copy, "")
     }
     raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);
     CHECK_EQ(status, 0);
+}
+
+/* ---- The kernel's own -------------------------------------------------------------------------------- */
+
+/* Have the kernel store value at va by WRUSS. */
+static long wruss(uint64_t va, uint64_t value)
+{
+    char text[48];
+    int fd = open("/proc/wruss", O_WRONLY);
+    int len = snprintf(text, sizeof(text), "%lu %lu", va, value);
+    long result = raw_write(fd, text, len);
+    close(fd);
+    return result == len ? 0 : result;
+}
+
+TEST_SHSTK(the_kernels_wruss_copies, "skip_copy")
+{
+    char text[48];
+    uint64_t ssp = rdssp(), word = (ssp & ~4095ul) + 8, value = *(volatile uint64_t *)ssp;
+    int fd = open("/proc/wruss", O_WRONLY), status, len = snprintf(text, sizeof(text), "%lu 12345", word);
+    uint64_t pfn = pte_of(getpid(), ssp).pfn;
+    trace_on();
+    long child = raw0(SYS_fork);
+    if (child == 0) {
+        long written = raw_write(fd, text, len);
+        uint64_t done = rdtsc();                        /* no CALL so far */
+        CHECK_EQ(written, len);
+        CHECK_EQ(trace_count(getpid(), "shstk-copy", ssp, done), 1);
+        CHECK_EQ(*(volatile uint64_t *)word, 12345);
+        CHECK_EQ(*(volatile uint64_t *)ssp, value);
+        CHECK(pte_of(getpid(), ssp).pfn != pfn);
+        _exit(0);
+    }
+    raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(*(volatile uint64_t *)word, 0);
+}
+
+TEST_SHSTK(the_kernels_wruss_is_refused_elsewhere, "")
+{
+    static volatile uint64_t data[512] __attribute__((aligned(4096)));
+    data[0] = 7;
+    CHECK_EQ(wruss((uint64_t)data, 1), -EFAULT);
+    CHECK_EQ(data[0], 7);
+    CHECK_EQ(wruss(0x10000000, 1), -EFAULT);
+    CHECK_EQ(wruss(0xffff888000000000, 1), -EFAULT);
+    CHECK_EQ(wruss(rdssp() + 4, 1), -EINVAL);
 }
