@@ -26,7 +26,7 @@
 #define ICR_ALL_OTHERS  0xc0000u
 
 #define TRAMPOLINE_LIMIT 0xa0000ull
-#define ANSWER_US        200000ull      /* a CPU that has not arrived by then is left out */
+#define ANSWER_US        1000000ull     /* a CPU that has not arrived by then is left out */
 #define QUIET_US         50000ull       /* without a MADT: nobody has arrived for this long, so all have */
 #define REPORT_US        200000ull
 #define STAY_OUT         1ull
@@ -170,8 +170,10 @@ static void start_listed(const uint32_t *ids, unsigned count, unsigned max)
         if (!defect_on(DEFECT_CPU_SILENT))
             startup_send(ids[i], 0);
         unsigned now = arrivals_take(taken, taken + 1, max, ANSWER_US);
-        if (now == taken)
+        if (now == taken) {
+            apic_command(ids[i], ICR_INIT);     /* should it still come: it must not find the trampoline gone */
             log_line("cpus: the CPU with APIC id %u does not answer, it is left out", ids[i]);
+        }
         taken = now;
     }
 }
@@ -193,7 +195,7 @@ void arch_cpus_start(unsigned max)
     unsigned running = 0;
     for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
         running++;
-    log_line("cpus: %u running%s", running, listed ? ", found by ACPI" : "");
+    log_line("cpus: %u running, %s%s", running, listed ? "found by ACPI" : "found by asking all", apic_is_x2() ? ", x2APIC" : "");
 }
 
 /* The first C code of another CPU, on its own stack and the kernel's table. */
