@@ -224,6 +224,16 @@ static void show_cpuinfo(struct text *text, struct process *process, struct mm *
         text_printf(text, "processor\t: %d\nflags\t\t: fpu sse sse2%s\n\n", __builtin_ctzll(rest), arch_has_shstk() ? " user_shstk" : "");
 }
 
+/* What many CPUs cost and whether one is stuck. Locks are counted in the test build only. */
+static void show_counters(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "ipis %lu\nstuck %u\n", (unsigned long)arch_ipi_count(), sched_stuck_count());
+#ifdef CONFIG_TEST
+    text_printf(text, "locks %lu\n", (unsigned long)lock_count());
+#endif
+}
+
 static void show_cmdline(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
@@ -300,7 +310,7 @@ static const struct proc_file process_files[] = {
 static const struct proc_file kernel_files[] = {
     { "trace", show_trace, write_trace }, { "frames", show_frames, NULL }, { "meminfo", show_meminfo, NULL },
     { "check", show_check, NULL }, { "kmsg", show_kmsg, NULL }, { "uptime", show_uptime, NULL },
-    { "cpuinfo", show_cpuinfo, NULL }, { "cmdline", show_cmdline, NULL },
+    { "cpuinfo", show_cpuinfo, NULL }, { "cmdline", show_cmdline, NULL }, { "counters", show_counters, NULL },
 #ifdef CONFIG_TEST
     { "defect", show_defect, write_defect }, { "failpoint", show_failpoint, write_failpoint },
     { "wruss", show_nothing, write_wruss },

@@ -13,6 +13,7 @@
 /* This CPU only; an interrupt handler's locks lie above base. */
 static struct held {
     unsigned count, base;
+    uint64_t taken;             /* since boot */
     struct { const void *lock; enum lock_rank rank; } lock[HELD_MAX];
 } held_by[CPUS_MAX];
 static bool checks_off;
@@ -47,7 +48,16 @@ void lock_note_taken(const void *lock, enum lock_rank rank, bool second)
         offence("too many locks are held", rank, rank);
     held->lock[held->count].lock = lock;
     held->lock[held->count++].rank = rank;
+    held->taken++;
     arch_irq_restore(irq);
+}
+
+uint64_t lock_count(void)
+{
+    uint64_t count = 0;
+    for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
+        count += __atomic_load_n(&held_by[cpu].taken, __ATOMIC_RELAXED);
+    return count;
 }
 
 void lock_note_dropped(const void *lock)
