@@ -87,20 +87,6 @@ bool arch_irq_enabled(void)
     __asm__ volatile("pushfq; popq %0" : "=r"(flags));
     return flags & RFLAGS_IF;
 }
-void arch_irq_enable(void) { __asm__ volatile("sti" : : : "memory"); }
-void arch_irq_disable(void) { __asm__ volatile("cli" : : : "memory"); }
-uint64_t arch_irq_save(void)
-{
-    uint64_t flags;
-    __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
-    return flags & RFLAGS_IF;
-}
-void arch_irq_restore(uint64_t state)
-{
-    if (state)
-        arch_irq_enable();
-}
-void arch_pause(void) { __asm__ volatile("pause"); }
 void arch_wait_for_interrupt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 uint64_t arch_cycles(void) { return rdtsc(); }
 
@@ -187,11 +173,6 @@ bool arch_on_emulator(void)
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
-
-bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new)
-{
-    return __atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-}
 
 void arch_page_zero(void *page)
 {

@@ -25,6 +25,7 @@
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
+#include "arch/x86/arch.h"
 #include "base/types.h"
 
 struct spinlock {
@@ -52,8 +53,18 @@ static inline bool spin_is_held(const struct spinlock *lock)
 }
 
 /* The same with interrupts off meanwhile; the result goes back to spin_unlock_irq(). */
-MUST_CHECK uint64_t spin_lock_irq(struct spinlock *lock);
-void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state);
+MUST_CHECK static inline uint64_t spin_lock_irq(struct spinlock *lock)
+{
+    uint64_t state = arch_irq_save();
+    spin_lock(lock);
+    return state;
+}
+
+static inline void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state)
+{
+    spin_unlock(lock);
+    arch_irq_restore(irq_state);
+}
 
 /* Many readers or one writer. A waiting writer keeps new readers out. */
 struct rwlock {

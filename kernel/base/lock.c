@@ -2,27 +2,12 @@
 /* The slow halves of the locks. */
 #include "base/lock.h"
 
-#include "arch/x86/arch.h"
-
 void spin_wait(struct spinlock *lock)
 {
     do {
         while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
             arch_pause();
     } while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE));
-}
-
-uint64_t spin_lock_irq(struct spinlock *lock)
-{
-    uint64_t state = arch_irq_save();
-    spin_lock(lock);
-    return state;
-}
-
-void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state)
-{
-    spin_unlock(lock);
-    arch_irq_restore(irq_state);
 }
 
 void read_lock(struct rwlock *lock)
