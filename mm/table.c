@@ -31,7 +31,7 @@ static inline struct frame *entry_table(pte_t entry)
 
 /* ---- Flush and put ------------------------------------------------------------------------------------ */
 
-void flush_end(struct flush *flush)
+void flush_now(struct flush *flush)
 {
     if (flush->start < flush->end && !defect_on(DEFECT_NO_FLUSH))
         arch_tlb_flush(frame_pa(flush->mm->root), flush->start, flush->end - flush->start);
@@ -59,20 +59,6 @@ static void flush_note(struct flush *flush, uint64_t va, int level)
     flush->end = max_u64(flush->end, va + level_bytes(level));
 }
 
-/*
- * May a TLB hold something of old that is wrong under new? An entry with P=0 is never cached. Rights that only grow need
- * no flush: the CPU that faults on the old ones drops them (Intel SDM vol. 3, "Operations that Invalidate TLBs and
- * Paging-Structure Caches"), and the fault handler finds nothing left to do.
- */
-static bool change_needs_flush(pte_t old, pte_t new)
-{
-    if (!pte_present(old))
-        return false;
-    return !pte_present(new) || pte_pfn(old) != pte_pfn(new) || (pte_write(old) && !pte_write(new)) ||
-           (pte_hw_write(old) != pte_hw_write(new) && pte_shstk(old)) || (pte_exec(old) && !pte_exec(new)) ||
-           (pte_young(old) && !pte_young(new)) || (pte_hw_dirty(old) && !pte_hw_dirty(new));
-}
-
 /* ---- The setter --------------------------------------------------------------------------------------- */
 
 /* Store new over old, atomically against the CPU's own setting of A and D where the entry is present. */
@@ -93,9 +79,9 @@ bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t n
     if (!entry_replace(slot->entry, old, new))
         return false;
     slot->table->count += (uint16_t)(!pte_none(new) - !pte_none(old));
-    trace_entry(why, slot->level, slot->va, old.raw, new.raw);
-    if (change_needs_flush(old, new))
+    if (pte_needs_flush(old, new))
         flush_note(flush, slot->va, slot->level);
+    trace_entry(why, slot->level, slot->va, old.raw, new.raw);
     return true;
 }
 

@@ -35,7 +35,12 @@ static inline void flush_begin(struct flush *flush, struct mm *mm)
 /* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the list is full. */
 void flush_put(struct flush *flush, struct frame *first, uint64_t count);
 /* Flush, then drop what is due. The struct can be used again. No table lock is needed. */
-void flush_end(struct flush *flush);
+void flush_now(struct flush *flush);
+static inline void flush_end(struct flush *flush)
+{
+    if (flush->count || flush->start < flush->end)
+        flush_now(flush);
+}
 
 /* ---- Slots -------------------------------------------------------------------------------------------- */
 
