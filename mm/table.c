@@ -101,18 +101,19 @@ static struct frame *entry_make_table(struct frame *table, pte_t *entry)
 /* ---- Slots -------------------------------------------------------------------------------------------- */
 
 /* Step down without a lock, as far as there are tables, and lock the last one: *slot is va's entry in it. */
-static void slot_descend(struct mm *mm, uint64_t va, struct slot *slot)
+static inline void slot_descend(struct mm *mm, uint64_t va, struct slot *slot)
 {
     struct frame *table = mm->root;
+    pte_t *entries = table_entries(table);
     for (int level = ROOT_LEVEL;; level--) {
-        pte_t *entry = table_entries(table) + level_index(va, level), pte = entry_read(entry);
-        if (pte_is_table(pte, level)) {
-            table = entry_table(pte);
-            continue;
+        pte_t *entry = entries + level_index(va, level), pte = entry_read(entry);
+        if (!pte_is_table(pte, level)) {
+            *slot = (struct slot){ align_down(va, level_bytes(level)), entry, table, level };
+            spin_lock(&table->table.lock);
+            return;
         }
-        *slot = (struct slot){ align_down(va, level_bytes(level)), entry, table, level };
-        spin_lock(&table->table.lock);
-        return;
+        table = entry_table(pte);
+        entries = table_entries(table);
     }
 }
 
@@ -143,11 +144,6 @@ bool slot_find(struct mm *mm, uint64_t va, struct slot *slot, uint64_t *next)
             return false;
         }
     }
-}
-
-void slot_release(struct slot *slot)
-{
-    spin_unlock(&slot->table->table.lock);
 }
 
 int slot_split(struct slot *slot, const struct vma *vma, pte_t old, struct flush *flush)

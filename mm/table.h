@@ -59,7 +59,7 @@ struct slot {
 MUST_CHECK int slot_own(struct mm *mm, uint64_t va, int level, struct slot *slot);
 /* The same without making tables: false, and nothing locked, when there is no leaf. *next is then an address above va below which there is none. */
 MUST_CHECK bool slot_find(struct mm *mm, uint64_t va, struct slot *slot, uint64_t *next);
-void slot_release(struct slot *slot);
+static inline void slot_release(struct slot *slot) { spin_unlock(&slot->table->table.lock); }
 
 static inline pte_t slot_read(const struct slot *slot)
 {

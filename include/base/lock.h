@@ -34,7 +34,7 @@ struct spinlock {
 
 #define SPINLOCK_INIT { 0 }
 
-void spin_wait(struct spinlock *lock);      /* the slow half of spin_lock() */
+COLD void spin_wait(struct spinlock *lock); /* the slow half of spin_lock() */
 
 static inline void spin_lock(struct spinlock *lock)
 {
@@ -75,8 +75,8 @@ struct rwlock {
 #define RWLOCK_INIT { 0, 0 }
 
 void read_lock(struct rwlock *lock);
-void read_unlock(struct rwlock *lock);
 void write_lock(struct rwlock *lock);
-void write_unlock(struct rwlock *lock);
+static inline void read_unlock(struct rwlock *lock) { __atomic_sub_fetch(&lock->count, 1, __ATOMIC_RELEASE); }
+static inline void write_unlock(struct rwlock *lock) { __atomic_store_n(&lock->count, 0, __ATOMIC_RELEASE); }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The slow halves of the locks. */
+/* The waiting halves of the locks. */
 #include "base/lock.h"
 
 void spin_wait(struct spinlock *lock)
@@ -21,11 +21,6 @@ void read_lock(struct rwlock *lock)
     }
 }
 
-void read_unlock(struct rwlock *lock)
-{
-    __atomic_sub_fetch(&lock->count, 1, __ATOMIC_RELEASE);
-}
-
 void write_lock(struct rwlock *lock)
 {
     __atomic_add_fetch(&lock->writers_waiting, 1, __ATOMIC_RELAXED);
@@ -35,9 +30,4 @@ void write_lock(struct rwlock *lock)
         arch_pause();
     }
     __atomic_sub_fetch(&lock->writers_waiting, 1, __ATOMIC_RELAXED);
-}
-
-void write_unlock(struct rwlock *lock)
-{
-    __atomic_store_n(&lock->count, 0, __ATOMIC_RELEASE);
 }
