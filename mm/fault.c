@@ -222,7 +222,7 @@ static enum fault_outcome own_copy(const struct vma *vma, const struct slot *slo
 }
 
 /* A huge leaf gives way to smaller ones, of which one is copied when the access comes again. Releases the slot. */
-static enum fault_outcome own_split(const struct vma *vma, struct slot *slot, pte_t old, struct flush *flush)
+static COLD enum fault_outcome own_split(const struct vma *vma, struct slot *slot, pte_t old, struct flush *flush)
 {
     return slot_split(slot, vma, old, flush) == 0 ? FAULT_OK_SPLIT : FAULT_BAD_NO_MEMORY;
 }
@@ -279,7 +279,7 @@ enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t 
  * Let the first stack grow down to va: within its limit, and no nearer to the VMA below than the gap. Takes mm.lock
  * for writing; true when va is mapped now.
  */
-static bool stack_grow(struct mm *mm, uint64_t va)
+static COLD bool stack_grow(struct mm *mm, uint64_t va)
 {
     uint64_t page = align_down(va, PAGE_SIZE);
     write_lock(&mm->lock);

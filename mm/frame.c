@@ -21,8 +21,8 @@
 #define STOCK_MAX   64
 #define POISON      0x5a5a5a5a5a5a5a5aull
 
-static struct frame *frames;            /* [I] indexed by pfn */
-static uint64_t      frame_limit;       /* [I] pfns below this have a struct frame */
+struct frame *frame_array;
+uint64_t      frame_limit;
 static struct boot_range high_ranges[64];   /* RAM that the early map does not reach, for frame_init_high() */
 static unsigned      high_count;
 
@@ -39,26 +39,14 @@ static struct stock singles, tables;
 
 /* ---- pfn and frame ------------------------------------------------------------------------------------ */
 
-struct frame *pfn_to_frame(uint64_t pfn)
+void frame_no_ram(uint64_t pfn)
 {
-    if (__builtin_expect(pfn >= frame_limit, 0))
-        panic("page frame number %#lx is no RAM", (unsigned long)pfn);
-    return frames + pfn;
+    panic("page frame number %#lx is no RAM", (unsigned long)pfn);
 }
 
 bool pfn_is_ram(uint64_t pfn)
 {
-    return pfn < frame_limit && frames[pfn].kind != FRAME_RESERVED;
-}
-
-uint64_t frame_pfn(const struct frame *frame)
-{
-    return (uint64_t)(frame - frames);
-}
-
-uint32_t frame_refs(const struct frame *frame)
-{
-    return __atomic_load_n(&frame->refs, __ATOMIC_ACQUIRE);
+    return pfn < frame_limit && frame_array[pfn].kind != FRAME_RESERVED;
 }
 
 const char *frame_kind_name(enum frame_kind kind)
@@ -73,31 +61,31 @@ const char *frame_kind_name(enum frame_kind kind)
 
 static void list_push(uint32_t pfn, unsigned order)
 {
-    struct frame *frame = frames + pfn;
+    struct frame *frame = frame_array + pfn;
     frame->order = (uint8_t)order;
     frame->free.prev_pfn = NO_PFN;
     frame->free.next_pfn = heads[order];
     if (heads[order] != NO_PFN)
-        frames[heads[order]].free.prev_pfn = pfn;
+        frame_array[heads[order]].free.prev_pfn = pfn;
     heads[order] = pfn;
 }
 
 static void list_take(uint32_t pfn)
 {
-    struct frame *frame = frames + pfn;
+    struct frame *frame = frame_array + pfn;
     if (frame->free.prev_pfn == NO_PFN)
         heads[frame->order] = frame->free.next_pfn;
     else
-        frames[frame->free.prev_pfn].free.next_pfn = frame->free.next_pfn;
+        frame_array[frame->free.prev_pfn].free.next_pfn = frame->free.next_pfn;
     if (frame->free.next_pfn != NO_PFN)
-        frames[frame->free.next_pfn].free.prev_pfn = frame->free.prev_pfn;
+        frame_array[frame->free.next_pfn].free.prev_pfn = frame->free.prev_pfn;
     frame->order = ORDERS;              /* no longer the head of a free block */
 }
 
 /* Is the block at pfn free as one block of just this order? */
 static bool block_is_free(uint64_t pfn, unsigned order)
 {
-    return pfn < frame_limit && frames[pfn].kind == FRAME_FREE && frames[pfn].order == order;
+    return pfn < frame_limit && frame_array[pfn].kind == FRAME_FREE && frame_array[pfn].order == order;
 }
 
 static void buddy_free(uint32_t pfn, unsigned order)
@@ -190,7 +178,7 @@ static struct frame *single_take(void)
         return singles.frame[--singles.count];
     uint32_t pfn = buddy_alloc(0);
     if (pfn != NO_PFN)
-        return frames + pfn;
+        return frame_array + pfn;
     return tables.count ? tables.frame[--tables.count] : NULL;
 }
 
@@ -254,14 +242,14 @@ struct frame *frame_alloc_block(enum frame_kind kind, unsigned order)
     }
     if (pfn != NO_PFN) {
         for (uint32_t i = 0; i < 1u << order; i++)
-            frame_begin(frames + pfn + i, kind);
+            frame_begin(frame_array + pfn + i, kind);
         free_count -= 1ull << order;
     }
     spin_unlock(&frame_lock);
     if (pfn == NO_PFN)
         return NULL;
     __atomic_add_fetch(&used_by_kind[kind], 1ull << order, __ATOMIC_RELAXED);
-    return frames + pfn;
+    return frame_array + pfn;
 }
 
 /* ---- References --------------------------------------------------------------------------------------- */
@@ -382,8 +370,8 @@ static bool pfn_is_kept(const struct boot_info *info, uint64_t pfn)
 static void run_release(uint64_t pfn, uint64_t end)
 {
     for (uint64_t i = pfn; i < end; i++) {
-        frames[i].kind = FRAME_FREE;
-        frames[i].order = ORDERS;
+        frame_array[i].kind = FRAME_FREE;
+        frame_array[i].order = ORDERS;
     }
     free_count += end - pfn;
     total_count += end - pfn;
@@ -428,8 +416,8 @@ void frame_init(const struct boot_info *info)
     for_each_ram(info, array_visit);
     if (array_room < array_bytes)
         panic("no memory for the frame array: %lu KiB wanted", (unsigned long)(array_bytes >> 10));
-    frames = arch_phys_to_virt(paddr(array_start));
-    memset(frames, 0, frame_limit * sizeof(struct frame));
+    frame_array = arch_phys_to_virt(paddr(array_start));
+    memset(frame_array, 0, frame_limit * sizeof(struct frame));
     for (unsigned i = 0; i < ORDERS; i++)
         heads[i] = NO_PFN;
     for_each_ram(info, release_visit);

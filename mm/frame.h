@@ -64,11 +64,22 @@ void frame_get(struct frame *frame);                            /* frame is used
 void frame_put(struct frame *frame);                            /* the last one frees it */
 void frame_get_many(struct frame *first, uint64_t count);       /* one reference on each of count frames */
 void frame_put_many(struct frame *first, uint64_t count);
-uint32_t frame_refs(const struct frame *frame);
+static inline uint32_t frame_refs(const struct frame *frame) { return __atomic_load_n(&frame->refs, __ATOMIC_ACQUIRE); }
 
-struct frame *pfn_to_frame(uint64_t pfn);                       /* panics for a pfn without a struct frame */
-bool          pfn_is_ram(uint64_t pfn);                         /* has a struct frame and is not reserved */
-uint64_t      frame_pfn(const struct frame *frame);
+/* Fixed after frame_init(); named only by the two functions below and by mm/frame.c. */
+extern struct frame *frame_array;                               /* indexed by pfn */
+extern uint64_t      frame_limit;                               /* pfns below this have a struct frame */
+NORETURN void frame_no_ram(uint64_t pfn);
+
+/* Panics for a pfn without a struct frame. */
+static inline struct frame *pfn_to_frame(uint64_t pfn)
+{
+    if (pfn >= frame_limit)
+        frame_no_ram(pfn);
+    return frame_array + pfn;
+}
+static inline uint64_t frame_pfn(const struct frame *frame) { return (uint64_t)(frame - frame_array); }
+bool pfn_is_ram(uint64_t pfn);                                  /* has a struct frame and is not reserved */
 static inline paddr_t frame_pa(const struct frame *frame) { return paddr(frame_pfn(frame) << PAGE_SHIFT); }
 static inline void   *frame_va(const struct frame *frame) { return arch_phys_to_virt(frame_pa(frame)); }
 

@@ -23,7 +23,7 @@ static pte_t entry_read(const pte_t *entry)
 }
 
 /* The table an entry points to. */
-static struct frame *entry_table(pte_t entry)
+static inline struct frame *entry_table(pte_t entry)
 {
     struct frame *table = pfn_to_frame(pte_pfn(entry));
     ASSERT(table->kind == FRAME_TABLE);
@@ -32,7 +32,7 @@ static struct frame *entry_table(pte_t entry)
 
 /* ---- Flush and put ------------------------------------------------------------------------------------ */
 
-void flush_end(struct flush *flush)
+void flush_now(struct flush *flush)
 {
     if (flush->start < flush->end && !defect_on(DEFECT_NO_FLUSH))
         arch_tlb_flush(&flush->mm->arch, flush->start, flush->end - flush->start, flush->tables);
@@ -60,20 +60,6 @@ static void flush_note(struct flush *flush, uint64_t va, int level)
     flush->end = max_u64(flush->end, va + level_bytes(level));
 }
 
-/*
- * May a TLB hold something of old that is wrong under new? An entry with P=0 is never cached. Rights that only grow need
- * no flush: the CPU that faults on the old ones drops them (Intel SDM vol. 3, "Operations that Invalidate TLBs and
- * Paging-Structure Caches"), and the fault handler finds nothing left to do.
- */
-static bool change_needs_flush(pte_t old, pte_t new)
-{
-    if (!pte_present(old))
-        return false;
-    return !pte_present(new) || pte_pfn(old) != pte_pfn(new) || (pte_write(old) && !pte_write(new)) ||
-           (pte_hw_write(old) != pte_hw_write(new) && pte_shstk(old)) || (pte_exec(old) && !pte_exec(new)) ||
-           (pte_young(old) && !pte_young(new)) || (pte_hw_dirty(old) && !pte_hw_dirty(new));
-}
-
 /* ---- The setter --------------------------------------------------------------------------------------- */
 
 /* Store new over old, atomically against the CPU's own setting of A and D where the entry is present. */
@@ -99,9 +85,9 @@ bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t n
     if (!entry_replace(slot->entry, old, new))
         return false;
     slot->table->count += (uint16_t)(!pte_none(new) - !pte_none(old));
-    trace_entry(why, slot->level, slot->va, old.raw, new.raw);
-    if (change_needs_flush(old, new))
+    if (pte_needs_flush(old, new))
         flush_note(flush, slot->va, slot->level);
+    trace_entry(why, slot->level, slot->va, old.raw, new.raw);
     return true;
 }
 
@@ -136,68 +122,50 @@ static struct frame *entry_make_table(struct frame *table, pte_t *entry)
 
 /* ---- Slots -------------------------------------------------------------------------------------------- */
 
-static void slot_fill(struct slot *slot, struct frame *table, uint64_t va, int level)
+/* Step down without a lock, as far as there are tables, and lock the last one: *slot is va's entry in it. */
+static inline void slot_descend(struct mm *mm, uint64_t va, struct slot *slot)
 {
-    slot->va = align_down(va, level_bytes(level));
-    slot->entry = table_entries(table) + level_index(va, level);
-    slot->table = table;
-    slot->level = level;
+    struct frame *table = mm->root;
+    pte_t *entries = table_entries(table);
+    for (int level = ROOT_LEVEL;; level--) {
+        pte_t *entry = entries + level_index(va, level), pte = entry_read(entry);
+        if (!pte_is_table(pte, level)) {
+            *slot = (struct slot){ align_down(va, level_bytes(level)), entry, table, level };
+            spin_lock(&table->table.lock);
+            return;
+        }
+        table = entry_table(pte);
+        entries = table_entries(table);
+    }
 }
 
 int slot_own(struct mm *mm, uint64_t va, int level, struct slot *slot)
 {
-    struct frame *table = mm->root;
-    int at = ROOT_LEVEL;
     for (;;) {
-        pte_t *entry = table_entries(table) + level_index(va, at);
-        pte_t pte = entry_read(entry);
-        if (pte_is_table(pte, at)) {            /* the usual step down needs no lock */
-            table = entry_table(pte);
-            at--;
-            continue;
-        }
-        spin_lock(&table->table.lock);
-        pte = entry_read(entry);
-        if (!pte_is_table(pte, at)) {
-            if (!pte_none(pte) || at <= level) {
-                slot_fill(slot, table, va, at);
-                return 0;
-            }
-            if (!entry_make_table(table, entry)) {
-                spin_unlock(&table->table.lock);
-                return -ENOMEM;
-            }
-        }
-        spin_unlock(&table->table.lock);        /* there is a table below now: read it again */
+        slot_descend(mm, va, slot);
+        pte_t pte = slot_read(slot);
+        if (pte_is_leaf(pte, slot->level) || (pte_none(pte) && slot->level <= level))
+            return 0;
+        bool made = !pte_none(pte) || entry_make_table(slot->table, slot->entry);
+        slot_release(slot);                     /* there is a table below now: step down again */
+        if (!made)
+            return -ENOMEM;
     }
 }
 
 bool slot_find(struct mm *mm, uint64_t va, struct slot *slot, uint64_t *next)
 {
-    struct frame *table = mm->root;
-    for (int at = ROOT_LEVEL;; at--) {
-        pte_t *entry = table_entries(table) + level_index(va, at);
-        pte_t pte = entry_read(entry);
-        if (!pte_is_table(pte, at)) {
-            spin_lock(&table->table.lock);
-            pte = entry_read(entry);
-            if (pte_is_leaf(pte, at)) {
-                slot_fill(slot, table, va, at);
-                return true;
-            }
-            spin_unlock(&table->table.lock);
-            if (pte_none(pte)) {
-                *next = align_down(va, level_bytes(at)) + level_bytes(at);
-                return false;
-            }
+    for (;;) {
+        slot_descend(mm, va, slot);
+        pte_t pte = slot_read(slot);
+        if (pte_is_leaf(pte, slot->level))
+            return true;
+        slot_release(slot);
+        if (pte_none(pte)) {
+            *next = slot->va + level_bytes(slot->level);
+            return false;
         }
-        table = entry_table(pte);
     }
-}
-
-void slot_release(struct slot *slot)
-{
-    spin_unlock(&slot->table->table.lock);
 }
 
 int slot_split(struct slot *slot, const struct vma *vma, pte_t old, struct flush *flush)
@@ -235,47 +203,59 @@ int slot_split(struct slot *slot, const struct vma *vma, pte_t old, struct flush
 /* ---- Ranges ------------------------------------------------------------------------------------------- */
 
 /*
- * The part of a range that one table covers: call it for each entry from first to last, which translate from va on.
- * Sparse tables are left early: no more than count entries can be in use.
+ * The part of a range that one table covers, entry by entry. Empty entries are passed over, and a sparse table is left
+ * early: once as many entries were met as are in use.
  */
 struct span {
-    unsigned first, last;           /* entry indices, last included */
-    unsigned in_use;                /* entries that are not empty, at most */
+    struct slot at;                 /* the current entry; at first the one before the first */
+    pte_t      *last;
+    unsigned    in_use;             /* entries ahead that are not empty, at most */
+    uint64_t    start, end;         /* the range */
 };
 
-static struct span span_of(const struct frame *table, uint64_t start, uint64_t end, int level)
+static struct span span_of(struct frame *table, int level, uint64_t start, uint64_t end)
 {
-    unsigned in_use = level == ROOT_LEVEL ? PT_ENTRIES : table->count;
-    return (struct span){ level_index(start, level), level_index(end - 1, level), in_use };
+    pte_t *entries = table_entries(table);
+    return (struct span){
+        .at = { align_down(start, level_bytes(level)) - level_bytes(level), entries + level_index(start, level) - 1, table, level },
+        .last = entries + level_index(end - 1, level),
+        .in_use = level == ROOT_LEVEL ? PT_ENTRIES : table->count,
+        .start = start, .end = end,
+    };
 }
 
-/* The bounds of what entry index of the table that holds start covers, cut to [start, end). */
-static void entry_bounds(uint64_t start, uint64_t end, int level, unsigned index, uint64_t *from, uint64_t *to)
+/* Step to the next entry that is not empty, and read it; false when there is none. */
+static inline bool span_next(struct span *span, pte_t *pte)
 {
-    uint64_t table_bytes = level_bytes(level + 1);
-    uint64_t base = align_down(start, table_bytes) + index * level_bytes(level);
-    *from = max_u64(start, base);
-    *to = min_u64(end, base + level_bytes(level));
+    if (!span->in_use)
+        return false;
+    pte_t *entry = span->at.entry;
+    do {
+        if (entry == span->last)
+            return false;
+        *pte = entry_read(++entry);
+    } while (pte_none(*pte));
+    span->at.va += (uint64_t)(entry - span->at.entry) * level_bytes(span->at.level);
+    span->at.entry = entry;
+    span->in_use--;
+    return true;
 }
+
+/* The part of the range that the current entry translates. */
+static inline uint64_t span_from(const struct span *span) { return max_u64(span->start, span->at.va); }
+static inline uint64_t span_to(const struct span *span) { return min_u64(span->end, span->at.va + level_bytes(span->at.level)); }
 
 static void table_visit(struct frame *table, int level, uint64_t start, uint64_t end, leaf_visitor visit, void *context)
 {
-    struct span span = span_of(table, start, end, level);
-    for (unsigned i = span.first; i <= span.last && span.in_use; i++) {
-        pte_t pte = entry_read(table_entries(table) + i);
-        if (pte_none(pte))
-            continue;
-        span.in_use--;
-        uint64_t from, to;
-        entry_bounds(start, end, level, i, &from, &to);
+    struct span span = span_of(table, level, start, end);
+    pte_t pte;
+    while (span_next(&span, &pte)) {
         if (pte_is_table(pte, level)) {
-            table_visit(entry_table(pte), level - 1, from, to, visit, context);
+            table_visit(entry_table(pte), level - 1, span_from(&span), span_to(&span), visit, context);
             continue;
         }
-        struct slot slot;
-        slot_fill(&slot, table, from, level);
         spin_lock(&table->table.lock);
-        visit(&slot, slot_read(&slot), context);
+        visit(&span.at, slot_read(&span.at), context);
         spin_unlock(&table->table.lock);
     }
 }
@@ -303,28 +283,20 @@ static void leaf_zap(struct mm *mm, const struct vma *vma, const struct slot *sl
 static void table_zap(struct mm *mm, const struct vma *vma, struct frame *table, int level, uint64_t start, uint64_t end,
                       struct flush *flush)
 {
-    struct span span = span_of(table, start, end, level);
-    for (unsigned i = span.first; i <= span.last && span.in_use; i++) {
-        pte_t *entry = table_entries(table) + i;
-        pte_t pte = entry_read(entry);
-        if (pte_none(pte))
-            continue;
-        span.in_use--;
-        uint64_t from, to;
-        entry_bounds(start, end, level, i, &from, &to);
+    struct span span = span_of(table, level, start, end);
+    pte_t pte;
+    while (span_next(&span, &pte)) {
         if (!pte_is_table(pte, level)) {
-            struct slot slot;
-            slot_fill(&slot, table, from, level);
-            leaf_zap(mm, vma, &slot, flush);
+            leaf_zap(mm, vma, &span.at, flush);
             continue;
         }
         struct frame *below = entry_table(pte);
-        table_zap(mm, vma, below, level - 1, from, to, flush);
+        table_zap(mm, vma, below, level - 1, span_from(&span), span_to(&span), flush);
         if (below->count == 0) {
-            while (!entry_replace(entry, entry_read(entry), (pte_t){ 0 })) {
+            while (!entry_replace(span.at.entry, slot_read(&span.at), (pte_t){ 0 })) {
             }
             table->count--;
-            flush_note(flush, align_down(from, level_bytes(level)), level);
+            flush_note(flush, span.at.va, level);
             flush->tables = true;
             flush_put(flush, below, 1);
         }
@@ -338,23 +310,24 @@ void tables_zap(struct mm *mm, const struct vma *vma, uint64_t start, uint64_t e
 
 /* ---- Two address spaces ------------------------------------------------------------------------------- */
 
-static int table_reserve(struct frame *child, const struct frame *parent, int level, uint64_t start, uint64_t end)
+/* The entry of another table of the same level for the same addresses. */
+static pte_t *slot_twin(const struct slot *slot, struct frame *table)
 {
-    struct span span = span_of(parent, start, end, level);
-    for (unsigned i = span.first; i <= span.last && span.in_use; i++) {
-        pte_t theirs = entry_read(table_entries(parent) + i);
-        if (pte_none(theirs))
-            continue;
-        span.in_use--;
+    return table_entries(table) + level_index(slot->va, slot->level);
+}
+
+static int table_reserve(struct frame *child, struct frame *parent, int level, uint64_t start, uint64_t end)
+{
+    struct span span = span_of(parent, level, start, end);
+    pte_t theirs;
+    while (span_next(&span, &theirs)) {
         if (!pte_is_table(theirs, level))
             continue;
-        pte_t *entry = table_entries(child) + i;
+        pte_t *entry = slot_twin(&span.at, child);
         struct frame *below = pte_none(*entry) ? entry_make_table(child, entry) : entry_table(*entry);
         if (!below)
             return -ENOMEM;
-        uint64_t from, to;
-        entry_bounds(start, end, level, i, &from, &to);
-        int err = level > 2 ? table_reserve(below, entry_table(theirs), level - 1, from, to) : 0;
+        int err = level > 2 ? table_reserve(below, entry_table(theirs), level - 1, span_from(&span), span_to(&span)) : 0;
         if (err)
             return err;
     }
@@ -369,23 +342,15 @@ int tables_reserve(struct mm *child, struct mm *parent, uint64_t start, uint64_t
 static void pair_visit(struct frame *parent, struct frame *child, int level, uint64_t start, uint64_t end,
                        pair_visitor visit, void *context)
 {
-    struct span span = span_of(parent, start, end, level);
     spin_lock_second(&parent->table.lock);
-    for (unsigned i = span.first; i <= span.last && span.in_use; i++) {
-        pte_t pte = entry_read(table_entries(parent) + i);
-        if (pte_none(pte))
-            continue;
-        span.in_use--;
-        uint64_t from, to;
-        entry_bounds(start, end, level, i, &from, &to);
-        if (pte_is_table(pte, level)) {
-            pair_visit(entry_table(pte), entry_table(table_entries(child)[i]), level - 1, from, to, visit, context);
-            continue;
-        }
-        struct slot theirs, ours;
-        slot_fill(&theirs, parent, from, level);
-        slot_fill(&ours, child, from, level);
-        visit(&theirs, &ours, context);
+    struct span span = span_of(parent, level, start, end);
+    pte_t pte;
+    while (span_next(&span, &pte)) {
+        struct slot twin = { span.at.va, slot_twin(&span.at, child), child, level };
+        if (pte_is_table(pte, level))
+            pair_visit(entry_table(pte), entry_table(*twin.entry), level - 1, span_from(&span), span_to(&span), visit, context);
+        else
+            visit(&span.at, &twin, context);
     }
     spin_unlock(&parent->table.lock);
 }

@@ -37,7 +37,12 @@ static inline void flush_begin(struct flush *flush, struct mm *mm)
 /* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the list is full. */
 void flush_put(struct flush *flush, struct frame *first, uint64_t count);
 /* Flush, then drop what is due. The struct can be used again. No table lock is needed. */
-void flush_end(struct flush *flush);
+void flush_now(struct flush *flush);
+static inline void flush_end(struct flush *flush)
+{
+    if (flush->count || flush->start < flush->end)
+        flush_now(flush);
+}
 
 /* ---- Slots -------------------------------------------------------------------------------------------- */
 
@@ -56,7 +61,7 @@ struct slot {
 MUST_CHECK int slot_own(struct mm *mm, uint64_t va, int level, struct slot *slot);
 /* The same without making tables: false, and nothing locked, when there is no leaf. *next is then an address above va below which there is none. */
 MUST_CHECK bool slot_find(struct mm *mm, uint64_t va, struct slot *slot, uint64_t *next);
-void slot_release(struct slot *slot);
+static inline void slot_release(struct slot *slot) { spin_unlock(&slot->table->table.lock); }
 
 static inline pte_t slot_read(const struct slot *slot)
 {

@@ -32,16 +32,6 @@ struct vma *vma_find(struct mm *mm, uint64_t va)
     return NULL;
 }
 
-pgprot_t vma_prot(const struct vma *vma)
-{
-    if (!(vma->flags & VM_PROT))
-        return PGPROT_USER_NONE;
-    bool shared_write = (vma->flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE);
-    if (vma->flags & VM_EXEC)
-        return shared_write ? PGPROT_USER_RWX : PGPROT_USER_RX;
-    return shared_write ? PGPROT_USER_RW : PGPROT_USER_R;
-}
-
 uint64_t vma_gap_below(const struct vma *vma)
 {
     if (vma_is_shstk(vma))

@@ -16,7 +16,15 @@ static inline uint64_t vma_source_page(const struct vma *vma, uint64_t va)
 }
 
 /* Access rights of an entry of this VMA that the mapping does not own: never W but in shared mappings. */
-pgprot_t vma_prot(const struct vma *vma);
+static inline pgprot_t vma_prot(const struct vma *vma)
+{
+    if (!(vma->flags & VM_PROT))
+        return PGPROT_USER_NONE;
+    bool shared_write = (vma->flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE);
+    if (vma->flags & VM_EXEC)
+        return shared_write ? PGPROT_USER_RWX : PGPROT_USER_RX;
+    return shared_write ? PGPROT_USER_RW : PGPROT_USER_R;
+}
 
 /* ---- mm.lock held for writing ------------------------------------------------------------------------- */
 

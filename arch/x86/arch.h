@@ -6,6 +6,7 @@
 #ifndef ARCH_X86_ARCH_H
 #define ARCH_X86_ARCH_H
 
+#include "arch/x86/inline.h"
 #include "arch/x86/layout.h"
 #include "base/types.h"
 
@@ -35,11 +36,8 @@ struct task *arch_current_task(void);       /* NULL until the first arch_switch(
 int          arch_current_pid(void);        /* 0 until then */
 struct mm   *arch_current_mm(void);         /* the address space in CR3, NULL for the kernel's own */
 
-uint64_t arch_irq_save(void);               /* interrupts off; returns the state before */
-void     arch_irq_restore(uint64_t state);
+/* arch_irq_save(), arch_irq_restore(), arch_irq_enable(), arch_irq_disable(): inline.h */
 bool     arch_irq_enabled(void);
-void     arch_irq_enable(void);
-void     arch_irq_disable(void);
 void     arch_pause(void);                  /* inside a spin loop: also serves what other CPUs ask of this one meanwhile */
 void     arch_wait_for_interrupt(void);     /* enable interrupts and halt in one step; returns with them off */
 uint64_t arch_cycles(void);                 /* TSC; on Bochs one tick is one executed instruction */
@@ -118,8 +116,7 @@ void arch_tlb_flush(struct arch_mm *arch, uint64_t va, uint64_t len_bytes, bool 
 /* The same for kernel addresses, on all CPUs. */
 void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes);
 
-/* Set *entry to new if it still is old (LOCK CMPXCHG); false, with nothing changed, when it is not. */
-MUST_CHECK bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new);
+/* arch_entry_cmpxchg(): inline.h */
 
 bool arch_has_1g_pages(void);
 void arch_page_zero(void *page);            /* 4 KiB, page aligned */

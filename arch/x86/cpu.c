@@ -92,19 +92,6 @@ bool arch_irq_enabled(void)
     __asm__ volatile("pushfq; popq %0" : "=r"(flags));
     return flags & RFLAGS_IF;
 }
-void arch_irq_enable(void) { __asm__ volatile("sti" : : : "memory"); }
-void arch_irq_disable(void) { __asm__ volatile("cli" : : : "memory"); }
-uint64_t arch_irq_save(void)
-{
-    uint64_t flags;
-    __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
-    return flags & RFLAGS_IF;
-}
-void arch_irq_restore(uint64_t state)
-{
-    if (state)
-        arch_irq_enable();
-}
 void arch_pause(void)
 {
     if (__builtin_expect(__atomic_load_n(&percpu()->flush_from, __ATOMIC_RELAXED) != 0, 0))
@@ -197,11 +184,6 @@ bool arch_on_emulator(void)
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
-
-bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new)
-{
-    return __atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-}
 
 void arch_page_zero(void *page)
 {

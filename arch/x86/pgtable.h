@@ -183,6 +183,20 @@ static inline pte_t pte_modify(pte_t pte, pgprot_t prot)
     return pte_hw_write(pte) ? pte_clear_cow(pte) : pte_wrprotect(pte);
 }
 
+/*
+ * May a TLB that holds old be wrong once the entry is new? An entry with P=0 is never cached. Rights that only grow need
+ * no flush: the CPU that faults on the old ones drops them (Intel SDM vol. 3, "Operations that Invalidate TLBs and
+ * Paging-Structure Caches"), and the fault handler finds nothing left to do; NX that goes away, which is rare, is not told
+ * apart. A shadow stack that gains W loses its right to shadow-stack accesses.
+ */
+static inline bool pte_needs_flush(pte_t old, pte_t new)
+{
+    uint64_t changed = old.raw ^ new.raw, lost = changed & old.raw;
+    if (!pte_present(old))
+        return false;
+    return lost & (PTE_P | PTE_W | PTE_A | PTE_D) || changed & (PTE_PFN_MASK | PTE_NX) || (pte_shstk(old) && changed & PTE_W);
+}
+
 static inline pte_t mk_pte(uint64_t pfn, pgprot_t prot)
 {
     return (pte_t){ pfn << PAGE_SHIFT | prot.raw };

@@ -61,7 +61,7 @@ static bool efi_leave(struct trap_frame *frame)
 
 /* ---- Page faults -------------------------------------------------------------------------------------- */
 
-static void refuse(struct trap_frame *frame, int signal, int si_code, uint64_t si_addr, const char *reason)
+static COLD void refuse(struct trap_frame *frame, int signal, int si_code, uint64_t si_addr, const char *reason)
 {
     struct refusal why = { signal, si_code, si_addr, frame->error, reason };
     entry_refused(frame, &why);
@@ -146,7 +146,7 @@ static void interrupt(struct trap_frame *frame)
     lock_interrupt_end(locks);
 }
 
-static void exception(struct trap_frame *frame)
+static COLD void exception(struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_NMI && smp_nmi(frame))
         return;

@@ -13,6 +13,7 @@
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
+#include "arch/x86/arch.h"
 #include "base/types.h"
 
 /*
@@ -63,7 +64,7 @@ static inline void lock_interrupt_end(unsigned before) { (void)before; }
 static inline void lock_checks_off(void) { }
 #endif
 
-void spin_wait(struct spinlock *lock);      /* the slow half of spin_lock() */
+COLD void spin_wait(struct spinlock *lock); /* the slow half of spin_lock() */
 
 static inline void spin_take(struct spinlock *lock)
 {
@@ -91,8 +92,18 @@ static inline void spin_unlock(struct spinlock *lock)
 }
 
 /* The same with interrupts off meanwhile; the result goes back to spin_unlock_irq(). */
-MUST_CHECK uint64_t spin_lock_irq(struct spinlock *lock);
-void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state);
+MUST_CHECK static inline uint64_t spin_lock_irq(struct spinlock *lock)
+{
+    uint64_t state = arch_irq_save();
+    spin_lock(lock);
+    return state;
+}
+
+static inline void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state)
+{
+    spin_unlock(lock);
+    arch_irq_restore(irq_state);
+}
 
 /* Many readers or one writer, of rank LOCK_MM. A waiting writer keeps new readers out. */
 struct rwlock {
@@ -103,8 +114,18 @@ struct rwlock {
 #define RWLOCK_INIT { 0, 0 }
 
 void read_lock(struct rwlock *lock);
-void read_unlock(struct rwlock *lock);
 void write_lock(struct rwlock *lock);
-void write_unlock(struct rwlock *lock);
+
+static inline void read_unlock(struct rwlock *lock)
+{
+    lock_note_dropped(lock);
+    __atomic_sub_fetch(&lock->count, 1, __ATOMIC_RELEASE);
+}
+
+static inline void write_unlock(struct rwlock *lock)
+{
+    lock_note_dropped(lock);
+    __atomic_store_n(&lock->count, 0, __ATOMIC_RELEASE);
+}
 
 #endif

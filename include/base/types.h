@@ -9,6 +9,8 @@
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define NORETURN   __attribute__((noreturn))
+/* Seldom called: its registers, buffers and stack check stay out of the function that may call it. */
+#define COLD       __attribute__((cold, noinline))
 #define PRINTF_LIKE(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
 #define PAGE_SHIFT 12

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The slow halves of the locks, and the test build's checks. */
+/* The waiting halves of the locks, and the test build's checks. */
 #include "base/lock.h"
 
 #include "arch/x86/arch.h"
@@ -102,19 +102,6 @@ void spin_wait(struct spinlock *lock)
     } while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE));
 }
 
-uint64_t spin_lock_irq(struct spinlock *lock)
-{
-    uint64_t state = arch_irq_save();
-    spin_lock(lock);
-    return state;
-}
-
-void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state)
-{
-    spin_unlock(lock);
-    arch_irq_restore(irq_state);
-}
-
 /* ---- Readers and a writer ----------------------------------------------------------------------------- */
 
 void read_lock(struct rwlock *lock)
@@ -129,12 +116,6 @@ void read_lock(struct rwlock *lock)
     }
 }
 
-void read_unlock(struct rwlock *lock)
-{
-    lock_note_dropped(lock);
-    __atomic_sub_fetch(&lock->count, 1, __ATOMIC_RELEASE);
-}
-
 void write_lock(struct rwlock *lock)
 {
     lock_note_taken(lock, LOCK_MM, false);
@@ -145,10 +126,4 @@ void write_lock(struct rwlock *lock)
         arch_pause();
     }
     __atomic_sub_fetch(&lock->writers_waiting, 1, __ATOMIC_RELAXED);
-}
-
-void write_unlock(struct rwlock *lock)
-{
-    lock_note_dropped(lock);
-    __atomic_store_n(&lock->count, 0, __ATOMIC_RELEASE);
 }

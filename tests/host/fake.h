@@ -10,6 +10,13 @@ extern char *fake_memory;
 #define DIRECT_MAP_BASE ((unsigned long)fake_memory)
 
 #include "base/types.h"
+
+#define ARCH_X86_INLINE_H       /* these stand in for what it holds */
+void     arch_pause(void);
+uint64_t arch_irq_save(void);
+void     arch_irq_restore(uint64_t state);
+MUST_CHECK bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new);
+
 #include "mm/fault.h"
 #include "mm/mm.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Proves: every page-table-entry helper does to every combination of flag bits what the block in pgtable.h says, at three
- * levels; and no sequence of up to three helpers makes W=0,D=1 but through mkwrite_shstk.
+ * levels; no sequence of up to three helpers makes W=0,D=1 but through mkwrite_shstk; and a change that takes something
+ * away asks for a flush.
  */
 #include "arch/x86/pgtable.h"
 #include "fake.h"
@@ -188,6 +189,23 @@ static bool made_entries_name_their_frame(void)
            pte_is_leaf(mk_leaf(SOME_PFN, prots[1], 3), 3);
 }
 
+/* A flush is due when the page, or a right that the old entry gave, is gone; not when rights only grow, but for NX. */
+static bool flushes_follow_lost_rights(void)
+{
+    for (unsigned i = 0; i < COMBINATIONS; i++) {
+        for (unsigned j = 0; j < COMBINATIONS; j++) {
+            pte_t old = { combination(i) }, new = { combination(j) }, moved = { new.raw + PAGE_SIZE };
+            bool expect = pte_present(old) &&
+                          (!pte_present(new) || (pte_hw_write(old) && !pte_hw_write(new)) || (pte_shstk(old) && !pte_shstk(new)) ||
+                           (pte_young(old) && !pte_young(new)) || (pte_hw_dirty(old) && !pte_hw_dirty(new)) ||
+                           pte_exec(old) != pte_exec(new));
+            if (pte_needs_flush(old, new) != expect || pte_needs_flush(old, moved) != pte_present(old))
+                return diagnose("%#lx to %#lx: expect %d", (unsigned long)old.raw, (unsigned long)new.raw, expect);
+        }
+    }
+    return true;
+}
+
 /* The same tests must fail on a wrprotect that forgets D. */
 static bool planted_defect_is_caught(bool (*test)(void))
 {
@@ -200,7 +218,7 @@ static bool planted_defect_is_caught(bool (*test)(void))
 
 int main(void)
 {
-    plan(7);
+    plan(8);
     result("pgtable_each_helper_does_as_promised", one_helper_does_as_promised());
     result("pgtable_each_helper_does_as_promised notices the planted defect", planted_defect_is_caught(one_helper_does_as_promised));
     result("pgtable_predicates_say_what_the_bits_say", predicates_say_what_the_bits_say());
@@ -209,5 +227,6 @@ int main(void)
            planted_defect_is_caught(no_sequence_makes_a_shadow_stack));
     result("pgtable_check_accepts_just_the_table", check_accepts_just_the_table());
     result("pgtable_made_entries_name_their_frame", made_entries_name_their_frame());
+    result("pgtable_flushes_follow_lost_rights", flushes_follow_lost_rights());
     return suite_status();
 }
