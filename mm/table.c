@@ -213,15 +213,18 @@ struct span {
     uint64_t    start, end;         /* the range */
 };
 
-static struct span span_of(struct frame *table, int level, uint64_t start, uint64_t end)
+/* The kernel's half of a root is in no range, and its count leaves it out. */
+static void span_begin(struct span *span, struct frame *table, int level, uint64_t start, uint64_t end)
 {
     pte_t *entries = table_entries(table);
-    return (struct span){
-        .at = { align_down(start, level_bytes(level)) - level_bytes(level), entries + level_index(start, level) - 1, table, level },
-        .last = entries + level_index(end - 1, level),
-        .in_use = level == ROOT_LEVEL ? PT_ENTRIES : table->count,
-        .start = start, .end = end,
-    };
+    span->at.va = align_down(start, level_bytes(level)) - level_bytes(level);
+    span->at.entry = entries + level_index(start, level) - 1;
+    span->at.table = table;
+    span->at.level = level;
+    span->last = entries + level_index(end - 1, level);
+    span->in_use = table->count;
+    span->start = start;
+    span->end = end;
 }
 
 /* Step to the next entry that is not empty, and read it; false when there is none. */
@@ -247,7 +250,8 @@ static inline uint64_t span_to(const struct span *span) { return min_u64(span->e
 
 static void table_visit(struct frame *table, int level, uint64_t start, uint64_t end, leaf_visitor visit, void *context)
 {
-    struct span span = span_of(table, level, start, end);
+    struct span span;
+    span_begin(&span, table, level, start, end);
     pte_t pte;
     while (span_next(&span, &pte)) {
         if (pte_is_table(pte, level)) {
@@ -283,7 +287,8 @@ static void leaf_zap(struct mm *mm, const struct vma *vma, const struct slot *sl
 static void table_zap(struct mm *mm, const struct vma *vma, struct frame *table, int level, uint64_t start, uint64_t end,
                       struct flush *flush)
 {
-    struct span span = span_of(table, level, start, end);
+    struct span span;
+    span_begin(&span, table, level, start, end);
     pte_t pte;
     while (span_next(&span, &pte)) {
         if (!pte_is_table(pte, level)) {
@@ -318,7 +323,8 @@ static pte_t *slot_twin(const struct slot *slot, struct frame *table)
 
 static int table_reserve(struct frame *child, struct frame *parent, int level, uint64_t start, uint64_t end)
 {
-    struct span span = span_of(parent, level, start, end);
+    struct span span;
+    span_begin(&span, parent, level, start, end);
     pte_t theirs;
     while (span_next(&span, &theirs)) {
         if (!pte_is_table(theirs, level))
@@ -343,14 +349,17 @@ static void pair_visit(struct frame *parent, struct frame *child, int level, uin
                        pair_visitor visit, void *context)
 {
     spin_lock_second(&parent->table.lock);
-    struct span span = span_of(parent, level, start, end);
+    struct span span;
+    span_begin(&span, parent, level, start, end);
     pte_t pte;
     while (span_next(&span, &pte)) {
-        struct slot twin = { span.at.va, slot_twin(&span.at, child), child, level };
-        if (pte_is_table(pte, level))
-            pair_visit(entry_table(pte), entry_table(*twin.entry), level - 1, span_from(&span), span_to(&span), visit, context);
-        else
-            visit(&span.at, &twin, context);
+        pte_t *twin = slot_twin(&span.at, child);
+        if (pte_is_table(pte, level)) {
+            pair_visit(entry_table(pte), entry_table(*twin), level - 1, span_from(&span), span_to(&span), visit, context);
+            continue;
+        }
+        struct slot ours = { span.at.va, twin, child, level };
+        visit(&span.at, &ours, context);
     }
     spin_unlock(&parent->table.lock);
 }
