@@ -132,6 +132,7 @@ void process_publish(struct process *process, struct process *parent)
     process->pid = last_pid ? pid_next() : (last_pid = 1);
     task_publish(process_task(process), process->pid);
     process->parent = parent;
+    process->parent_pid = parent ? parent->pid : 0;
     if (parent)
         list_append(&process->sibling, &parent->children);
     else
@@ -254,6 +255,7 @@ static void orphans_give(struct process *process)
         struct process *child = list_entry(link, struct process, sibling);
         list_remove(link);
         child->parent = init_process;
+        __atomic_store_n(&child->parent_pid, init_process->pid, __ATOMIC_RELAXED);
         list_append(link, &init_process->children);
     }
 }

@@ -82,12 +82,9 @@ static void show_maps(struct text *text, struct process *process, struct mm *mm)
                     vma.flags & VM_SHARED ? 's' : 'p', (unsigned long)(vma.source_page << PAGE_SHIFT), "", name);
 }
 
-static int parent_pid(struct process *process)
+static int parent_pid(const struct process *process)
 {
-    uint64_t irq = spin_lock_irq(&tasks_lock);
-    int pid = process->parent ? process->parent->pid : 0;
-    spin_unlock_irq(&tasks_lock, irq);
-    return pid;
+    return __atomic_load_n(&process->parent_pid, __ATOMIC_RELAXED);
 }
 
 /* The name and shadow-stack features of the process's first task; false for a zombie. */

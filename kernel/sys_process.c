@@ -36,11 +36,7 @@ SYSCALL(setsid) { NONE; return process_current()->pid; }
 SYSCALL(getppid)
 {
     NONE;
-    uint64_t irq = spin_lock_irq(&tasks_lock);
-    const struct process *parent = process_current()->parent;
-    int pid = parent ? parent->pid : 0;
-    spin_unlock_irq(&tasks_lock, irq);
-    return pid;
+    return __atomic_load_n(&process_current()->parent_pid, __ATOMIC_RELAXED);
 }
 
 SYSCALL(sched_yield)

@@ -31,6 +31,7 @@ struct process {
     uint32_t        refs;           /* [A] */
     struct spinlock lock;
     struct process *parent;         /* [T] */
+    int             parent_pid;     /* [A] its number, 0 for none; changes with it */
     struct list     children;       /* [T] of process.sibling */
     struct list     sibling;        /* [T] */
     struct list     threads;        /* [T] of task.thread_link, the oldest first */

@@ -113,8 +113,36 @@ struct rwlock {
 
 #define RWLOCK_INIT { 0, 0 }
 
-void read_lock(struct rwlock *lock);
-void write_lock(struct rwlock *lock);
+COLD void read_wait(struct rwlock *lock);       /* the slow halves */
+COLD void write_wait(struct rwlock *lock);
+
+/* One try to enter as a reader, or as the writer. */
+static inline bool read_try(struct rwlock *lock)
+{
+    int32_t count = __atomic_load_n(&lock->count, __ATOMIC_RELAXED);
+    return count >= 0 && !__atomic_load_n(&lock->writers_waiting, __ATOMIC_RELAXED) &&
+           __atomic_compare_exchange_n(&lock->count, &count, count + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static inline bool write_try(struct rwlock *lock)
+{
+    int32_t none = 0;
+    return __atomic_compare_exchange_n(&lock->count, &none, -1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static inline void read_lock(struct rwlock *lock)
+{
+    lock_note_taken(lock, LOCK_MM, false);
+    if (__builtin_expect(!read_try(lock), 0))
+        read_wait(lock);
+}
+
+static inline void write_lock(struct rwlock *lock)
+{
+    lock_note_taken(lock, LOCK_MM, false);
+    if (__builtin_expect(!write_try(lock), 0))
+        write_wait(lock);
+}
 
 static inline void read_unlock(struct rwlock *lock)
 {

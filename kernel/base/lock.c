@@ -104,26 +104,16 @@ void spin_wait(struct spinlock *lock)
 
 /* ---- Readers and a writer ----------------------------------------------------------------------------- */
 
-void read_lock(struct rwlock *lock)
+void read_wait(struct rwlock *lock)
 {
-    lock_note_taken(lock, LOCK_MM, false);
-    for (;;) {
-        int32_t count = __atomic_load_n(&lock->count, __ATOMIC_RELAXED);
-        bool may_enter = count >= 0 && !__atomic_load_n(&lock->writers_waiting, __ATOMIC_RELAXED);
-        if (may_enter && __atomic_compare_exchange_n(&lock->count, &count, count + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-            return;
+    while (!read_try(lock))
         arch_pause();
-    }
 }
 
-void write_lock(struct rwlock *lock)
+void write_wait(struct rwlock *lock)
 {
-    lock_note_taken(lock, LOCK_MM, false);
     __atomic_add_fetch(&lock->writers_waiting, 1, __ATOMIC_RELAXED);
-    int32_t none = 0;
-    while (!__atomic_compare_exchange_n(&lock->count, &none, -1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-        none = 0;
+    while (!write_try(lock))
         arch_pause();
-    }
     __atomic_sub_fetch(&lock->writers_waiting, 1, __ATOMIC_RELAXED);
 }
