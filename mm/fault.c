@@ -79,16 +79,17 @@ static pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
 }
 
 /* Is this entry the only holder of all frames of its leaf, and are they of a kind it may own? Table locked. */
-static bool leaf_is_last_owner(const struct vma *vma, pte_t pte, int level)
+static inline bool leaf_is_last_owner(const struct vma *vma, pte_t pte, int level)
 {
     struct frame *first = pfn_to_frame(pte_pfn(pte));
     if (first->kind != owned_kind(vma))
         return false;
-    for (uint64_t i = 0; i < level_frames(level); i++) {
-        if (frame_refs(first + i) != 1)
-            return false;
+    uint64_t i = 0;
+    while (frame_refs(first + i) == 1) {
+        if (++i == level_frames(level))
+            return true;
     }
-    return true;
+    return false;
 }
 
 bool leaf_allows(const struct vma *vma, pte_t pte, int level, enum access access)

@@ -79,7 +79,7 @@ static void user_page_fault(struct trap_frame *frame, uint64_t va)
 }
 
 /* The kernel touched user memory for a system call: resolved as the program's own access would be, or -EFAULT. */
-static void kernel_page_fault(struct trap_frame *frame, uint64_t va)
+static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
 {
     struct fault fault = { va, (uint32_t)frame->error, false };
     uint64_t fixup = ex_fixup(frame->rip);
