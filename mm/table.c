@@ -34,7 +34,8 @@ static inline struct frame *entry_table(pte_t entry)
 
 void flush_now(struct flush *flush)
 {
-    if (flush->start < flush->end && !defect_on(DEFECT_NO_FLUSH))
+    bool in_use = __atomic_load_n(&flush->mm->users, __ATOMIC_RELAXED);     /* at its end no CPU has it any more: mm_put() */
+    if (flush->start < flush->end && in_use && !defect_on(DEFECT_NO_FLUSH))
         arch_tlb_flush(&flush->mm->arch, flush->start, flush->end - flush->start, flush->tables);
     for (unsigned i = 0; i < flush->count; i++) {
         if (flush->due[i].count == 1)
