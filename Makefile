@@ -141,6 +141,8 @@ $(BUILD)/demo.img: $(BUILD)/kernel.elf $(BUILD)/initrd.cpio $(IMAGE_DEPENDS)
 	$(MKIMAGE) -o $@ -k $(BUILD)/kernel.elf -i $(BUILD)/initrd.cpio -c 'init=/sbin/init demo'
 $(BUILD)/bench.img: $(BUILD)/kernel.elf $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
 	$(MKIMAGE) -o $@ -k $(BUILD)/kernel.elf -i $(BUILD)/bench/initrd.cpio -c 'init=/bench/bench'
+$(BUILD)/parallel.img $(BUILD)/test/parallel.img: $(BUILD)/%parallel.img: $(BUILD)/%kernel.elf $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
+	$(MKIMAGE) -o $@ -k $< -i $(BUILD)/bench/initrd.cpio -c 'init=/bench/parallel -- 4'
 images: $(BUILD)/penumbra.img $(BUILD)/demo.img $(BUILD)/bench.img $(BUILD)/test/kernel.elf $(BUILD)/test/initrd.cpio
 
 # ---- Doing things --------------------------------------------------------------------------------------
@@ -152,8 +154,9 @@ demo:
 	@scripts/run --demo
 test:
 	@scripts/test
-bench: $(BUILD)/bench.img
-	@scripts/bench $(BUILD)/bench.img $(BUILD)/bench.json
+BENCH_IMAGES := $(BUILD)/bench.img $(BUILD)/parallel.img $(BUILD)/test/parallel.img
+bench: $(BENCH_IMAGES)
+	@scripts/bench $(BENCH_IMAGES) $(BUILD)/bench.json
 qemu-gdb: $(BUILD)/penumbra.img
 	@scripts/emulate --qemu --gdb $<
 usb: $(BUILD)/penumbra.img
