@@ -52,12 +52,7 @@ static void input_put(char c)
 static void interrupt_foreground(void)
 {
     console_write("^C\n", 3);
-    for (struct process *process = process_next(2); process;) {
-        int next = process->pid + 1;
-        process_signal(process, SIGINT);
-        process_put(process);
-        process = process_next(next);
-    }
+    (void)processes_signal(NULL, SIGINT);
 }
 
 /* A character in canonical mode; true when a reader should look. */
@@ -171,14 +166,20 @@ static long console_ioctl(struct file *file, unsigned request, uint64_t argument
     (void)file;
     static const struct linux_winsize size = { 48, 128, 0, 0 };
     struct linux_termios new;
+    uint64_t irq;
     int pid = 1;
     switch (request) {
     case TCGETS:
-        return arch_copy_to_user(uaddr(argument), &termios, sizeof(termios)) ? -EFAULT : 0;
+        irq = spin_lock_irq(&input_lock);
+        new = termios;
+        spin_unlock_irq(&input_lock, irq);
+        return arch_copy_to_user(uaddr(argument), &new, sizeof(new)) ? -EFAULT : 0;
     case TCSETS: case TCSETSW: case TCSETSF:
         if (arch_copy_from_user(&new, uaddr(argument), sizeof(new)))
             return -EFAULT;
+        irq = spin_lock_irq(&input_lock);
         termios = new;
+        spin_unlock_irq(&input_lock, irq);
         return 0;
     case TIOCGWINSZ:
         return arch_copy_to_user(uaddr(argument), &size, sizeof(size)) ? -EFAULT : 0;

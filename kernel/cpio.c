@@ -34,7 +34,7 @@ static int entry_unpack(const char *name, uint32_t mode, const char *data, uint3
         return err;
     if ((mode & S_IFMT) == S_IFLNK) {
         snprintf(target, sizeof(target), "%.*s", (int)bytes, data);
-        return path_symlink("/", target, path);
+        return path_symlink(target, path);
     }
     if ((mode & S_IFMT) != S_IFDIR && (mode & S_IFMT) != S_IFREG)
         return 0;                               /* devices: /dev is the kernel's */

@@ -387,8 +387,10 @@ static int exec_path(char *path, struct arguments *args, struct trap_frame *fram
 {
     for (int depth = 0; depth <= SCRIPT_DEPTH; depth++) {
         struct file *file;
-        char line[128] = { 0 };
-        int err = file_open(process_current()->files->cwd, path, 0, 0, &file);
+        char line[128] = { 0 }, absolute[PATH_MAX_BYTES];
+        int err = path[0] ? files_path(process_current()->files, path, absolute, sizeof(absolute)) : -ENOENT;
+        if (!err)
+            err = file_open(absolute, 0, 0, &file);
         if (err)
             return err;
         long got = file_read_kernel(file, line, sizeof(line) - 1, 0);

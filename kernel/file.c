@@ -22,7 +22,7 @@ struct file *file_create(const struct file_ops *ops, void *object, uint32_t flag
     file->object = object;
     file->flags = flags;
     file->refs = 1;
-    file->lock = (struct spinlock)SPINLOCK_INIT(LOCK_FILES);
+    sleep_lock_init(&file->lock);
     return file;
 }
 
@@ -163,6 +163,31 @@ void files_close_on_exec(struct files *files)
     }
 }
 
+int files_path(struct files *files, const char *path, char *to, size_t size)
+{
+    spin_lock(&files->lock);
+    int err = path_normalise(files->cwd, path, to, size);
+    spin_unlock(&files->lock);
+    return err;
+}
+
+void files_chdir(struct files *files, const char *path)
+{
+    spin_lock(&files->lock);
+    memcpy(files->cwd, path, strlen(path) + 1);
+    spin_unlock(&files->lock);
+}
+
+bool files_take(struct files *files, int fd, const struct file *file)
+{
+    spin_lock(&files->lock);
+    bool there = fd < files->end && files->file[fd] == file;
+    if (there)
+        files->file[fd] = NULL;
+    spin_unlock(&files->lock);
+    return there;
+}
+
 /* ---- Paths -------------------------------------------------------------------------------------------- */
 
 int path_normalise(const char *cwd, const char *path, char *to, size_t size)
@@ -206,35 +231,38 @@ static const char *proc_part(const char *path)
 static int ramfs_open(const char *path, unsigned flags, unsigned mode, struct file **file)
 {
     struct inode *inode;
-    int err = ramfs_lookup(path, !(flags & O_NOFOLLOW), &inode);
-    if (!err && flags & O_CREAT && flags & O_EXCL) {
-        inode_put(inode);
-        return -EEXIST;
-    }
-    if (err == -ENOENT && flags & O_CREAT)
-        err = ramfs_create(path, S_IFREG | (mode & 0777), &inode);
+    int err;
+    do {
+        err = ramfs_lookup(path, !(flags & O_NOFOLLOW), &inode);
+        if (!err && flags & O_CREAT && flags & O_EXCL) {
+            inode_put(inode);
+            return -EEXIST;
+        }
+        if (err == -ENOENT && flags & O_CREAT)
+            err = ramfs_create(path, S_IFREG | (mode & 0777), &inode);
+    } while (err == -EEXIST && !(flags & O_EXCL));      /* somebody made it in between: that will do */
     return err ? err : inode_open(inode, flags, file);
 }
 
-int file_open(const char *cwd, const char *path, unsigned flags, unsigned mode, struct file **file)
+int file_open(const char *path, unsigned flags, unsigned mode, struct file **file)
 {
     char name[PATH_MAX_BYTES];
     if (!path[0])
         return -ENOENT;
-    int err = path_normalise(cwd, path, name, sizeof(name));
+    int err = path_normalise("/", path, name, sizeof(name));
     if (err)
         return err;
     const char *proc = proc_part(name);
     return proc ? procfs_open(proc, flags, file) : ramfs_open(name, flags, mode, file);
 }
 
-int path_stat(const char *cwd, const char *path, bool follow, struct linux_stat *stat)
+int path_stat(const char *path, bool follow, struct linux_stat *stat)
 {
     char name[PATH_MAX_BYTES];
     struct inode *inode;
     if (!path[0])
         return -ENOENT;
-    int err = path_normalise(cwd, path, name, sizeof(name));
+    int err = path_normalise("/", path, name, sizeof(name));
     if (err)
         return err;
     const char *proc = proc_part(name);
@@ -248,18 +276,18 @@ int path_stat(const char *cwd, const char *path, bool follow, struct linux_stat 
     return err;
 }
 
-int path_unlink(const char *cwd, const char *path, bool directory)
+int path_unlink(const char *path, bool directory)
 {
     char name[PATH_MAX_BYTES];
-    int err = path_normalise(cwd, path, name, sizeof(name));
+    int err = path_normalise("/", path, name, sizeof(name));
     return err ? err : proc_part(name) ? -EPERM : ramfs_remove(name, directory);
 }
 
-int path_mkdir(const char *cwd, const char *path, unsigned mode)
+int path_mkdir(const char *path, unsigned mode)
 {
     char name[PATH_MAX_BYTES];
     struct inode *inode;
-    int err = path_normalise(cwd, path, name, sizeof(name));
+    int err = path_normalise("/", path, name, sizeof(name));
     if (!err)
         err = proc_part(name) ? -EPERM : ramfs_create(name, S_IFDIR | (mode & 0777), &inode);
     if (!err)
@@ -267,11 +295,11 @@ int path_mkdir(const char *cwd, const char *path, unsigned mode)
     return err;
 }
 
-long path_readlink(const char *cwd, const char *path, char *to, size_t size)
+long path_readlink(const char *path, char *to, size_t size)
 {
     char name[PATH_MAX_BYTES];
     struct inode *inode;
-    int err = path_normalise(cwd, path, name, sizeof(name));
+    int err = path_normalise("/", path, name, sizeof(name));
     if (err)
         return err;
     const char *proc = proc_part(name);

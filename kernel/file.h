@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "base/lock.h"
+#include "kernel/sched.h"
 #include "base/types.h"
 #include "mm/mm.h"
 
@@ -28,14 +29,15 @@ struct file_ops {
     struct vm_source *(*source)(struct file *file);
     unsigned (*poll)(struct file *file);        /* POLLIN | POLLOUT ... now */
     void (*close)(struct file *file);           /* the last reference is gone */
+    bool positioned;                            /* read, write, seek and getdents use file.position: one at a time */
 };
 
 /* [A] atomic  [L] lock  [I] fixed */
 struct file {
     const struct file_ops *ops;     /* [I] */
     uint32_t refs;                  /* [A] */
-    uint32_t flags;                 /* [L] O_* status flags and access mode */
-    struct spinlock lock;
+    uint32_t flags;                 /* [A] O_* status flags and access mode */
+    struct sleep_lock lock;         /* of files whose reads and writes move a position */
     uint64_t position;              /* [L] */
     void    *object;                /* [I] the inode, pipe, ... behind it; ops know which */
 };
@@ -44,19 +46,19 @@ MUST_CHECK struct file *file_create(const struct file_ops *ops, void *object, ui
 void file_hold(struct file *file);
 void file_put(struct file *file);
 
-/* Open path relative to cwd ("/..."-style absolute path of a directory) with Linux's O_* flags. 0 or negative errno. */
-MUST_CHECK int file_open(const char *cwd, const char *path, unsigned flags, unsigned mode, struct file **file);
+/* Open path with Linux's O_* flags. 0 or negative errno. Paths here and below are absolute. */
+MUST_CHECK int file_open(const char *path, unsigned flags, unsigned mode, struct file **file);
 /* Read from a regular file into kernel memory (exec, tests); bytes read or negative errno. */
 MUST_CHECK long file_read_kernel(struct file *file, void *to, size_t len, uint64_t position);
 
 bool file_is_executable(struct file *file);
 
-/* The path calls: 0 or negative errno. Paths are kernel strings, joined to cwd when relative. */
-int path_stat(const char *cwd, const char *path, bool follow, struct linux_stat *stat);
-int path_unlink(const char *cwd, const char *path, bool directory);
-int path_mkdir(const char *cwd, const char *path, unsigned mode);
-int path_symlink(const char *cwd, const char *target, const char *path);
-long path_readlink(const char *cwd, const char *path, char *to, size_t size);
+/* The path calls: 0 or negative errno. */
+int path_stat(const char *path, bool follow, struct linux_stat *stat);
+int path_unlink(const char *path, bool directory);
+int path_mkdir(const char *path, unsigned mode);
+int path_symlink(const char *target, const char *path);
+long path_readlink(const char *path, char *to, size_t size);
 /* Normalise path (joined to cwd) without looking anything up: "/a/./b/../c" -> "/a/c". -ENAMETOOLONG. */
 int path_normalise(const char *cwd, const char *path, char *to, size_t size);
 
@@ -78,6 +80,12 @@ MUST_CHECK struct files *files_fork(struct files *from);        /* a copy, NULL 
 void files_hold(struct files *files);
 void files_put(struct files *files);
 void files_close_on_exec(struct files *files);
+/* Make path absolute: joined to the working directory when relative, normalised. -ENAMETOOLONG. */
+MUST_CHECK int files_path(struct files *files, const char *path, char *to, size_t size);
+/* Go to path, which is absolute and normalised. */
+void files_chdir(struct files *files, const char *path);
+/* Empty fd if it still holds file; whose reference is then the caller's. */
+MUST_CHECK bool files_take(struct files *files, int fd, const struct file *file);
 /* The file behind fd with a reference, or NULL (-EBADF). */
 MUST_CHECK struct file *files_get(struct files *files, int fd);
 /* Put file (the table takes over the caller's reference) at the lowest free descriptor >= from; the descriptor or -EMFILE. */

@@ -45,7 +45,7 @@ static void defect_start(void)
 static void stdio_open(struct files *files)
 {
     struct file *console;
-    if (file_open("/", "/dev/console", O_RDWR, 0, &console))
+    if (file_open("/dev/console", O_RDWR, 0, &console))
         panic("/dev/console cannot be opened");
     for (int fd = 0; fd < 3; fd++) {
         file_hold(console);

@@ -14,7 +14,7 @@
 #define PID_BUCKETS 256
 
 struct spinlock tasks_lock = SPINLOCK_INIT(LOCK_TASKS);
-static struct list all_processes = LIST_INIT(all_processes);    /* [T] in order of publication */
+struct list all_processes = LIST_INIT(all_processes);
 static struct process *buckets[PID_BUCKETS];                    /* [T] chains by pid, through hash_next */
 static struct task *tid_buckets[PID_BUCKETS];                   /* [T] the same of tasks, by tid */
 static int last_pid;                                            /* [T] */
@@ -204,6 +204,13 @@ struct mm *process_mm(struct process *process)
     return mm;
 }
 
+void process_path(struct process *process, char path[PROCESS_PATH_BYTES])
+{
+    uint64_t irq = spin_lock_irq(&process->lock);
+    memcpy(path, process->path, PROCESS_PATH_BYTES);
+    spin_unlock_irq(&process->lock, irq);
+}
+
 bool process_may_trace(struct process *caller, struct process *target)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
@@ -242,6 +249,8 @@ static void unpublish(struct process *process)
 {
     list_remove(&process->sibling);
     list_remove(&process->all_link);
+    process->parent = NULL;                 /* who still holds it must not look for one */
+    __atomic_store_n(&process->parent_pid, 0, __ATOMIC_RELAXED);
     struct process **link = &buckets[(unsigned)process->pid % PID_BUCKETS];
     while (*link != process)
         link = &(*link)->hash_next;
@@ -268,6 +277,7 @@ static bool parent_ignores_children(struct process *parent)
 /* init is gone: say how and switch off. */
 static NORETURN void init_ended(int status)
 {
+    arch_cpus_stop();                       /* nobody prints between these last lines */
     if (status & 0x7f)
         log_line("init: killed by signal %d", status & 0x7f);
     else
@@ -349,6 +359,7 @@ void task_exit(int wait_status)
 {
     struct task *task = task_current();
     struct process *process = task->process;
+    sched_dying();
     task_tell_memory(task);
     uint64_t irq = spin_lock_irq(&tasks_lock);
     list_remove(&task->thread_link);
@@ -356,13 +367,12 @@ void task_exit(int wait_status)
     spin_unlock_irq(&tasks_lock, irq);
     if (last && process == init_process)
         init_ended(process->exiting ? process->wait_status : wait_status);
-    if (!last)
-        shstk_thread_end(task);
+    if (__atomic_load_n(&task->mm->users, __ATOMIC_RELAXED) > 1)
+        shstk_thread_end(task);             /* others go on in this address space */
     if (last)
         process_drop_resources(process);
     task_drop_mm(task);
 
-    sched_dying();
     irq = spin_lock_irq(&tasks_lock);
     task_unpublish(task);
     spin_unlock_irq(&tasks_lock, irq);

@@ -127,7 +127,9 @@ static void show_stat(struct text *text, struct process *process, struct mm *mm)
 static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)
 {
     (void)mm;
-    text_printf(text, "%s%c", process->path, 0);
+    char path[sizeof(process->path)];
+    process_path(process, path);
+    text_printf(text, "%s%c", path, 0);
 }
 
 /* ---- Files of the kernel ------------------------------------------------------------------------------ */
@@ -379,7 +381,7 @@ static void text_close(struct file *file)
 }
 
 static const struct file_ops text_ops = {
-    .read = text_read, .write = text_write, .seek = text_seek, .stat = text_stat, .close = text_close,
+    .read = text_read, .write = text_write, .seek = text_seek, .stat = text_stat, .close = text_close, .positioned = true,
 };
 
 static int text_open(const struct proc_file *node, struct process *process, unsigned flags, struct file **file)
@@ -408,12 +410,16 @@ static int text_open(const struct proc_file *node, struct process *process, unsi
 static long mem_move(struct file *file, uaddr_t user, size_t len, uint64_t *position, bool writing)
 {
     struct process *process = file->object;
-    struct mm *mm = process_may_trace(process_current(), process) ? process_mm(process) : NULL;
     char bounce[256];
     size_t done = 0;
     long err = 0;
+    struct mm *mm = process_mm(process);
     if (!mm)
-        return process_may_trace(process_current(), process) ? 0 : -EPERM;
+        return 0;                           /* it has ended */
+    if (!process_may_trace(process_current(), process)) {
+        mm_put(mm);
+        return -EPERM;
+    }
     while (done < len && !err) {
         size_t part = min_u64(len - done, sizeof(bounce));
         if (writing && arch_copy_from_user(bounce, uaddr(user.v + done), part)) {
@@ -452,7 +458,7 @@ static void mem_close(struct file *file)
 }
 
 static const struct file_ops mem_ops = {
-    .read = mem_read, .write = mem_write, .seek = text_seek, .stat = text_stat, .close = mem_close,
+    .read = mem_read, .write = mem_write, .seek = text_seek, .stat = text_stat, .close = mem_close, .positioned = true,
 };
 
 /* ---- Folders ------------------------------------------------------------------------------------------ */
@@ -515,7 +521,7 @@ static long folder_getdents(struct file *file, uaddr_t to, size_t len)
 }
 
 static const struct file_ops folder_ops = {
-    .read = folder_read, .stat = folder_stat, .getdents = folder_getdents, .seek = text_seek,
+    .read = folder_read, .stat = folder_stat, .getdents = folder_getdents, .seek = text_seek, .positioned = true,
 };
 
 /* ---- Paths -------------------------------------------------------------------------------------------- */
@@ -605,7 +611,9 @@ long procfs_readlink(const char *path, char *to, size_t size)
     struct process *process = path_process(path, &rest);
     if (!process)
         return -ENOENT;
-    long len = strcmp(rest, "exe") == 0 ? snprintf(to, size, "%s", process->path) : -EINVAL;
+    char name[sizeof(process->path)];
+    process_path(process, name);
+    long len = strcmp(rest, "exe") == 0 ? snprintf(to, size, "%s", name) : -EINVAL;
     process_put(process);
     return len;
 }

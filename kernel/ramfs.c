@@ -21,6 +21,7 @@ struct inode {
     uint32_t mode;                  /* [I] S_IF bits and permissions */
     uint64_t number;                /* [I] */
     struct spinlock lock;           /* contents */
+    struct sleep_lock append_lock;  /* one write to the end at a time */
     uint64_t bytes;                 /* [lock] */
     struct frame **pages;           /* [lock] NULL entries: holes */
     uint64_t page_room;             /* [lock] entries in pages */
@@ -112,6 +113,7 @@ static struct inode *inode_create(uint32_t mode)
     inode->source = (struct vm_source){ source_frame, source_hold, source_release, source_name };
     inode->refs = 1;
     inode->lock = (struct spinlock)SPINLOCK_INIT(LOCK_INODE);
+    sleep_lock_init(&inode->append_lock);
     inode->mode = mode;
     inode->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     list_init(&inode->children);
@@ -330,6 +332,8 @@ int ramfs_create(const char *path, uint32_t mode, struct inode **result)
     char *copy = inode ? kmalloc(len + 1) : NULL;
     err = copy ? 0 : -ENOMEM;
     spin_lock(&tree_lock);
+    if (!err && parent != root && list_empty(&parent->sibling))
+        err = -ENOENT;                      /* the folder was removed in between */
     if (!err && child_find(parent, name, len))
         err = -EEXIST;
     if (!err) {
@@ -386,23 +390,36 @@ static long regular_read(struct file *file, uaddr_t to, size_t len, uint64_t *po
     return done;
 }
 
+static uint64_t inode_bytes(struct inode *inode)
+{
+    spin_lock(&inode->lock);
+    uint64_t bytes = inode->bytes;
+    spin_unlock(&inode->lock);
+    return bytes;
+}
+
 static long regular_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
     struct inode *inode = file->object;
-    if (file->flags & O_APPEND)
-        *position = inode->bytes;
-    if (*position > FILE_BYTES_MAX || len > FILE_BYTES_MAX - *position)
-        return -EFBIG;
-    long done = contents_move(inode, from.v, len, *position, true, from_user);
+    bool append = file->flags & O_APPEND;
+    if (append) {                           /* the end stays the end until the bytes are there */
+        sleep_lock(&inode->append_lock);
+        *position = inode_bytes(inode);
+    }
+    long done = -EFBIG;
+    if (*position <= FILE_BYTES_MAX && len <= FILE_BYTES_MAX - *position)
+        done = contents_move(inode, from.v, len, *position, true, from_user);
     if (done > 0)
         *position += (uint64_t)done;
+    if (append)
+        sleep_unlock(&inode->append_lock);
     return done;
 }
 
 static long inode_seek(struct file *file, int64_t offset, int whence)
 {
     struct inode *inode = file->object;
-    int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)file->position : (int64_t)inode->bytes;
+    int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)file->position : (int64_t)inode_bytes(inode);
     if (whence < SEEK_SET || whence > SEEK_END || base + offset < 0)
         return -EINVAL;
     file->position = (uint64_t)(base + offset);
@@ -487,10 +504,11 @@ static long folder_read(struct file *file, uaddr_t to, size_t len, uint64_t *pos
 
 static const struct file_ops regular_ops = {
     .read = regular_read, .write = regular_write, .seek = inode_seek, .stat = file_stat_inode, .truncate = regular_truncate,
-    .source = regular_source, .close = inode_close,
+    .source = regular_source, .close = inode_close, .positioned = true,
 };
 static const struct file_ops folder_ops = {
     .read = folder_read, .seek = inode_seek, .stat = file_stat_inode, .getdents = folder_getdents, .close = inode_close,
+    .positioned = true,
 };
 
 int inode_open(struct inode *inode, uint32_t flags, struct file **file)
@@ -534,13 +552,13 @@ void ramfs_init(void)
 
 /* ---- Symbolic links ----------------------------------------------------------------------------------- */
 
-int path_symlink(const char *cwd, const char *target, const char *path)
+int path_symlink(const char *target, const char *path)
 {
     char name[PATH_MAX_BYTES];
     struct inode *inode;
     size_t len = strlen(target) + 1;
     char *copy = kmalloc(len);
-    int err = copy ? path_normalise(cwd, path, name, sizeof(name)) : -ENOMEM;
+    int err = copy ? path_normalise("/", path, name, sizeof(name)) : -ENOMEM;
     if (!err)
         err = ramfs_create(name, S_IFLNK | 0777, &inode);
     if (err) {

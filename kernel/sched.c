@@ -77,10 +77,14 @@ static bool allowed_on(const struct task *task, unsigned cpu)
     return __atomic_load_n(&task->affinity, __ATOMIC_RELAXED) & bit(cpu);
 }
 
-/* Tell one idle CPU that task waits in the queue of cpu, that CPU itself first. No lock is needed. */
-static void idle_tell(const struct task *task, unsigned cpu)
+/*
+ * Tell one idle CPU of cpus that a task waits in the queue of cpu, that CPU itself first. No lock is needed. The task joined its queue
+ * before idle_cpus is read here, and a CPU joins idle_cpus before it reads the queues: one of the two sees the other.
+ */
+static void idle_tell(uint64_t cpus, unsigned cpu)
 {
-    uint64_t idle = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) & __atomic_load_n(&task->affinity, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    uint64_t idle = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) & cpus;
     while (idle) {
         unsigned to = idle & bit(cpu) ? cpu : (unsigned)__builtin_ctzll(idle);
         if (__atomic_fetch_and(&idle_cpus, ~bit(to), __ATOMIC_SEQ_CST) & bit(to)) {
@@ -121,7 +125,7 @@ static void set_aside_send(struct run_queue *queue)
         spin_lock(&to->lock);
         queue_add(to, task);
         spin_unlock(&to->lock);
-        idle_tell(task, cpu_of(to));
+        idle_tell(cpus, cpu_of(to));
     }
 }
 
@@ -221,7 +225,7 @@ void sched_add(struct task *task)
     spin_lock(&queues[cpu].lock);
     queue_add(&queues[cpu], task);
     spin_unlock(&queues[cpu].lock);
-    idle_tell(task, cpu);
+    idle_tell(cpus, cpu);
     arch_irq_restore(irq);
 }
 
@@ -290,7 +294,7 @@ void sched_set_affinity(struct task *task, uint64_t cpus)
         __atomic_store_n(&queue->resched, true, __ATOMIC_RELAXED);
         arch_request_user_return_of(cpu);
     } else {
-        idle_tell(task, cpu);               /* it may wait in a queue where it must not run */
+        idle_tell(cpus, cpu);               /* it may wait in a queue where it must not run */
     }
     arch_irq_restore(irq);
 }
@@ -303,27 +307,30 @@ void wait_queue_init(struct wait_queue *queue)
     list_init(&queue->waiters);
 }
 
-/* A waiting task becomes runnable; one that has not left its CPU yet just goes on. Its queue is locked. True: tell an idle CPU. */
-static bool task_wake(struct run_queue *queue, struct task *task)
+/*
+ * A waiting task becomes runnable; one that has not left its CPU yet just goes on. Its queue is locked. Returns the CPUs of which an
+ * idle one should be told once it is not: the task may be gone by then.
+ */
+static uint64_t task_wake(struct run_queue *queue, struct task *task)
 {
     if (task->state != TASK_WAITING)
-        return false;
+        return 0;
     list_remove(&task->timer_link);
     if (queue->running == task) {
         task->state = TASK_RUNNING;
-        return false;
+        return 0;
     }
     queue_add(queue, task);
-    return true;
+    return __atomic_load_n(&task->affinity, __ATOMIC_RELAXED);
 }
 
 static void task_wake_lock(struct task *task)
 {
     struct run_queue *queue = queue_lock_of(task);
-    bool tell = task_wake(queue, task);
+    uint64_t tell = task_wake(queue, task);
     spin_unlock(&queue->lock);
     if (tell)
-        idle_tell(task, cpu_of(queue));
+        idle_tell(tell, cpu_of(queue));
 }
 
 static void timer_insert(struct run_queue *queue, struct task *task)
@@ -407,16 +414,39 @@ void wait_wake_all(struct wait_queue *queue)
         (void)wait_wake(queue, ~0u);
 }
 
+void sleep_lock_init(struct sleep_lock *lock)
+{
+    wait_queue_init(&lock->queue);
+    lock->held = false;
+}
+
+void sleep_lock(struct sleep_lock *lock)
+{
+    while (__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE)) {
+        wait_begin(&lock->queue);
+        if (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
+            wait_sleep_deaf();
+        wait_end(&lock->queue);
+    }
+}
+
+void sleep_unlock(struct sleep_lock *lock)
+{
+    __atomic_store_n(&lock->held, false, __ATOMIC_RELEASE);
+    wait_wake_all(&lock->queue);
+}
+
 void sched_interrupt(struct task *task)
 {
     uint64_t irq = arch_irq_save();
     struct run_queue *queue = queue_lock_of(task);
-    bool running = queue->running == task, tell = task_wake(queue, task);
+    bool running = queue->running == task;
+    uint64_t tell = task_wake(queue, task);
     if (running)
         arch_request_user_return_of(cpu_of(queue));
     spin_unlock(&queue->lock);
     if (tell)
-        idle_tell(task, cpu_of(queue));
+        idle_tell(tell, cpu_of(queue));
     arch_irq_restore(irq);
 }
 
@@ -452,9 +482,10 @@ void entry_timer_tick(bool from_user)
     uint64_t now = arch_clock_ns();
     __atomic_store_n(&queue->beats, queue->beats + 1, __ATOMIC_RELAXED);
     watchdog(queue);
+    uint64_t tell = 0;
     spin_lock(&queue->lock);
     while (!list_empty(&queue->timers) && list_entry(queue->timers.next, struct task, timer_link)->wake_at_ns <= now)
-        (void)task_wake(queue, list_entry(queue->timers.next, struct task, timer_link));
+        tell |= task_wake(queue, list_entry(queue->timers.next, struct task, timer_link));
     struct task *task = queue->running;
     if (task->process) {
         __atomic_add_fetch(&task->process->ticks, 1, __ATOMIC_RELAXED);
@@ -464,6 +495,8 @@ void entry_timer_tick(bool from_user)
         }
     }
     spin_unlock(&queue->lock);
+    if (tell)
+        idle_tell(tell, cpu_of(queue));
 }
 
 void entry_user_return(struct trap_frame *frame)

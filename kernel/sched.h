@@ -33,6 +33,15 @@ unsigned wait_wake(struct wait_queue *queue, unsigned count);
 /* Wake all. Whoever waits tested its condition after wait_begin(), so an empty queue needs no lock. */
 void wait_wake_all(struct wait_queue *queue);
 
+/* A lock whose holder may wait and touch user memory. Nobody else may hold a spinlock while waiting for it. */
+struct sleep_lock {
+    struct wait_queue queue;
+    bool held;                      /* [A] */
+};
+void sleep_lock_init(struct sleep_lock *lock);
+void sleep_lock(struct sleep_lock *lock);
+void sleep_unlock(struct sleep_lock *lock);
+
 void sched_init(struct task *idle);         /* the context that runs becomes this CPU's idle task */
 void sched_add(struct task *task);          /* a new task becomes runnable */
 void sched_yield(void);

@@ -32,6 +32,7 @@ static void send(char c)
             stalled = true;
             return;
         }
+        arch_pause();                   /* others may wait for this CPU meanwhile */
     }
     stalled = false;
     reg_write(REG_DATA, (uint8_t)c);

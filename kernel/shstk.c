@@ -135,7 +135,7 @@ static long shstk_prctl(uint64_t option, uint64_t features)
     case ARCH_SHSTK_STATUS:
         return arch_copy_to_user(uaddr(features), &task->shstk_features, sizeof(uint64_t)) ? -EFAULT : 0;
     case ARCH_SHSTK_LOCK:
-        task->process->shstk_locked |= features;
+        __atomic_or_fetch(&task->process->shstk_locked, features, __ATOMIC_RELAXED);
         return 0;
     case ARCH_SHSTK_UNLOCK:             /* a debugger's privilege, through ptrace */
         return -EINVAL;

@@ -35,19 +35,41 @@ bool signal_due(const struct task *task)
     return pending & ~task->signal_mask || task_must_leave(task);
 }
 
-void process_signal(struct process *process, int signal)
+/* tasks_lock is held. */
+static void process_signal_locked(struct process *process, int signal)
 {
-    uint64_t irq = spin_lock_irq(&process->lock);
+    spin_lock(&process->lock);
     bool ignored = signal_ignored(process, signal) && signal != SIGKILL;
     if (!ignored)
         __atomic_or_fetch(&process->pending, signal_bit(signal), __ATOMIC_RELAXED);
-    spin_unlock_irq(&process->lock, irq);
-    if (ignored)
-        return;
-    irq = spin_lock_irq(&tasks_lock);
-    list_for_each(link, &process->threads)
-        sched_interrupt(list_entry(link, struct task, thread_link));
+    spin_unlock(&process->lock);
+    list_for_each(link, &process->threads) {
+        if (!ignored)
+            sched_interrupt(list_entry(link, struct task, thread_link));
+    }
+}
+
+void process_signal(struct process *process, int signal)
+{
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    process_signal_locked(process, signal);
     spin_unlock_irq(&tasks_lock, irq);
+}
+
+bool processes_signal(const struct process *except, int signal)
+{
+    bool found = false;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    list_for_each(link, &all_processes) {
+        struct process *process = list_entry(link, struct process, all_link);
+        if (process->pid == 1 || process == except)
+            continue;
+        found = true;
+        if (signal)
+            process_signal_locked(process, signal);
+    }
+    spin_unlock_irq(&tasks_lock, irq);
+    return found;
 }
 
 int thread_signal(int tgid, int tid, int signal)
@@ -214,22 +236,6 @@ static long signal_one(struct process *process, uint64_t signal)
     return 0;
 }
 
-/* Everybody but init and the caller. */
-static long signal_everybody(uint64_t signal)
-{
-    long result = -ESRCH;
-    for (struct process *process = process_next(2); process;) {
-        int next = process->pid + 1;
-        if (process != process_current()) {
-            process_hold(process);
-            result = signal_one(process, signal);
-        }
-        process_put(process);
-        process = process_next(next);
-    }
-    return result;
-}
-
 SYSCALL(kill)
 {
     (void)c, (void)d, (void)e, (void)f;
@@ -237,7 +243,7 @@ SYSCALL(kill)
     if (b > SIGNAL_COUNT)
         return -EINVAL;
     if (pid == -1)
-        return signal_everybody(b);
+        return processes_signal(process_current(), (int)b) ? 0 : -ESRCH;
     if (pid == 0)                       /* no process groups: one's own */
         pid = process_current()->pid;
     return signal_one(process_find(pid < 0 ? -pid : pid), b);

@@ -37,7 +37,12 @@ static long transfer(uint64_t fd, uint64_t at, uint64_t len, uint64_t *position,
     if (!file)
         return -EBADF;
     transfer_fn move = transfer_of(file, writing);
+    bool own = !position && file->ops->positioned;
+    if (own)
+        sleep_lock(&file->lock);
     long result = !move ? -EBADF : move(file, uaddr(at), len, position ? position : &file->position);
+    if (own)
+        sleep_unlock(&file->lock);
     file_put(file);
     return result;
 }
@@ -80,7 +85,9 @@ SYSCALL(lseek)
     struct file *file = files_get(files_current(), (int)a);
     if (!file)
         return -EBADF;
+    sleep_lock(&file->lock);
     long result = file->ops->seek ? file->ops->seek(file, (int64_t)b, (int)c) : -ESPIPE;
+    sleep_unlock(&file->lock);
     file_put(file);
     return result;
 }
@@ -114,19 +121,14 @@ SYSCALL(getdents64)
     struct file *file = files_get(files_current(), (int)a);
     if (!file)
         return -EBADF;
+    sleep_lock(&file->lock);
     long result = file->ops->getdents ? file->ops->getdents(file, uaddr(b), c) : -ENOTDIR;
+    sleep_unlock(&file->lock);
     file_put(file);
     return result;
 }
 
 /* ---- Opening and descriptors -------------------------------------------------------------------------- */
-
-/* Copy a path in; 0 or negative errno. */
-static int path_in(char *path, uint64_t from)
-{
-    long len = arch_strncpy_from_user(path, uaddr(from), PATH_MAX_BYTES);
-    return len < 0 ? (int)len : 0;
-}
 
 /* Relative paths count from the working directory only. */
 static int at_check(uint64_t dirfd, const char *path)
@@ -134,15 +136,26 @@ static int at_check(uint64_t dirfd, const char *path)
     return (int)dirfd == AT_FDCWD || path[0] == '/' ? 0 : -EBADF;
 }
 
+/* Copy a path in and make it absolute; 0, -ENOENT when it is empty, or another negative errno. */
+static int path_in_at(uint64_t dirfd, char *path, uint64_t from)
+{
+    char raw[PATH_MAX_BYTES];
+    long len = arch_strncpy_from_user(raw, uaddr(from), sizeof(raw));
+    if (len < 0)
+        return (int)len;
+    int err = raw[0] ? at_check(dirfd, raw) : -ENOENT;
+    return err ? err : files_path(files_current(), raw, path, PATH_MAX_BYTES);
+}
+
+static int path_in(char *path, uint64_t from) { return path_in_at((uint64_t)AT_FDCWD, path, from); }
+
 static long open_at(uint64_t dirfd, uint64_t user_path, uint64_t flags, uint64_t mode)
 {
     char path[PATH_MAX_BYTES];
     struct file *file;
-    int err = path_in(path, user_path);
+    int err = path_in_at(dirfd, path, user_path);
     if (!err)
-        err = at_check(dirfd, path);
-    if (!err)
-        err = file_open(files_current()->cwd, path, (unsigned)flags, (unsigned)mode, &file);
+        err = file_open(path, (unsigned)flags, (unsigned)mode, &file);
     if (err)
         return err;
     int fd = files_add(files_current(), file, 0, flags & O_CLOEXEC);
@@ -242,8 +255,10 @@ SYSCALL(pipe2)
     fd[0] = files_add(files_current(), end[0], 0, b & O_CLOEXEC);
     fd[1] = fd[0] < 0 ? -EMFILE : files_add(files_current(), end[1], 0, b & O_CLOEXEC);
     err = fd[1] < 0 ? -EMFILE : arch_copy_to_user(uaddr(a), fd, sizeof(fd));
-    for (int i = 0; i < 2 && err; i++)
-        file_put(fd[i] < 0 ? end[i] : files_replace(files_current(), NULL, fd[i], false));
+    for (int i = 0; i < 2 && err; i++) {        /* another thread may have closed it meanwhile */
+        if (fd[i] < 0 || files_take(files_current(), fd[i], end[i]))
+            file_put(end[i]);
+    }
     return err;
 }
 
@@ -256,18 +271,18 @@ static long stat_out(int err, const struct linux_stat *stat, uint64_t to)
     return err ? err : arch_copy_to_user(uaddr(to), stat, sizeof(*stat)) ? -EFAULT : 0;
 }
 
-static long stat_path(uint64_t user_path, uint64_t to, bool follow)
+static long stat_path(uint64_t dirfd, uint64_t user_path, uint64_t to, bool follow)
 {
     char path[PATH_MAX_BYTES];
     struct linux_stat stat;
-    int err = path_in(path, user_path);
+    int err = path_in_at(dirfd, path, user_path);
     if (!err)
-        err = path_stat(files_current()->cwd, path, follow, &stat);
+        err = path_stat(path, follow, &stat);
     return stat_out(err, &stat, to);
 }
 
-SYSCALL(stat) { UNUSED4; return stat_path(a, b, true); }
-SYSCALL(lstat) { UNUSED4; return stat_path(a, b, false); }
+SYSCALL(stat) { UNUSED4; return stat_path((uint64_t)AT_FDCWD, a, b, true); }
+SYSCALL(lstat) { UNUSED4; return stat_path((uint64_t)AT_FDCWD, a, b, false); }
 
 SYSCALL(fstat)
 {
@@ -284,14 +299,12 @@ SYSCALL(fstat)
 SYSCALL(newfstatat)
 {
     UNUSED2;
-    char path[PATH_MAX_BYTES];
-    int err = path_in(path, b);
-    if (err)
-        return err;
-    if (!path[0] && d & AT_EMPTY_PATH)
+    char first = 0;
+    if (d & AT_EMPTY_PATH && arch_copy_from_user(&first, uaddr(b), 1))
+        return -EFAULT;
+    if (d & AT_EMPTY_PATH && !first)
         return sys_fstat(a, c, 0, 0, 0, 0);
-    err = at_check(a, path);
-    return err ? err : stat_path(b, c, !(d & AT_SYMLINK_NOFOLLOW));
+    return stat_path(a, b, c, !(d & AT_SYMLINK_NOFOLLOW));
 }
 
 static long readlink_path(uint64_t user_path, uint64_t to, uint64_t size)
@@ -300,7 +313,7 @@ static long readlink_path(uint64_t user_path, uint64_t to, uint64_t size)
     int err = path_in(path, user_path);
     if (err)
         return err;
-    long len = path_readlink(files_current()->cwd, path, target, sizeof(target));
+    long len = path_readlink(path, target, sizeof(target));
     if (len < 0 || size == 0)
         return len < 0 ? len : -EINVAL;
     len = (long)min_u64((uint64_t)len, size);
@@ -316,7 +329,7 @@ static long access_path(uint64_t user_path, uint64_t mode)
     struct linux_stat stat;
     int err = path_in(path, user_path);
     if (!err)
-        err = path_stat(files_current()->cwd, path, true, &stat);
+        err = path_stat(path, true, &stat);
     if (!err && mode & 1 && !(stat.st_mode & 0111))
         err = -EACCES;
     return err;
@@ -328,28 +341,26 @@ SYSCALL(faccessat) { (void)a, UNUSED3; return access_path(b, c); }
 SYSCALL(getcwd)
 {
     UNUSED4;
-    const char *cwd = files_current()->cwd;
-    size_t len = strlen(cwd) + 1;
-    if (len > b)
-        return -ERANGE;
+    char cwd[PATH_MAX_BYTES];
+    int err = files_path(files_current(), ".", cwd, sizeof(cwd));
+    size_t len = err ? 0 : strlen(cwd) + 1;
+    if (err || len > b)
+        return err ? err : -ERANGE;
     return arch_copy_to_user(uaddr(a), cwd, len) ? -EFAULT : (long)len;
 }
 
 SYSCALL(chdir)
 {
     UNUSED5;
-    char path[PATH_MAX_BYTES], name[PATH_MAX_BYTES];
+    char path[PATH_MAX_BYTES];
     struct linux_stat stat;
-    struct files *files = files_current();
     int err = path_in(path, a);
     if (!err)
-        err = path_stat(files->cwd, path, true, &stat);
+        err = path_stat(path, true, &stat);
     if (!err && (stat.st_mode & S_IFMT) != S_IFDIR)
         err = -ENOTDIR;
     if (!err)
-        err = path_normalise(files->cwd, path, name, sizeof(name));
-    if (!err)
-        memcpy(files->cwd, name, sizeof(name));
+        files_chdir(files_current(), path);
     return err;
 }
 
@@ -357,14 +368,14 @@ static long mkdir_path(uint64_t user_path, uint64_t mode)
 {
     char path[PATH_MAX_BYTES];
     int err = path_in(path, user_path);
-    return err ? err : path_mkdir(files_current()->cwd, path, (unsigned)mode);
+    return err ? err : path_mkdir(path, (unsigned)mode);
 }
 
 static long unlink_path(uint64_t user_path, bool folder)
 {
     char path[PATH_MAX_BYTES];
     int err = path_in(path, user_path);
-    return err ? err : path_unlink(files_current()->cwd, path, folder);
+    return err ? err : path_unlink(path, folder);
 }
 
 SYSCALL(mkdir) { UNUSED4; return mkdir_path(a, b); }

@@ -16,6 +16,7 @@ struct files;
 enum task_state { TASK_RUNNABLE, TASK_RUNNING, TASK_WAITING, TASK_DEAD };
 
 #define TASK_NAME_BYTES 16
+#define PROCESS_PATH_BYTES 256
 
 /* Linux's struct sigaction as rt_sigaction passes it. */
 struct signal_action {
@@ -45,9 +46,9 @@ struct process {
     bool            zombie;         /* [T] */
     bool            exiting;        /* [A] exit_group or a fatal signal: every thread leaves */
     struct task    *execing;        /* [A] the one that all others leave to */
-    uint64_t        shstk_locked;   /* [P] ARCH_SHSTK_LOCK mask */
+    uint64_t        shstk_locked;   /* [A] ARCH_SHSTK_LOCK mask */
     uint64_t        ticks;          /* [A] timer ticks that found it running */
-    char            path[256];      /* [P] what exec ran, for /proc/PID/exe */
+    char            path[PROCESS_PATH_BYTES];   /* [P] what exec ran, for /proc/PID/exe */
     struct wait_queue child_wait;   /* waiters for a child's change, and a vfork parent */
 };
 
@@ -84,6 +85,7 @@ static inline struct process *process_current(void) { return arch_current_task()
 /* ---- Processes (kernel/process.c) --------------------------------------------------------------------- */
 
 extern struct spinlock tasks_lock;          /* [T] */
+extern struct list all_processes;           /* [T] by all_link, in order of publication */
 
 /* A process with one task, neither visible nor runnable yet; its mm and files are the caller's to fill in. NULL: no memory. */
 MUST_CHECK struct process *process_create(void);
@@ -119,8 +121,10 @@ MUST_CHECK int process_exec(const char *path, const char *const argv[], const ch
 bool signal_due(const struct task *task);
 /* Act on the current task's due signals: returns, or ends the process. */
 void signal_act(void);
-/* Send signal to a process, as kill(2) does; safe in interrupt context (console ^C). */
+/* Send signal to a process, as kill(2) does. */
 void process_signal(struct process *process, int signal);
+/* The same to all but init and one more (NULL: none; signal 0: nothing is sent). Were there any? Safe in interrupt context. */
+bool processes_signal(const struct process *except, int signal);
 /* The same to one thread of it; -ESRCH when the process has none with this tid (tgid 0: whatever its process). */
 MUST_CHECK int thread_signal(int tgid, int tid, int signal);
 /* A signal caused by the current instruction: acted upon whether blocked, ignored or handled. */
@@ -157,6 +161,7 @@ MUST_CHECK struct mm *process_mm(struct process *process);
 /* May the caller look into (and write) target's memory: itself or one of its descendants. */
 bool process_may_trace(struct process *caller, struct process *target);
 char process_state_letter(struct process *process);     /* R S Z */
+void process_path(struct process *process, char path[PROCESS_PATH_BYTES]);      /* what exec ran */
 unsigned process_thread_count(struct process *process);
 
 /* ---- Futexes (kernel/futex.c) ------------------------------------------------------------------------- */

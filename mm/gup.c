@@ -39,22 +39,47 @@ static bool gup_take(struct mm *mm, const struct vma *vma, uint64_t va, enum acc
     return allowed;
 }
 
-int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame)
+/* The same with mm.lock held for reading. */
+static int gup_locked(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame)
 {
     enum access access = flags & GUP_WRITE ? ACCESS_OWN : ACCESS_READ;
-    int err = 0;
-    read_lock(&mm->lock);
     const struct vma *vma = vma_find(mm, va);
     if (!vma || va < vma->start || !gup_allowed(vma, flags))
-        err = -EFAULT;
-    while (!err && !gup_take(mm, vma, va, access, frame)) {
+        return -EFAULT;
+    while (!gup_take(mm, vma, va, access, frame)) {
         enum fault_outcome outcome = fault_resolve(mm, vma, va, access);
         if (outcome == FAULT_BAD_NO_MEMORY)
-            err = -ENOMEM;
-        else if (!fault_resolved(outcome))
-            err = -EFAULT;
+            return -ENOMEM;
+        if (!fault_resolved(outcome))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame)
+{
+    read_lock(&mm->lock);
+    int err = gup_locked(mm, va, flags, frame);
+    read_unlock(&mm->lock);
+    return err;
+}
+
+/* Move part of one page, with mm.lock held throughout: a fork in between would share the page, and a store then reach the child. */
+static int page_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned flags)
+{
+    struct frame *frame;
+    read_lock(&mm->lock);
+    int err = gup_locked(mm, va, flags, &frame);
+    if (!err) {
+        char *bytes = (char *)frame_va(frame) + va % PAGE_SIZE;
+        if (flags & GUP_WRITE)
+            memcpy(bytes, buffer, len);
+        else
+            memcpy(buffer, bytes, len);
     }
     read_unlock(&mm->lock);
+    if (!err)
+        frame_put(frame);
     return err;
 }
 
@@ -64,16 +89,9 @@ long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned fl
     while (done < len) {
         uint64_t at = va + done;
         size_t part = min_u64(len - done, PAGE_SIZE - at % PAGE_SIZE);
-        struct frame *frame;
-        int err = mm_gup(mm, at, flags, &frame);
+        int err = page_access(mm, at, (char *)buffer + done, part, flags);
         if (err)
             return done ? (long)done : err;
-        char *bytes = (char *)frame_va(frame) + at % PAGE_SIZE;
-        if (flags & GUP_WRITE)
-            memcpy(bytes, (char *)buffer + done, part);
-        else
-            memcpy((char *)buffer + done, bytes, part);
-        frame_put(frame);
         done += part;
     }
     return (long)done;

@@ -66,16 +66,6 @@ static const struct table *table_at(uint64_t pa)
     return whole && checksum_ok(whole, whole->bytes) ? whole : NULL;
 }
 
-void acpi_init(uint64_t rsdp_pa)
-{
-    const struct rsdp *rsdp = rsdp_pa ? firmware_memory(rsdp_pa, sizeof(*rsdp)) : NULL;
-    if (rsdp && memcmp(rsdp->signature, "RSD PTR ", 8) == 0 && checksum_ok(rsdp, 20)) {
-        root_is_xsdt = rsdp->revision >= 2 && rsdp->xsdt;
-        root = table_at(root_is_xsdt ? rsdp->xsdt : rsdp->rsdt);
-    }
-    log_line(root ? "acpi: tables found" : "acpi: the firmware has no usable tables");
-}
-
 const void *acpi_table(const char signature[4])
 {
     if (!root)
@@ -127,7 +117,10 @@ unsigned acpi_cpus(uint32_t *ids, unsigned room)
         } else {
             continue;
         }
-        if (flags & ENABLED)
+        bool known = false;             /* firmware may list a CPU as both */
+        for (unsigned i = 0; i < count; i++)
+            known = known || ids[i] == id;
+        if (flags & ENABLED && !known)
             ids[count++] = id;
     }
     return count;
@@ -146,7 +139,7 @@ static const uint8_t *aml_byte(const uint8_t *at, uint8_t *value)
  * SLP_TYPa and SLP_TYPb stand in the DSDT as Name(\_S5, Package(){a, b, ...}). Rather than interpret AML, look for the
  * name directly followed by a package.
  */
-bool acpi_s5(uint16_t port[2], uint16_t value[2])
+static bool s5_find(uint16_t port[2], uint16_t value[2])
 {
     const struct table *fadt = acpi_table("FACP");
     port[0] = (uint16_t)fadt_field(fadt, FADT_PM1A_CONTROL);
@@ -168,4 +161,25 @@ bool acpi_s5(uint16_t port[2], uint16_t value[2])
         return true;
     }
     return false;
+}
+
+/* Found once, at start: by the time it is needed other CPUs may have been stopped with any lock held. */
+static struct { bool known; uint16_t port[2], value[2]; } s5;
+
+bool acpi_s5(uint16_t port[2], uint16_t value[2])
+{
+    memcpy(port, s5.port, sizeof(s5.port));
+    memcpy(value, s5.value, sizeof(s5.value));
+    return s5.known;
+}
+
+void acpi_init(uint64_t rsdp_pa)
+{
+    const struct rsdp *rsdp = rsdp_pa ? firmware_memory(rsdp_pa, sizeof(*rsdp)) : NULL;
+    if (rsdp && memcmp(rsdp->signature, "RSD PTR ", 8) == 0 && checksum_ok(rsdp, 20)) {
+        root_is_xsdt = rsdp->revision >= 2 && rsdp->xsdt;
+        root = table_at(root_is_xsdt ? rsdp->xsdt : rsdp->rsdt);
+    }
+    s5.known = s5_find(s5.port, s5.value);
+    log_line(root ? "acpi: tables found" : "acpi: the firmware has no usable tables");
 }

@@ -65,6 +65,11 @@ uint64_t arch_cpus_online(void);            /* the set of CPUs that run the kern
 void     arch_cpu_kick(unsigned cpu);
 /* Log what every other CPU is doing. Waits, bounded, for their answers. */
 void     arch_cpus_report(void);
+/*
+ * Stop all other CPUs for good, wherever they are, and this one, too, should another have been first. Interrupts stay off, and only the log
+ * may be used afterwards: any lock may be held by one of those stopped.
+ */
+void     arch_cpus_stop(void);
 uint64_t arch_ipi_count(void);              /* interrupts sent between CPUs since boot */
 
 /* ---- Time --------------------------------------------------------------------------------------------- */
@@ -200,7 +205,7 @@ void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp)
 NORETURN void arch_power_off(void);
 NORETURN void arch_reboot(void);
 
-/* Called by panic(): other CPUs stopped, registers and backtrace of frame (NULL: from here) printed. */
+/* Called by panic(), other CPUs stopped: registers and backtrace of frame (NULL: from here) printed. */
 void arch_panic_report(const struct trap_frame *frame);
 /* The trap frame of the innermost exception taken in the kernel on this CPU, or NULL. */
 const struct trap_frame *arch_kernel_fault_frame(void);

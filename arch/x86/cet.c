@@ -66,7 +66,7 @@ void cet_switch(struct arch_task *prev, struct arch_task *next)
     arch_shstk_read(&prev->u_cet, &prev->user_ssp);
     if (next->u_cet != prev->u_cet)
         wrmsr(MSR_IA32_U_CET, next->u_cet);
-    if (!defect_on(DEFECT_SSP_NOT_SWITCHED) || next->pid == 1)     /* init goes on running the tests */
+    if (!defect_on(DEFECT_SSP_NOT_SWITCHED) || next->pid == 1)     /* spared, as by every defect */
         wrmsr(MSR_IA32_PL3_SSP, next->user_ssp);
 }
 

@@ -21,26 +21,10 @@
 static struct { uint64_t start, page_count; bool code; } regions[RUNTIME_REGIONS_MAX];
 static unsigned region_count;
 static uint64_t system_table, attributes_table;
+static struct frame *runtime_root;      /* [I] made at start: at the end others may have been stopped with any lock held; NULL: none */
 
 uint64_t efi_saved_rsp;
 volatile bool efi_in_call;
-
-void efi_init(const struct boot_info *info)
-{
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)), *end = at + info->memory_map.bytes;
-    for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
-        const struct boot_memory *memory = (const void *)at;
-        bool code = memory->type == BOOT_MEMORY_RUNTIME_CODE;
-        if ((!code && memory->type != BOOT_MEMORY_RUNTIME_DATA) || region_count == RUNTIME_REGIONS_MAX)
-            continue;
-        regions[region_count].start = memory->start;
-        regions[region_count].page_count = memory->page_count;
-        regions[region_count].code = code;
-        region_count++;
-    }
-    system_table = info->efi_system_table;
-    attributes_table = info->efi_memory_attributes;
-}
 
 /* Map one page at its own address. False when memory is out. */
 static bool page_map(uint64_t *root, uint64_t pa, pgprot_t prot)
@@ -105,17 +89,35 @@ static struct frame *runtime_table(void)
     return readable && !attributes_apply(entries) ? NULL : root;
 }
 
+void efi_init(const struct boot_info *info)
+{
+    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)), *end = at + info->memory_map.bytes;
+    for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
+        const struct boot_memory *memory = (const void *)at;
+        bool code = memory->type == BOOT_MEMORY_RUNTIME_CODE;
+        if ((!code && memory->type != BOOT_MEMORY_RUNTIME_DATA) || region_count == RUNTIME_REGIONS_MAX)
+            continue;
+        regions[region_count].start = memory->start;
+        regions[region_count].page_count = memory->page_count;
+        regions[region_count].code = code;
+        region_count++;
+    }
+    system_table = info->efi_system_table;
+    attributes_table = info->efi_memory_attributes;
+    runtime_root = system_table ? runtime_table() : NULL;
+}
+
 void efi_reset(unsigned reset_type)
 {
-    struct frame *root = system_table ? runtime_table() : NULL;
-    if (!root)
+    if (!runtime_root)
         return;
     uint64_t irq = arch_irq_save(), old_root = read_cr3();
-    write_cr3(frame_pa(root).v);
+    paddr_t root = frame_pa(runtime_root);
+    write_cr3(root.v);
     int level;
-    if (kmap_lookup(frame_pa(root), system_table, &level)) {
+    if (kmap_lookup(root, system_table, &level)) {
         uint64_t runtime = *(const uint64_t *)(system_table + SYSTEM_TABLE_RUNTIME);
-        if (kmap_lookup(frame_pa(root), runtime, &level)) {
+        if (kmap_lookup(root, runtime, &level)) {
             uint64_t reset = *(const uint64_t *)(runtime + RUNTIME_RESET_SYSTEM);
             efi_in_call = true;
             efi_call(reset, reset_type, 0, 0, 0);

@@ -41,9 +41,7 @@ static void emulator_power_off(void)
 
 void arch_power_off(void)
 {
-    arch_irq_disable();
-    smp_stop_others();
-    log_panic_begin();                  /* one of them may have been stopped with the console's lock */
+    arch_cpus_stop();
     log_line("power: off");
     efi_reset(EFI_RESET_SHUTDOWN);
     acpi_power_off();
@@ -54,9 +52,7 @@ void arch_power_off(void)
 
 void arch_reboot(void)
 {
-    arch_irq_disable();
-    smp_stop_others();
-    log_panic_begin();
+    arch_cpus_stop();
     log_line("power: reboot");
     efi_reset(EFI_RESET_COLD);
     arch_outb(0xcf9, 0x06);             /* the chipset's reset register */

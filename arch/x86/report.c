@@ -59,7 +59,6 @@ void backtrace_report(uint64_t rbp)
 
 void arch_panic_report(const struct trap_frame *frame)
 {
-    smp_stop_others();
     if (frame) {
         registers_report(frame);
         if (frame->vector == VECTOR_PF)

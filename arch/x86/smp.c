@@ -29,6 +29,7 @@
 #define ANSWER_US        1000000ull     /* a CPU that has not arrived by then is left out */
 #define QUIET_US         50000ull       /* without a MADT: nobody has arrived for this long, so all have */
 #define REPORT_US        200000ull
+#define STOP_US          250000ull
 #define STAY_OUT         1ull
 
 extern const uint8_t trampoline_start[], trampoline_end[], trampoline_gdt_base[], trampoline_far[], trampoline_cr3[];
@@ -45,7 +46,9 @@ uint64_t ap_root;
 static uint64_t online = 1;             /* [A] */
 static uint64_t image_base;             /* physical */
 static uint64_t trampoline_page;
-static bool     stopping;               /* an NMI means stop for good */
+static int      stopper = -1;           /* [A] the CPU that stops all others for good */
+static uint64_t stopped;                /* [A] those that have obeyed */
+static bool     reporting;              /* [A] */
 
 /* The trampoline's table: its page at its own address, and the kernel's half. */
 static uint64_t tables[4][PT_ENTRIES] __attribute__((aligned(4096)));
@@ -106,11 +109,19 @@ static bool trampoline_prepare(void)
     return true;
 }
 
-/* Nobody starts any more: the page is mapped nowhere but in the direct map again. */
-static void trampoline_remove(void)
+/*
+ * Nobody is to start any more. The page is mapped nowhere but in the direct map again; the kernel's half of the table stays, for
+ * CPUs that are left out halt there. One that comes too late finds a halt in real mode, or waits for a stack and is told to stay out.
+ */
+static void trampoline_remove(unsigned taken)
 {
-    memset(tables, 0, sizeof(tables));
-    memset(arch_phys_to_virt(paddr(trampoline_page)), 0, PAGE_SIZE);
+    static const uint8_t halt[] = { 0xfa, 0xf4, 0xeb, 0xfd };      /* cli; hlt; jmp to the hlt */
+    for (unsigned cpu = taken; cpu < CPUS_MAX; cpu++)
+        __atomic_store_n(&ap_stacks[cpu], STAY_OUT, __ATOMIC_RELEASE);
+    tables[0][level_index(trampoline_page, 4)] = 0;
+    void *page = arch_phys_to_virt(paddr(trampoline_page));
+    memset(page, 0, PAGE_SIZE);
+    memcpy(page, halt, sizeof(halt));
 }
 
 /* ---- Starting ----------------------------------------------------------------------------------------- */
@@ -124,8 +135,14 @@ static void arrival_welcome(unsigned cpu)
         stack = STAY_OUT;
     }
     __atomic_store_n(&ap_stacks[cpu], stack, __ATOMIC_RELEASE);
-    while (stack != STAY_OUT && !(arch_cpus_online() & 1ull << cpu))
+    uint64_t deadline = arch_clock_ns() + ANSWER_US * 1000;
+    while (stack != STAY_OUT && !(arch_cpus_online() & 1ull << cpu)) {
         arch_pause();
+        if (arch_clock_ns() > deadline) {
+            log_line("cpus: CPU %u has come, but does not get ready", cpu);
+            return;
+        }
+    }
 }
 
 /*
@@ -161,7 +178,7 @@ static void startup_send(uint32_t to, uint32_t shorthand)
     apic_command(to, startup);
 }
 
-static void start_listed(const uint32_t *ids, unsigned count, unsigned max)
+static unsigned start_listed(const uint32_t *ids, unsigned count, unsigned max)
 {
     unsigned taken = 1;
     for (unsigned i = 0; i < count && taken < max; i++) {
@@ -176,6 +193,7 @@ static void start_listed(const uint32_t *ids, unsigned count, unsigned max)
         }
         taken = now;
     }
+    return taken;
 }
 
 void arch_cpus_start(unsigned max)
@@ -184,13 +202,14 @@ void arch_cpus_start(unsigned max)
     max = max < CPUS_MAX ? max : CPUS_MAX;
     unsigned listed = acpi_cpus(ids, CPUS_MAX);
     if (max > 1 && trampoline_prepare()) {
+        unsigned taken;
         if (listed) {
-            start_listed(ids, listed, max);
+            taken = start_listed(ids, listed, max);
         } else {
             startup_send(0, ICR_ALL_OTHERS);
-            (void)arrivals_take(1, CPUS_MAX, max, QUIET_US);
+            taken = arrivals_take(1, CPUS_MAX, max, QUIET_US);
         }
-        trampoline_remove();
+        trampoline_remove(taken);
     }
     unsigned running = 0;
     for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
@@ -239,11 +258,15 @@ uint64_t arch_ipi_count(void)
 
 bool smp_nmi(const struct trap_frame *frame)
 {
-    if (__atomic_load_n(&stopping, __ATOMIC_SEQ_CST))
+    int by = __atomic_load_n(&stopper, __ATOMIC_SEQ_CST);
+    if (by >= 0 && by != (int)arch_cpu_id()) {
+        __atomic_or_fetch(&stopped, 1ull << arch_cpu_id(), __ATOMIC_SEQ_CST);
         arch_halt();
+    }
     struct cpu_report *report = &percpu()->report;
-    if (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) != REPORT_WANTED)
-        return false;
+    uint32_t wanted = __atomic_load_n(&report->ready, __ATOMIC_ACQUIRE);
+    if (wanted != REPORT_WANTED)
+        return wanted == REPORT_READY;          /* a second question, answered already */
     report->rip = frame->rip;
     report->rbp = trap_from_user(frame) ? 0 : frame->rbp;
     report->pid = percpu()->pid;
@@ -253,6 +276,8 @@ bool smp_nmi(const struct trap_frame *frame)
 
 void arch_cpus_report(void)
 {
+    if (__atomic_exchange_n(&reporting, true, __ATOMIC_ACQUIRE))
+        return;                                 /* another CPU is at it */
     for (uint64_t rest = others(); rest; rest &= rest - 1)
         __atomic_store_n(&percpu_of((unsigned)__builtin_ctzll(rest))->report.ready, REPORT_WANTED, __ATOMIC_RELEASE);
     apic_send(others(), ICR_NMI);
@@ -272,11 +297,18 @@ void arch_cpus_report(void)
         if (report->ready == REPORT_READY && report->rbp)
             backtrace_report(report->rbp);
     }
+    __atomic_store_n(&reporting, false, __ATOMIC_RELEASE);
 }
 
-void smp_stop_others(void)
+void arch_cpus_stop(void)
 {
-    __atomic_store_n(&stopping, true, __ATOMIC_SEQ_CST);
-    apic_send(others(), ICR_NMI);
-    arch_delay_us(1000);
+    arch_irq_disable();
+    int none = -1, self = (int)arch_cpu_id();
+    if (!__atomic_compare_exchange_n(&stopper, &none, self, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && none != self)
+        arch_halt();                            /* another CPU was first, and stops this one */
+    apic_send(others() & ~__atomic_load_n(&stopped, __ATOMIC_SEQ_CST), ICR_NMI);
+    uint64_t give_up = rdtsc() + timer_tsc_hz() / 1000000 * STOP_US;
+    while (others() & ~__atomic_load_n(&stopped, __ATOMIC_SEQ_CST) && (int64_t)(rdtsc() - give_up) < 0)
+        arch_pause();
+    log_take_over();                            /* one of them may have been stopped with the console's lock */
 }

@@ -185,7 +185,7 @@ void x86_trap(struct trap_frame *frame)
 /* Called on the way to user mode with interrupts off, until nothing is left to do. */
 void x86_user_work(struct trap_frame *frame)
 {
-    percpu()->user_work = 0;
+    __atomic_exchange_n(&percpu()->user_work, 0, __ATOMIC_SEQ_CST);    /* before anything is looked at: who asks later asks again */
     arch_irq_enable();
     entry_user_return(frame);
 }

@@ -69,7 +69,6 @@ void tlb_serve(void);
 void smp_init(const struct boot_info *info);
 /* An NMI that another CPU sent: handled (true), or of unknown origin. */
 bool smp_nmi(const struct trap_frame *frame);
-void smp_stop_others(void);             /* for good */
 
 /* report.c: the return addresses from rbp upwards, one log line each. */
 void backtrace_report(uint64_t rbp);

@@ -40,7 +40,8 @@ MUST_CHECK int defect_set(const char *name);
 
 #ifdef CONFIG_TEST
 extern enum defect defect_current;
-static inline bool defect_on(enum defect defect) { return defect_current == defect; }
+bool defect_spares_current(void);       /* process 1, which runs the tests, perhaps on another CPU meanwhile */
+static inline bool defect_on(enum defect defect) { return defect_current == defect && !defect_spares_current(); }
 #else
 static inline bool defect_on(enum defect defect) { (void)defect; return false; }
 #endif

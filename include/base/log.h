@@ -19,8 +19,8 @@ struct log_sink {
 void log_sink_register(struct log_sink *sink);
 /* Text to the same devices, but not into the ring: what programs write to the console. */
 void console_write(const char *text, size_t len_bytes);
-/* Only for panic(): print from now on whoever holds the lock. */
-void log_panic_begin(void);
+/* Only for the CPU that has stopped all others: print from now on whoever holds the lock, and on a line of its own. */
+void log_take_over(void);
 
 /* Copy at most size bytes of the ring, oldest first, to buffer; returns the count. */
 size_t log_read(char *buffer, size_t size);

@@ -21,6 +21,11 @@ const char *defect_name(enum defect defect)
 #ifdef CONFIG_TEST
 enum defect defect_current;
 
+bool defect_spares_current(void)
+{
+    return arch_current_pid() == 1;
+}
+
 int defect_set(const char *name)
 {
     for (int i = 0; i < DEFECT_COUNT; i++) {

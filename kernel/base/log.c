@@ -81,9 +81,9 @@ size_t log_read(char *buffer, size_t size)
     return len;
 }
 
-/* A panic may come while the lock is held: the machine is at its end, so take it away. */
-void log_panic_begin(void)
+void log_take_over(void)
 {
     lock_checks_off();
+    line_begun = line_begun || console_lock.held;
     console_lock = (struct spinlock)SPINLOCK_INIT(LOCK_CONSOLE);
 }

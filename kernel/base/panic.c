@@ -13,7 +13,7 @@ void panic(const char *format, ...)
     arch_irq_disable();
     if (__atomic_exchange_n(&panicking, true, __ATOMIC_ACQ_REL))
         arch_halt();                            /* a second one, from the report itself or another CPU */
-    log_panic_begin();
+    arch_cpus_stop();
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
