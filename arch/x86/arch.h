@@ -120,6 +120,13 @@ void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes);
 
 /* Set *entry to new if it still is old (LOCK CMPXCHG); false, with nothing changed, when it is not. */
 MUST_CHECK bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new);
+/*
+ * For mm/race.c alone, which does on purpose what breaks the invariant: LOCK OR and LOCK AND, which return the value before, and a
+ * plain store.
+ */
+uint64_t arch_entry_or(uint64_t *entry, uint64_t bits);
+uint64_t arch_entry_and(uint64_t *entry, uint64_t bits);
+void     arch_entry_store(uint64_t *entry, uint64_t value);
 
 bool arch_has_1g_pages(void);
 void arch_page_zero(void *page);            /* 4 KiB, page aligned */
