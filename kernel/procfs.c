@@ -11,9 +11,11 @@
 #include "base/string.h"
 #include "base/trace.h"
 #include "kernel/cmdline.h"
+#include "kernel/dirtyrace.h"
 #include "kernel/task.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
+#include "mm/race.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
@@ -239,6 +241,21 @@ static void show_cmdline(struct text *text, struct process *process, struct mm *
     text_printf(text, "%s\n", cmdline_text());
 }
 
+/* What came of the last race; empty while one is being run. */
+static void show_dirtyrace(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct race_result r;
+    int pid;
+    if (!mm_race_result(&r, &pid))
+        return;
+    text_printf(text, "pid %d\nrounds %lu\nstores %lu\nretries %lu\npatterns_before %lu\npatterns_after %lu\n", pid,
+                (unsigned long)r.rounds, (unsigned long)r.stores, (unsigned long)r.retries, (unsigned long)r.patterns_before,
+                (unsigned long)r.patterns_after);
+    text_printf(text, "lost %lu\nlate %lu\nplayed %lu\nin_time %lu\n", (unsigned long)r.lost, (unsigned long)r.late,
+                (unsigned long)r.played, (unsigned long)r.in_time);
+}
+
 #ifdef CONFIG_TEST
 static void show_defect(struct text *text, struct process *process, struct mm *mm)
 {
@@ -310,6 +327,7 @@ static const struct proc_file kernel_files[] = {
     { "trace", show_trace, write_trace }, { "frames", show_frames, NULL }, { "meminfo", show_meminfo, NULL },
     { "check", show_check, NULL }, { "kmsg", show_kmsg, NULL }, { "uptime", show_uptime, NULL },
     { "cpuinfo", show_cpuinfo, NULL }, { "cmdline", show_cmdline, NULL }, { "counters", show_counters, NULL },
+    { "dirtyrace", show_dirtyrace, dirtyrace_command },
 #ifdef CONFIG_TEST
     { "defect", show_defect, write_defect }, { "failpoint", show_failpoint, write_failpoint },
     { "wruss", show_nothing, write_wruss },

@@ -3,8 +3,8 @@
  * The walker: looks at every leaf of an address space for a broken invariant.
  *
  * The setter never stores a wrong value, but a CPU may make one: when W is cleared under a running store, a CPU
- * without CET may set D afterwards and leave W=0,D=1 on ordinary memory, state (e). A CPU with CET does not
- * (Intel SDM vol. 3, "Shadow-Stack Pages": it sets D only together with a successful W=1 check).
+ * without CET may set D afterwards and leave W=0,D=1 on ordinary memory, state (e). A CPU with CET never sets D in an entry with
+ * W=0 (Intel SDM vol. 3, "Accessed and Dirty Flags").
  */
 #include "mm/check.h"
 
@@ -14,11 +14,18 @@
 
 static uint64_t violations;     /* since boot, atomic */
 
-void check_report(const struct slot *slot, const struct vma *vma, pte_t pte)
+void check_count(void)
 {
     if (defect_on(DEFECT_WALKER_BLIND))
         return;
     __atomic_add_fetch(&violations, 1, __ATOMIC_RELAXED);
+}
+
+void check_report(const struct slot *slot, const struct vma *vma, pte_t pte)
+{
+    if (defect_on(DEFECT_WALKER_BLIND))
+        return;
+    check_count();
     log_line("check: entry %#lx for %#lx breaks the invariant: %s", (unsigned long)pte.raw, (unsigned long)slot->va,
              vma_is_shstk(vma) ? "a shadow-stack page is writable, executable or doubly dirty"
              : pte_shstk(pte)  ? "state (e), W=0 D=1 on ordinary memory"

@@ -5,7 +5,9 @@
 
 #include "mm/table.h"
 
-/* Log and count a leaf that pte_check() refuses. The slot's table is locked. */
+/* Count a leaf that pte_check() refuses, without a line in the log. */
+void check_count(void);
+/* Log and count it. The slot's table is locked. */
 void check_report(const struct slot *slot, const struct vma *vma, pte_t pte);
 
 #endif

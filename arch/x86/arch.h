@@ -122,6 +122,13 @@ void arch_tlb_flush(struct arch_mm *arch, uint64_t va, uint64_t len_bytes, bool 
 void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes);
 
 /* arch_entry_cmpxchg(): inline.h */
+/*
+ * For mm/race.c alone, which does on purpose what breaks the invariant: LOCK OR and LOCK AND, which return the value before, and a
+ * plain store.
+ */
+uint64_t arch_entry_or(uint64_t *entry, uint64_t bits);
+uint64_t arch_entry_and(uint64_t *entry, uint64_t bits);
+void     arch_entry_store(uint64_t *entry, uint64_t value);
 
 bool arch_has_1g_pages(void);
 void arch_page_zero(void *page);            /* 4 KiB, page aligned */

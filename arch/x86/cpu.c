@@ -185,6 +185,10 @@ bool arch_on_emulator(void)
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
 
+uint64_t arch_entry_or(uint64_t *entry, uint64_t bits) { return __atomic_fetch_or(entry, bits, __ATOMIC_SEQ_CST); }
+uint64_t arch_entry_and(uint64_t *entry, uint64_t bits) { return __atomic_fetch_and(entry, bits, __ATOMIC_SEQ_CST); }
+void arch_entry_store(uint64_t *entry, uint64_t value) { __atomic_store_n(entry, value, __ATOMIC_RELEASE); }
+
 void arch_page_zero(void *page)
 {
     uint64_t count = PAGE_SIZE / 8;

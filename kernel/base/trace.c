@@ -46,7 +46,7 @@ const char *trace_why_name(enum trace_why why)
 {
     static const char *const names[TRACE_WHY_COUNT] = {
         "demand-zero", "file-page", "cow-copy", "cow-reuse", "shstk-copy", "shstk-reuse", "fork-parent", "fork-child",
-        "protect", "unmap", "gup", "split", "repair", "young", "table", "refusal",
+        "protect", "unmap", "gup", "split", "repair", "young", "table", "probe", "refusal",
     };
     return why < TRACE_WHY_COUNT ? names[why] : "?";
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Process 1: tells the story, then offers a small shell on the console, or, with "demo" on the command line, ends. */
+/*
+ * Process 1: tells the story, then offers a small shell on the console, or, with "demo" on the command line, ends. With probe=NAME it
+ * runs that program and ends.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,30 +129,46 @@ static void shell(void)
     }
 }
 
-/* Is "demo" a word of the kernel's command line or of the arguments? */
-static int demo_wanted(int argc, char *argv[])
+/* The kernel's command line and the arguments, with a blank before, between and behind the words. */
+static const char *words_given(int argc, char *argv[])
 {
-    char line[4096] = " ";
+    static char line[8192] = " ";
     int fd = open("/proc/cmdline", O_RDONLY);
-    ssize_t got = fd < 0 ? 0 : read(fd, line + 1, sizeof(line) - 3);
+    ssize_t got = fd < 0 ? 0 : read(fd, line + 1, 4096);
+    size_t len = 1 + (got > 0 ? (size_t)got : 0);
     if (fd >= 0)
         close(fd);
-    for (ssize_t i = 1; i <= got; i++) {
-        if (line[i] == '\n')
-            line[i] = ' ';
-    }
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "demo") == 0)
-            return 1;
-    }
-    return strstr(line, " demo ") != NULL;
+    line[len] = 0;
+    line[strcspn(line, "\n")] = ' ';
+    for (int i = 1; i < argc; i++)
+        snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s ", argv[i]);
+    return line;
+}
+
+/* probe=NAME[,ARGUMENT...]: run that program instead of the story; its exit status, -1 when there is no such word. */
+static int probe(const char *given)
+{
+    static char word[256];
+    char *words[WORDS_MAX + 1] = { NULL };
+    int count = 0;
+    const char *at = strstr(given, " probe=");
+    if (!at)
+        return -1;
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(at + 7, " "), at + 7);
+    for (char *part = strtok(word, ","); part && count < WORDS_MAX; part = strtok(NULL, ","))
+        words[count++] = part;
+    return count ? run(words) : -1;
 }
 
 int main(int argc, char *argv[])
 {
     static char *story[] = { "shadowfork", NULL };
-    int status = run(story);
-    if (demo_wanted(argc, argv))
+    const char *given = words_given(argc, argv);
+    int status = probe(given);
+    if (status >= 0)
+        return status;
+    status = run(story);
+    if (strstr(given, " demo "))
         return status;
     shell();
 }
