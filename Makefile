@@ -35,9 +35,10 @@ UNMARKED := bin/victim
 programs = $(sort $(patsubst user/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix user/,$(1))))))
 BASE_PROGRAMS := $(call programs,bin sbin)
 TEST_SRC := $(sort $(wildcard user/tests/*.c user/exercises/*.c))
-TEST_PROGRAMS := tests/runner
+STRESS_PROGRAMS := $(call programs,stress)
+TEST_PROGRAMS := tests/runner $(STRESS_PROGRAMS)
 BENCH_PROGRAMS := $(call programs,bench)
-ALL_PROGRAMS := $(BASE_PROGRAMS) $(BENCH_PROGRAMS)
+ALL_PROGRAMS := $(BASE_PROGRAMS) $(BENCH_PROGRAMS) $(STRESS_PROGRAMS)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
