@@ -239,3 +239,56 @@ TEST_CPUS(fork_beside_a_store_loses_none_and_gives_away_none, "no_shootdown")
     }
     end();
 }
+
+/* ---- What the CPU itself writes into an entry ----------------------------------------------------------- */
+
+#define WIDE 256
+
+static volatile char *wide;
+
+static void *store_everywhere(void *unused)
+{
+    pin(1);
+    while (!talk->stop) {
+        long wanted = talk->wanted;
+        for (int i = 0; wanted != talk->done && i < WIDE; i++) {
+            wide[i * 4096] = 1;
+            for (volatile int pause = 0; pause < i % 16 * 50; pause++) {
+            }
+        }
+        talk->done = wanted;
+        talk->rounds++;
+    }
+    return unused;
+}
+
+/* How many pages of wide[] have D=1. */
+static int dirty_count(void)
+{
+    char line[160];
+    int count = 0, d;
+    uint64_t va;
+    FILE *file = fopen("/proc/self/ptes", "r");
+    while (file && fgets(line, sizeof(line), file))
+        count += sscanf(line, "%lx %*s %*s %*d %d", &va, &d) == 2 && va - (uint64_t)wide < WIDE * 4096 && d;
+    fclose(file);
+    return count;
+}
+
+/* The other CPU sets D in entries that this one is changing: each store must leave its mark. */
+TEST_CPUS(a_store_beside_a_change_of_its_entry_stays_dirty, "plain_store")
+{
+    wide = mmap(NULL, WIDE * 4096, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(wide != MAP_FAILED);
+    begin(store_everywhere);
+    for (long round = 1; round <= 60; round++) {
+        CHECK_EQ(madvise((void *)wide, WIDE * 4096, MADV_DONTNEED), 0);
+        for (int i = 0; i < WIDE; i++)
+            (void)wide[i * 4096];               /* now each entry has W=1 D=0 */
+        talk->wanted = round;
+        while (talk->done != round)             /* no right is taken away, so nobody is told to flush */
+            CHECK_EQ(mprotect((void *)wide, WIDE * 4096, RW), 0);
+        CHECK_EQ(dirty_count(), WIDE);
+    }
+    end();
+}
