@@ -42,7 +42,7 @@ ALL_PROGRAMS := $(BASE_PROGRAMS) $(BENCH_PROGRAMS) $(STRESS_PROGRAMS)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo test bench loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
+.PHONY: all run demo test stress bench loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
 
@@ -51,6 +51,7 @@ help:
 	@echo 'make run             boot it (KVM with CET, else Bochs); demo when there is no terminal'
 	@echo 'make run-bochs|run-qemu|run-kvm   the same with one emulator'
 	@echo 'make demo            the story only, then power off'
+	@echo 'make stress          minutes of stress with one, two and four CPUs'
 	@echo 'make test bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
 
@@ -153,6 +154,8 @@ demo:
 	@scripts/run --demo
 test:
 	@scripts/test
+stress:
+	@scripts/test --long
 bench: $(BUILD)/bench.img
 	@scripts/bench $(BUILD)/bench.img $(BUILD)/bench.json
 qemu-gdb: $(BUILD)/penumbra.img

@@ -2,7 +2,7 @@
 /*
  * Loads that make processes, threads and CPUs get in each other's way, for as long as one likes. Process 1 of an image of its own:
  *
- *     stress EMULATOR MILLISECONDS [PROCESSES [KEY]]
+ *     stress MILLISECONDS [PROCESSES [KEY]]
  *
  * runs each load whose name contains KEY for so many milliseconds, the one with many processes with so many. After each the
  * number of frames is what it was before, the walker finds nothing, and no CPU has been found stuck. A load with a planted defect to
@@ -729,16 +729,16 @@ int main(int argc, char *argv[])
     myself = argv[0];
     if (argc > 1 && strcmp(argv[1], "nothing") == 0)
         return 0;
-    if (argc > 2)
-        load_ms = atol(argv[2]);
-    deadline_ms = now_ms() + load_ms;
-    if (argc > 1 && strcmp(argv[1], "hogs") == 0) {
+    if (argc > 2 && strcmp(argv[1], "hogs") == 0) {
+        deadline_ms = now_ms() + atol(argv[2]);
         hogs();
         return 0;
     }
-    if (argc > 3)
-        process_count = atol(argv[3]);
-    const char *key = argc > 4 ? argv[4] : "";
+    if (argc > 1)
+        load_ms = atol(argv[1]);
+    if (argc > 2)
+        process_count = atol(argv[2]);
+    const char *key = argc > 3 ? argv[3] : "";
     int planned = 0;
     for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
         planned += strstr(loads[i].name, key) ? 1 + !!loads[i].defect : 0;
