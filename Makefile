@@ -35,13 +35,14 @@ UNMARKED := bin/victim
 programs = $(sort $(patsubst user/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix user/,$(1))))))
 BASE_PROGRAMS := $(call programs,bin sbin)
 TEST_SRC := $(sort $(wildcard user/tests/*.c user/exercises/*.c))
-TEST_PROGRAMS := tests/runner
+STRESS_PROGRAMS := $(call programs,stress)
+TEST_PROGRAMS := tests/runner $(STRESS_PROGRAMS)
 BENCH_PROGRAMS := $(call programs,bench)
-ALL_PROGRAMS := $(BASE_PROGRAMS) $(BENCH_PROGRAMS)
+ALL_PROGRAMS := $(BASE_PROGRAMS) $(BENCH_PROGRAMS) $(STRESS_PROGRAMS)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo test bench loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
+.PHONY: all run demo test stress bench loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
 
@@ -50,6 +51,7 @@ help:
 	@echo 'make run             boot it (KVM with CET, else Bochs); demo when there is no terminal'
 	@echo 'make run-bochs|run-qemu|run-kvm   the same with one emulator'
 	@echo 'make demo            the story only, then power off'
+	@echo 'make stress          minutes of stress with one, two and four CPUs'
 	@echo 'make test bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
 
@@ -154,6 +156,8 @@ demo:
 	@scripts/run --demo
 test:
 	@scripts/test
+stress:
+	@scripts/test --long
 BENCH_IMAGES := $(BUILD)/bench.img $(BUILD)/parallel.img $(BUILD)/test/parallel.img
 bench: $(BENCH_IMAGES)
 	@scripts/bench $(BENCH_IMAGES) $(BUILD)/bench.json

@@ -261,6 +261,7 @@ static void change_over(struct mm *mm, const char *path)
 {
     struct task *task = task_current();
     struct process *process = task->process;
+    shstk_thread_end(task);                 /* others may go on in the old address space */
     uint64_t irq = spin_lock_irq(&process->lock);
     struct mm *old = process->mm;
     process->mm = mm;

@@ -322,6 +322,19 @@ SYSCALL(set_robust_list)
     return 0;
 }
 
+/* get_robust_list(tid, &head, &size). Of the caller alone: C libraries ask it whether there are robust lists at all. */
+SYSCALL(get_robust_list)
+{
+    (void)d, (void)e, (void)f;
+    const struct task *task = task_current();
+    uint64_t size = sizeof(struct robust_list_head);
+    if (a && (int)a != task->tid)
+        return -EPERM;
+    if (arch_copy_to_user(uaddr(b), &task->robust_list, sizeof(uint64_t)) || arch_copy_to_user(uaddr(c), &size, sizeof(size)))
+        return -EFAULT;
+    return 0;
+}
+
 /* ---- The system call ---------------------------------------------------------------------------------- */
 
 /* The deadline that a wait's timeout means: relative for FUTEX_WAIT, absolute for FUTEX_WAIT_BITSET. 0: none. */

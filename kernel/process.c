@@ -299,12 +299,14 @@ void task_vfork_done(struct task *task)
     process_put(parent);
 }
 
-/* What the process's memory is told of the end of a thread: joiners wait for it. */
+/* What the process's memory is told of the end of a thread. Joiners wait for the last of it: the shadow stack is gone by then. */
 static void task_tell_memory(struct task *task)
 {
     uint32_t zero = 0;
     if (task->robust_list)
         futex_robust_end(task);
+    if (__atomic_load_n(&task->mm->users, __ATOMIC_RELAXED) > 1)
+        shstk_thread_end(task);             /* others go on in this address space */
     if (!task->clear_tid)
         return;
     if (arch_copy_to_user(uaddr(task->clear_tid), &zero, sizeof(zero)) == 0)
@@ -333,13 +335,11 @@ static void process_drop_resources(struct process *process)
 }
 
 /* Nobody runs in it any more: it becomes a zombie, or vanishes where nobody would wait for it. */
-static void process_end(struct process *process, int wait_status)
+static void process_end(struct process *process)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
     orphans_give(process);
     struct process *parent = process->parent;
-    if (!process->exiting)
-        process->wait_status = wait_status;
     process->zombie = true;
     bool nobody_waits = parent_ignores_children(parent);
     if (nobody_waits)
@@ -364,11 +364,11 @@ void task_exit(int wait_status)
     uint64_t irq = spin_lock_irq(&tasks_lock);
     list_remove(&task->thread_link);
     bool last = list_empty(&process->threads);
+    if (!process->exiting && task->tid == process->pid)
+        process->wait_status = wait_status;
     spin_unlock_irq(&tasks_lock, irq);
     if (last && process == init_process)
-        init_ended(process->exiting ? process->wait_status : wait_status);
-    if (__atomic_load_n(&task->mm->users, __ATOMIC_RELAXED) > 1)
-        shstk_thread_end(task);             /* others go on in this address space */
+        init_ended(process->wait_status);
     if (last)
         process_drop_resources(process);
     task_drop_mm(task);
@@ -377,7 +377,7 @@ void task_exit(int wait_status)
     task_unpublish(task);
     spin_unlock_irq(&tasks_lock, irq);
     if (last)
-        process_end(process, wait_status);
+        process_end(process);
     else
         wait_wake_all(&process->child_wait);    /* an exec may wait to be alone */
     arch_irq_disable();

@@ -201,6 +201,7 @@ static void show_check(struct text *text, struct process *process, struct mm *mm
     }
     text_printf(text, "checked %u processes, %u violations found, %lu since boot\n", checked, found,
                 (unsigned long)mm_check_total());
+    text_printf(text, "%u CPUs found stuck since boot\n", sched_stuck_count());
 }
 
 static void show_kmsg(struct text *text, struct process *process, struct mm *mm)

@@ -88,7 +88,7 @@ int shstk_thread(struct task *thread, uint64_t stack_bytes)
 
 void shstk_thread_end(struct task *task)
 {
-    if (task->shstk_bytes)
+    if (task->shstk_bytes && __atomic_load_n(&task->mm->users, __ATOMIC_RELAXED) > 1)
         (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes);
     task->shstk_start = task->shstk_bytes = 0;
 }

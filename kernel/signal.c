@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals: sent, blocked, ignored, and their default actions. Handlers are stored and inherited but not yet called. */
+#include "base/defect.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "base/trace.h"
@@ -35,6 +36,15 @@ bool signal_due(const struct task *task)
     return pending & ~task->signal_mask || task_must_leave(task);
 }
 
+/* DEFECT_LOCK_ORDER: harmless as long as nobody takes the same two locks the right way round at the same time. */
+static void planted_disorder(struct process *process)
+{
+    uint64_t irq = spin_lock_irq(&process->lock);
+    spin_lock(&tasks_lock);
+    spin_unlock(&tasks_lock);
+    spin_unlock_irq(&process->lock, irq);
+}
+
 /* tasks_lock is held. */
 static void process_signal_locked(struct process *process, int signal)
 {
@@ -51,6 +61,8 @@ static void process_signal_locked(struct process *process, int signal)
 
 void process_signal(struct process *process, int signal)
 {
+    if (defect_on(DEFECT_LOCK_ORDER))
+        planted_disorder(process);
     uint64_t irq = spin_lock_irq(&tasks_lock);
     process_signal_locked(process, signal);
     spin_unlock_irq(&tasks_lock, irq);

@@ -22,7 +22,7 @@ static const syscall_fn table[SYSCALL_COUNT] = {
     [186] = sys_gettid, [200] = sys_tkill, [201] = sys_time, [202] = sys_futex, [203] = sys_sched_setaffinity, [204] = sys_sched_getaffinity, [217] = sys_getdents64,
     [218] = sys_set_tid_address, [228] = sys_clock_gettime, [230] = sys_clock_nanosleep, [231] = sys_exit_group,
     [234] = sys_tgkill, [257] = sys_openat, [258] = sys_mkdirat, [262] = sys_newfstatat, [263] = sys_unlinkat,
-    [267] = sys_readlinkat, [269] = sys_faccessat, [292] = sys_dup3, [273] = sys_set_robust_list, [293] = sys_pipe2, [302] = sys_prlimit64,
+    [267] = sys_readlinkat, [269] = sys_faccessat, [292] = sys_dup3, [273] = sys_set_robust_list, [274] = sys_get_robust_list, [293] = sys_pipe2, [302] = sys_prlimit64,
     [309] = sys_getcpu, [318] = sys_getrandom, [435] = sys_clone3, [453] = sys_map_shadow_stack,
 };
 

@@ -39,7 +39,7 @@ SYSCALL(sysinfo); SYSCALL(times); SYSCALL(getrusage); SYSCALL(prctl); SYSCALL(sc
 SYSCALL(kill); SYSCALL(tkill); SYSCALL(tgkill); SYSCALL(rt_sigaction); SYSCALL(rt_sigprocmask); SYSCALL(rt_sigpending);
 
 /* kernel/futex.c */
-SYSCALL(futex); SYSCALL(set_robust_list);
+SYSCALL(futex); SYSCALL(set_robust_list); SYSCALL(get_robust_list);
 
 /* Time, as several of them use it (kernel/sys_process.c): a user's struct timespec in nanoseconds, at most 10^10 s; 0, -EFAULT,
  * -EINVAL. Nanoseconds since 1970. */

@@ -104,7 +104,8 @@ void task_vfork_done(struct task *task);    /* its borrowed address space is the
 MUST_CHECK struct task *thread_create(void);
 /* Give it a tid and make it one of the process's threads; -EAGAIN, with nothing changed, when the process is exiting. */
 MUST_CHECK int thread_publish(struct task *task);
-/* End the running task and, it being the last, its process, with this status as wait4 reports it. */
+/* End the running task and, it being the last, its process. The status, as wait4 reports it, is the process's if the task is its
+ * first thread and nobody ends the process as a whole, as on Linux. */
 NORETURN void task_exit(int wait_status);
 /* End the running task's process: all its threads leave. The first status given counts. */
 NORETURN void process_exit(int wait_status);
@@ -143,7 +144,7 @@ void shstk_fork(struct task *child);
  * limit's size when that is 0, at most 4 GiB (as Linux). 0 or -ENOMEM.
  */
 MUST_CHECK int shstk_thread(struct task *thread, uint64_t stack_bytes);
-/* Unmap what shstk_thread() or exec mapped for task; not the last thread's, which goes with the address space. */
+/* Unmap what shstk_thread() or exec mapped for task, unless it goes with the address space, which nobody else uses. */
 void shstk_thread_end(struct task *task);
 
 /* ---- For procfs and the console ----------------------------------------------------------------------- */

@@ -31,6 +31,7 @@ enum defect {
     DEFECT_WRSS_ALWAYS,         /* WRSS is enabled for every protected task */
     DEFECT_NO_SHOOTDOWN,        /* other CPUs are not told of a TLB flush */
     DEFECT_CPU_SILENT,          /* CPUs named by ACPI are not sent their start-up interrupt */
+    DEFECT_LOCK_ORDER,          /* a signal sent takes the lock of the process tree inside a process's */
     DEFECT_COUNT
 };
 

@@ -20,6 +20,15 @@ def gigabyte_leaves(boots):
     boot.expect_text(r"^ok 1 - huge_1g_leaf_splits_and_copies_2m$")
 
 
+def lock_order(boots):
+    """The test kernel's checker needs no deadlock: one wrong order is enough, whoever else runs."""
+    boot = Boot("qemu", boots.image("init=/sbin/init demo defect=lock_order", TEST_KERNEL, TEST_INITRD), "--smp", "2")
+    boot.expect_status(125)
+    boot.expect_text(r"^panic: .*lock of rank \d+: taken while one of a later rank is held \(rank \d+\)$")
+    boot.expect_text(r"planted_disorder|process_signal")
+    boot.expect_text(r"^panic: end$")
+
+
 def shell(emulator):
     def test(boots):
         boot = Boot(emulator, boots.image("init=/sbin/init"), "--input", path("tests/boot/shell.txt"), "--input-after", "\n# ")
@@ -38,6 +47,7 @@ run_tests({
     "machines_bochs_128_mib": story("bochs", "--mem", "128"),
     "machines_bochs_2048_mib": story("bochs", "--mem", "2048"),
     "huge_1g_leaf_splits_and_copies_2m_in_4_gib": gigabyte_leaves,
+    "a_wrong_lock_order_panics": lock_order,
     "shell_in_qemu": shell("qemu"),
     "shell_in_bochs": shell("bochs"),
 })

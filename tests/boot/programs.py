@@ -25,14 +25,15 @@ def busybox(emulator):
     return test
 
 
-def glibc(emulator):
-    """A position-independent glibc program with stdio, malloc and fork; it runs on Linux as well."""
+def glibc(emulator, source, cpus=1):
+    """A position-independent glibc program: one with stdio, malloc and fork, one with threads; they run on Linux as well."""
     def test(boots):
         program = boots.file("glibc")
-        subprocess.run(["gcc", "-O2", "-static-pie", "-fPIE", "-o", program, os.path.join(HERE, "glibc.c")], check=True)
+        subprocess.run(["gcc", "-O2", "-pthread", "-static-pie", "-fPIE", "-o", program, os.path.join(HERE, source)], check=True)
         here = subprocess.run([program, "one", "two"], stdout=subprocess.PIPE, text=True)
         expect(here.returncode == 42, "the program fails on the build machine", here.stdout)
-        boot = Boot(emulator, boots.image("init=/bin/glibc -- one two", initrd=boots.initrd({"bin/glibc": program})))
+        image = boots.image("init=/bin/glibc -- one two", initrd=boots.initrd({"bin/glibc": program}))
+        boot = Boot(emulator, image, "--smp", str(cpus))
         boot.expect_status(42)
         for line in here.stdout.splitlines():
             boot.expect_text("^" + line + "$")
@@ -78,6 +79,7 @@ def status_timeout(boots):
 
 run_tests({
     "programs_busybox_in_bochs": busybox("bochs"), "programs_busybox_in_qemu": busybox("qemu"),
-    "programs_glibc_in_bochs": glibc("bochs"), "programs_glibc_in_qemu": glibc("qemu"),
+    "programs_glibc_in_bochs": glibc("bochs", "glibc.c"), "programs_glibc_in_qemu": glibc("qemu", "glibc.c"),
+    "programs_threads_in_bochs_2_cpus": glibc("bochs", "threads.c", 2), "programs_threads_in_qemu_4_cpus": glibc("qemu", "threads.c", 4),
     "programs_shell_script": shell_script, "status_of_a_signal": status_signal, "status_of_a_timeout": status_timeout,
 })

@@ -38,6 +38,32 @@ void pte_print(FILE *to, const struct pte *pte)
             pte->state, pte->pfn, pte->refs);
 }
 
+bool mapping_of(int pid, uint64_t va, struct mapping *mapping)
+{
+    char path[64], line[256];
+    uint64_t start, end, end_before = 0;
+    bool found = false, complete = false;
+    snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+    FILE *file = fopen(path, "r");
+    while (file && !complete && fgets(line, sizeof(line), file)) {
+        char name[32] = "";
+        if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %31[^\n]", &start, &end, name) < 2)
+            continue;
+        if (found) {
+            mapping->free_above = start - mapping->end;
+            complete = true;
+        } else if (va >= start && va < end) {
+            *mapping = (struct mapping){ start, end, start - end_before, ~0ul, "" };
+            memcpy(mapping->name, name, sizeof(name));
+            found = true;
+        }
+        end_before = end;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
 bool refusal_of(int pid, struct refusal *refusal)
 {
     char line[200];

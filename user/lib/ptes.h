@@ -19,6 +19,15 @@ struct pte pte_of(int pid, uint64_t va);
 /* "0x7fff12345000 raw 0x8000... W0 D1 COW0 (c) frame 0x1f3a2 refs 1", or "no entry". */
 void pte_print(FILE *to, const struct pte *pte);
 
+/* One line of /proc/PID/maps, and how far its neighbours are away. */
+struct mapping {
+    uint64_t start, end;
+    uint64_t free_below, free_above;    /* bytes */
+    char     name[32];
+};
+/* The mapping of pid that holds va; false when there is none. */
+bool mapping_of(int pid, uint64_t va, struct mapping *mapping);
+
 /* The last refusal of pid in /proc/trace. */
 struct refusal { int signal, code; uint64_t addr, error, rip; };
 bool refusal_of(int pid, struct refusal *refusal);

@@ -52,6 +52,13 @@ int trace_count(int pid, const char *why, uint64_t va, uint64_t before)
     return count;
 }
 
+int cpu_count(void)
+{
+    uint64_t cpus = 1;
+    raw3(SYS_sched_getaffinity, 0, sizeof(cpus), (long)&cpus);
+    return __builtin_popcountl(cpus);
+}
+
 void pin(int cpu)
 {
     uint64_t cpus = 1ul << cpu;

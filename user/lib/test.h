@@ -22,10 +22,13 @@
 #define SEGV_CPERR 10           /* si_code of a control-protection fault, as Linux numbers it */
 #endif
 
+/* What a test cannot do without; the runner says SKIP where it is missing. */
+enum { NEEDS_SHSTK = 1, NEEDS_CPUS = 2 };      /* a shadow stack; two CPUs */
+
 struct test {
     const char *name;
     void (*run)(void);
-    int needs_shstk;
+    unsigned needs;             /* NEEDS_* */
     const char *defects;        /* names, separated by blanks */
 };
 
@@ -34,15 +37,17 @@ struct test {
     static const struct test test_##test_name __attribute__((section("tests"), used, aligned(8))) = \
         { #test_name, test_name, needs, twins }; \
     static void test_name(void)
-/* A test that runs everywhere, and one that needs a shadow stack. */
-#define TEST(name, twins)       TEST_DEFINE(name, 0, twins)
-#define TEST_SHSTK(name, twins) TEST_DEFINE(name, 1, twins)
+/* A test that runs everywhere, and those that need a shadow stack, a second CPU, or both. */
+#define TEST(name, twins)            TEST_DEFINE(name, 0, twins)
+#define TEST_SHSTK(name, twins)      TEST_DEFINE(name, NEEDS_SHSTK, twins)
+#define TEST_CPUS(name, twins)       TEST_DEFINE(name, NEEDS_CPUS, twins)
+#define TEST_SHSTK_CPUS(name, twins) TEST_DEFINE(name, NEEDS_SHSTK | NEEDS_CPUS, twins)
 /*
  * Exercises of the book (docs/): tests that fail until the reader has done them. Their names begin with exercise_; the
  * runner takes them in only when it is asked for such a name.
  */
 #define EXERCISE(name)          TEST_DEFINE(name, 0, "")
-#define EXERCISE_SHSTK(name)    TEST_DEFINE(name, 1, "")
+#define EXERCISE_SHSTK(name)    TEST_DEFINE(name, NEEDS_SHSTK, "")
 
 #define CHECK(condition) \
     do { \
@@ -80,7 +85,9 @@ int in_child(void (*function)(void), int *pid);
 /* The child is killed by signal, and for SIGSEGV the kernel recorded this si_code and, unless negative, error code. */
 void check_killed(void (*function)(void), int signal, int code, long error);
 
-/* From now on this process, and those it makes, run on one CPU. */
+/* How many CPUs this task may run on. */
+int cpu_count(void);
+/* From now on this process, and those it makes, run on one CPU; of a thread's, that thread. */
 void pin(int cpu);
 
 /* The trace events of pid with this reason whose address lies in the page of va, and whose time is before `before`. */

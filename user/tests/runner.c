@@ -129,19 +129,29 @@ static int wanted(const struct test *test, const char *key)
     return strstr(test->name, key) && is_exercise(test->name) == is_exercise(key);
 }
 
+/* Why this machine cannot run the test; NULL when it can. */
+static const char *lack(const struct test *test)
+{
+    if (test->needs & NEEDS_SHSTK && !has_user_shstk())
+        return "no shadow stacks on this CPU";
+    if (test->needs & NEEDS_CPUS && cpu_count() < 2)
+        return "one CPU only";
+    return NULL;
+}
+
 int main(int argc, char *argv[])
 {
     const char *key = argc > 2 ? argv[2] : "";
-    int shstk = has_user_shstk(), planned = 0;
+    int planned = 0;
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
         if (wanted(test, key))
             planned += 1 + words(test->defects);
     }
     printf("KTAP version 1\n1..%d\n", planned ? planned + 2 : 0);
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
-        const char *skip = test->needs_shstk && !shstk ? "no shadow stacks on this CPU" : NULL;
         if (!wanted(test, key))
             continue;
+        const char *skip = lack(test);
         result(skip || run_and_count(test) == 0, test->name, NULL, skip);
         twins(test, skip);
     }

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves: futexes: waits, wakes, requeues, bit sets, timeouts and errors as Linux has them; a dying owner's robust list. */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "test.h"
+#include "thread.h"
+
+#define WAITERS 5
+
+static uint32_t word, word2;
+static volatile int woken[WAITERS];
+
+static long futex(volatile uint32_t *at, int op, uint32_t value, const void *timeout, volatile uint32_t *at2, uint32_t value3)
+{
+    return raw6(SYS_futex, (long)at, op, value, (long)timeout, (long)at2, value3);
+}
+
+static long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int woken_count(void)
+{
+    int count = 0;
+    for (int i = 0; i < WAITERS; i++)
+        count += woken[i];
+    return count;
+}
+
+static void until_woken(int count)
+{
+    while (woken_count() < count)
+        raw0(SYS_sched_yield);
+}
+
+/* Waiter number me waits with the bit of its number. */
+static void wait_once(void *me)
+{
+    long number = (long)me;
+    long err = futex(&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, NULL, NULL, 1u << number);
+    woken[number] = err == 0 ? 1 : 100;
+}
+
+static struct raw_thread waiters[WAITERS];
+
+static void waiters_start(void)
+{
+    for (long i = 0; i < WAITERS; i++)
+        thread_start(&waiters[i], wait_once, (void *)i);
+}
+
+static void waiters_join(void)
+{
+    for (int i = 0; i < WAITERS; i++)
+        thread_join(&waiters[i]);
+    CHECK_EQ(woken_count(), WAITERS);
+}
+
+/* Until count tasks have been found waiting, by calls that each tell how many they found. */
+#define UNTIL_FOUND(count, call) \
+    for (long found = 0; found < (count);) { \
+        long more = (call); \
+        CHECK(more >= 0); \
+        found += more; \
+        CHECK(found <= (count)); \
+        raw0(SYS_sched_yield); \
+    }
+
+TEST(futex_wake_wakes_as_many_as_it_says, "")
+{
+    waiters_start();
+    UNTIL_FOUND(2, futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0));
+    until_woken(2);
+    UNTIL_FOUND(WAITERS - 2, futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0));
+    waiters_join();
+    CHECK_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0), 0);
+}
+
+TEST(futex_bits_choose_whom_to_wake, "")
+{
+    waiters_start();
+    UNTIL_FOUND(1, futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 1u << 3));
+    until_woken(1);
+    CHECK_EQ(woken[3], 1);
+    CHECK_EQ(futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 1u << 20), 0);
+    UNTIL_FOUND(WAITERS - 1, futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, ~0u));
+    waiters_join();
+}
+
+TEST(futex_requeue_moves_who_is_not_woken, "")
+{
+    waiters_start();
+    UNTIL_FOUND(WAITERS, futex(&word, FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, 0, (void *)INT_MAX, &word2, 0));
+    CHECK_EQ(woken_count(), 0);
+    CHECK_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0), 0);
+    CHECK_EQ(futex(&word2, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 1, (void *)2, &word, 1), -EAGAIN);
+    CHECK_EQ(futex(&word2, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 1, (void *)2, &word, 0), 3);
+    until_woken(1);
+    CHECK_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0), 2);
+    until_woken(3);
+    CHECK_EQ(futex(&word2, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0), 2);
+    waiters_join();
+}
+
+TEST(futex_timeouts_are_relative_or_absolute, "")
+{
+    struct timespec time = { 0, 30000000 };
+    long before = now_ms();
+    CHECK_EQ(futex(&word, FUTEX_WAIT, 0, &time, NULL, 0), -ETIMEDOUT);
+    CHECK(now_ms() - before >= 29 && now_ms() - before < 5000);
+    before = now_ms();
+    time = (struct timespec){ (before + 40) / 1000, (before + 40) % 1000 * 1000000 };
+    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, &time, NULL, ~0u), -ETIMEDOUT);
+    CHECK(now_ms() - before >= 39 && now_ms() - before < 5000);
+    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, &time, NULL, ~0u), -ETIMEDOUT);    /* past */
+    clock_gettime(CLOCK_REALTIME, &time);
+    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &time, NULL, ~0u), -ETIMEDOUT);
+    time.tv_nsec = 1000000000;
+    CHECK_EQ(futex(&word, FUTEX_WAIT, 0, &time, NULL, 0), -EINVAL);
+    CHECK_EQ(futex(&word, FUTEX_WAIT, 0, (void *)8, NULL, 0), -EFAULT);
+}
+
+TEST(futex_checks_its_arguments, "")
+{
+    uint32_t *odd = (uint32_t *)((char *)&word + 1), *nowhere = (uint32_t *)4096;
+    CHECK_EQ(futex(&word, FUTEX_WAIT, 1, NULL, NULL, 0), -EAGAIN);
+    CHECK_EQ(futex(odd, FUTEX_WAIT, 0, NULL, NULL, 0), -EINVAL);
+    CHECK_EQ(futex(odd, FUTEX_WAKE, 1, NULL, NULL, 0), -EINVAL);
+    CHECK_EQ(futex(nowhere, FUTEX_WAIT, 0, NULL, NULL, 0), -EFAULT);
+    CHECK_EQ(futex((uint32_t *)(1ul << 63), FUTEX_WAKE, 1, NULL, NULL, 0), -EFAULT);
+    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, NULL, NULL, 0), -EINVAL);
+    CHECK_EQ(futex(&word, FUTEX_WAKE_BITSET, 1, NULL, NULL, 0), -EINVAL);
+    CHECK_EQ(futex(&word, FUTEX_REQUEUE, (uint32_t)-1, NULL, &word2, 0), -EINVAL);
+    CHECK_EQ(futex(&word, 99, 0, NULL, NULL, 0), -ENOSYS);
+    CHECK_EQ(raw2(SYS_set_robust_list, 0, 23), -EINVAL);
+}
+
+/* ---- Between processes -------------------------------------------------------------------------------- */
+
+static void *shared_page(void)
+{
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(at != MAP_FAILED);
+    return at;
+}
+
+/* The word has another address in the child. */
+TEST(futex_in_a_shared_mapping_reaches_other_processes, "")
+{
+    volatile uint32_t *here = shared_page();
+    int status, child = fork();
+    if (child == 0)
+        _exit(futex(here + 3, FUTEX_WAIT, 0, NULL, NULL, 0) == 0 ? 0 : 1);
+    CHECK_EQ(futex(here + 3, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0), 0);
+    UNTIL_FOUND(1, futex(here + 3, FUTEX_WAKE, 1, NULL, NULL, 0));
+    waitpid(child, &status, 0);
+    CHECK_EQ(status, 0);
+}
+
+/* ---- Robust lists ------------------------------------------------------------------------------------- */
+
+static void robust_init(pthread_mutex_t *mutex, int pshared)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    CHECK_EQ(pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST), 0);
+    CHECK_EQ(pthread_mutexattr_setpshared(&attributes, pshared), 0);
+    CHECK_EQ(pthread_mutex_init(mutex, &attributes), 0);
+}
+
+static void *lock_and_end(void *mutex)
+{
+    CHECK_EQ(pthread_mutex_lock(mutex), 0);
+    return NULL;
+}
+
+TEST(a_dead_threads_robust_mutex_says_so, "")
+{
+    pthread_mutex_t mutex;
+    pthread_t thread;
+    robust_init(&mutex, PTHREAD_PROCESS_PRIVATE);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(pthread_create(&thread, NULL, lock_and_end, &mutex), 0);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        CHECK_EQ(pthread_mutex_lock(&mutex), EOWNERDEAD);
+        CHECK_EQ(pthread_mutex_consistent(&mutex), 0);
+        CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+    }
+}
+
+/* The owner is killed while another process waits. */
+TEST(a_killed_processs_robust_mutex_wakes_who_waits, "")
+{
+    struct { pthread_mutex_t mutex; volatile int locked, waiting; } *shared = shared_page();
+    int status;
+    robust_init(&shared->mutex, PTHREAD_PROCESS_SHARED);
+    int owner = fork();
+    if (owner == 0) {
+        pthread_mutex_lock(&shared->mutex);
+        shared->locked = 1;
+        for (;;)
+            raw3(SYS_poll, 0, 0, -1);
+    }
+    while (!shared->locked)
+        raw0(SYS_sched_yield);
+    int waiter = fork();
+    if (waiter == 0) {
+        shared->waiting = 1;
+        _exit(pthread_mutex_lock(&shared->mutex) == EOWNERDEAD ? 0 : 1);
+    }
+    struct timespec pause = { 0, 20000000 };
+    while (!shared->waiting)
+        raw0(SYS_sched_yield);
+    nanosleep(&pause, NULL);
+    kill(owner, SIGKILL);
+    CHECK_EQ(waitpid(waiter, &status, 0), waiter);
+    CHECK_EQ(status, 0);
+    waitpid(owner, &status, 0);
+}
+
+static struct { struct robust_list_head head; uint64_t entry; uint32_t futex; } list;
+
+/* A list without end, one that leads nowhere, and a word that another thread owns: none may hurt the kernel or be changed. */
+static void end_with_a_bad_list(void *kind)
+{
+    list.futex = (uint32_t)(kind ? 1 : raw0(SYS_gettid));
+    list.head = (struct robust_list_head){ (uint64_t)&list.entry, (long)&list.futex - (long)&list.entry, kind ? 8 : 0 };
+    list.entry = (uint64_t)kind == 1 ? 16 : (uint64_t)kind == 2 ? (uint64_t)&list.entry : (uint64_t)&list.head;
+    raw2(SYS_set_robust_list, (long)&list.head, sizeof(list.head));
+}
+
+TEST(a_broken_robust_list_hurts_nobody, "")
+{
+    static struct raw_thread thread;
+    for (long kind = 0; kind < 3; kind++) {
+        thread_start(&thread, end_with_a_bad_list, (void *)kind);
+        thread_join(&thread);
+        CHECK_EQ(list.futex, kind ? 1 : FUTEX_OWNER_DIED);
+    }
+}
