@@ -41,7 +41,8 @@ struct test {
     static const struct test test_##test_name __attribute__((section("tests"), used, aligned(8))) = \
         { #test_name, test_name, needs, twins }; \
     static void test_name(void)
-/* A test that runs everywhere, and those that need a shadow stack, a second CPU, one that really runs beside it, ... */
+/* A test that runs everywhere, and those that need a shadow stack, two CPUs, two that run at the same time, or a shadow stack and
+ * two CPUs. */
 #define TEST(name, twins)            TEST_DEFINE(name, 0, twins)
 #define TEST_SHSTK(name, twins)      TEST_DEFINE(name, NEEDS_SHSTK, twins)
 #define TEST_CPUS(name, twins)       TEST_DEFINE(name, NEEDS_CPUS, twins)
