@@ -76,14 +76,21 @@ static void tids_store(struct task *task, const struct clone_request *request)
         (void)!mm_access(task->mm, request->child_tid, &tid, sizeof(tid), GUP_WRITE);
 }
 
-static void vfork_wait(struct process *parent, volatile bool *done)
+/* Wait until the child has given the address space back. Who is to die need not: the child is told not to report any more. */
+static void vfork_wait(struct process *parent, int child_tid, bool *done)
 {
-    while (!*done) {
+    const struct task *self = task_current();
+    while (!__atomic_load_n(done, __ATOMIC_ACQUIRE) && !signal_fatal_due(self)) {
         wait_begin(&parent->child_wait);
-        if (!*done)
+        if (!__atomic_load_n(done, __ATOMIC_ACQUIRE) && !signal_fatal_due(self))
             wait_sleep_deaf();
         wait_end(&parent->child_wait);
     }
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    struct task *child = task_find_locked(child_tid);
+    if (child && child->vfork_done == done)
+        child->vfork_done = NULL;
+    spin_unlock_irq(&tasks_lock, irq);
 }
 
 /*
@@ -123,7 +130,7 @@ static long clone_process(const struct clone_request *request)
     int pid = child->pid;
     sched_add(task);
     if (request->flags & CLONE_VFORK)
-        vfork_wait(parent, &vfork_done);
+        vfork_wait(parent, pid, &vfork_done);
     return pid;
 undo_resources:
     mm_put(child->mm);

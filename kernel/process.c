@@ -287,14 +287,19 @@ static NORETURN void init_ended(int status)
 
 void task_vfork_done(struct task *task)
 {
-    if (!task->vfork_done)
-        return;
+    struct process *parent = NULL;
+    if (!__atomic_load_n(&task->vfork_done, __ATOMIC_RELAXED))
+        return;                         /* nobody waits, or does so any more */
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    *task->vfork_done = true;
-    task->vfork_done = NULL;
-    struct process *parent = task->process->parent;
-    process_hold(parent);
+    if (task->vfork_done) {
+        parent = task->process->parent;
+        process_hold(parent);
+        __atomic_store_n(task->vfork_done, true, __ATOMIC_RELEASE);
+        task->vfork_done = NULL;
+    }
     spin_unlock_irq(&tasks_lock, irq);
+    if (!parent)
+        return;
     wait_wake_all(&parent->child_wait);
     process_put(parent);
 }

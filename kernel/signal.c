@@ -36,6 +36,18 @@ bool signal_due(const struct task *task)
     return pending & ~task->signal_mask || task_must_leave(task);
 }
 
+bool signal_fatal_due(const struct task *task)
+{
+    const struct process *process = task->process;
+    uint64_t pending = __atomic_load_n(&process->pending, __ATOMIC_RELAXED) | __atomic_load_n(&task->pending, __ATOMIC_RELAXED);
+    for (uint64_t due = pending & ~task->signal_mask; due; due &= due - 1) {
+        int signal = __builtin_ctzll(due) + 1;
+        if (signal == SIGKILL || (!default_is_ignore(signal) && !signal_ignored(process, signal)))
+            return true;
+    }
+    return task_must_leave(task);
+}
+
 /* DEFECT_LOCK_ORDER: harmless as long as nobody takes the same two locks the right way round at the same time. */
 static void planted_disorder(struct process *process)
 {

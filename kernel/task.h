@@ -120,6 +120,8 @@ MUST_CHECK int process_exec(const char *path, const char *const argv[], const ch
 
 /* Is there a signal that the task has to act upon now? */
 bool signal_due(const struct task *task);
+/* One that ends its process? */
+bool signal_fatal_due(const struct task *task);
 /* Act on the current task's due signals: returns, or ends the process. */
 void signal_act(void);
 /* Send signal to a process, as kill(2) does. */

@@ -23,7 +23,11 @@
 #endif
 
 /* What a test cannot do without; the runner says SKIP where it is missing. */
-enum { NEEDS_SHSTK = 1, NEEDS_CPUS = 2 };      /* a shadow stack; two CPUs */
+enum {
+    NEEDS_SHSTK = 1,            /* a shadow stack */
+    NEEDS_CPUS  = 2,            /* two CPUs */
+    NEEDS_RACES = 4,            /* CPUs that run at the same time, not in turns as Bochs's do */
+};
 
 struct test {
     const char *name;
@@ -37,10 +41,12 @@ struct test {
     static const struct test test_##test_name __attribute__((section("tests"), used, aligned(8))) = \
         { #test_name, test_name, needs, twins }; \
     static void test_name(void)
-/* A test that runs everywhere, and those that need a shadow stack, a second CPU, or both. */
+/* A test that runs everywhere, and those that need a shadow stack, two CPUs, two that run at the same time, or a shadow stack and
+ * two CPUs. */
 #define TEST(name, twins)            TEST_DEFINE(name, 0, twins)
 #define TEST_SHSTK(name, twins)      TEST_DEFINE(name, NEEDS_SHSTK, twins)
 #define TEST_CPUS(name, twins)       TEST_DEFINE(name, NEEDS_CPUS, twins)
+#define TEST_RACE(name, twins)       TEST_DEFINE(name, NEEDS_CPUS | NEEDS_RACES, twins)
 #define TEST_SHSTK_CPUS(name, twins) TEST_DEFINE(name, NEEDS_SHSTK | NEEDS_CPUS, twins)
 /*
  * Exercises of the book (docs/): tests that fail until the reader has done them. Their names begin with exercise_; the

@@ -267,7 +267,38 @@ TEST(exit_group_ends_threads_in_every_state, "")
         CHECK_EQ(in_child(leave_all_behind, NULL), 5 << 8);
 }
 
+/* ---- vfork's parent is stopped, but not deaf ---------------------------------------------------------- */
+
 static volatile long *shared_count;
+
+/* The child stays in its parent's memory for ever. */
+static void vfork_for_ever(void)
+{
+    if (raw0(SYS_vfork) == 0) {
+        *shared_count = raw0(SYS_getpid);
+        for (;;)
+            raw3(SYS_poll, 0, 0, -1);
+    }
+}
+
+TEST(a_parent_that_waits_for_its_vfork_child_can_be_killed, "")
+{
+    int status = -1;
+    shared_count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared_count != MAP_FAILED);
+    int child = fork();
+    if (child == 0)
+        vfork_for_ever();
+    while (!*shared_count)
+        raw0(SYS_sched_yield);
+    CHECK_EQ(kill(child, SIGTERM), 0);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, SIGTERM);
+    CHECK_EQ(kill((int)*shared_count, SIGKILL), 0);
+}
+
+/* ---- exec ----------------------------------------------------------------------------------------------- */
+
 
 static void exec_ps(void *unused)
 {
