@@ -305,6 +305,19 @@ static long write_wruss(const char *line)
     return arch_wruss(uaddr(va), value);
 }
 
+/* "N": N times an NMI to every other CPU. */
+static long write_nmi(const char *line)
+{
+    uint64_t n;
+    if (!number_take(&line, &n) || *line)
+        return -EINVAL;
+    for (; n; n--) {
+        if (!arch_cpus_answer())
+            return -EIO;
+    }
+    return 0;
+}
+
 static void show_nothing(struct text *text, struct process *process, struct mm *mm)
 {
     (void)text, (void)process, (void)mm;
@@ -331,7 +344,7 @@ static const struct proc_file kernel_files[] = {
     { "dirtyrace", show_dirtyrace, dirtyrace_command },
 #ifdef CONFIG_TEST
     { "defect", show_defect, write_defect }, { "failpoint", show_failpoint, write_failpoint },
-    { "wruss", show_nothing, write_wruss },
+    { "wruss", show_nothing, write_wruss }, { "nmi", show_nothing, write_nmi },
 #endif
 };
 

@@ -65,6 +65,8 @@ uint64_t arch_cpus_online(void);            /* the set of CPUs that run the kern
 void     arch_cpu_kick(unsigned cpu);
 /* Log what every other CPU is doing. Waits, bounded, for their answers. */
 void     arch_cpus_report(void);
+/* Send every other CPU one NMI; true when all have answered it. */
+MUST_CHECK bool arch_cpus_answer(void);
 /*
  * Stop all other CPUs for good, wherever they are, and this one, too, should another have been first. Interrupts stay off, and only the log
  * may be used afterwards: any lock may be held by one of those stopped.

@@ -2,6 +2,7 @@
 /* Holds frame.inc's numbers against the C they mirror. Generates no code. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/percpu.h"
+#include "base/defect.h"
 #include "uapi/errno.h"
 
 #define MIRRORS(number, type, member) \
@@ -22,5 +23,6 @@ _Static_assert(KERNEL_CS == 0x10 && KERNEL_DS == 0x18 && USER_DS == 0x2b && USER
 _Static_assert(TRAP_SYSCALL == 0x100 && (RFLAGS_TF | RFLAGS_RF) == 0x10100, "frame.inc: numbers");
 _Static_assert(DIRECT_MAP_BASE == 0xffff888000000000ull && (DIRECT_MAP_BASE >> 39 & 511) == 273, "frame.inc: direct map");
 _Static_assert(KERNEL_BASE == 0xffffffff80000000ull && USER_END == 0x00007ffffffff000ull, "frame.inc: layout");
+_Static_assert(DEFECT_IST_BY_CS == 21, "frame.inc: DEFECT_IST_BY_CS");
 _Static_assert(CPUS_MAX == 64, "frame.inc: CPUS_MAX");
 _Static_assert(EFAULT == 14, "frame.inc: EFAULT");

@@ -274,30 +274,57 @@ bool smp_nmi(const struct trap_frame *frame)
     return true;
 }
 
+/* Ask cpus by NMI what they are doing, and wait for their answers; those that gave one. One CPU asks at a time. */
+static uint64_t reports_collect(uint64_t cpus)
+{
+    uint64_t answered = 0;
+    for (uint64_t rest = cpus; rest; rest &= rest - 1)
+        __atomic_store_n(&percpu_of((unsigned)__builtin_ctzll(rest))->report.ready, REPORT_WANTED, __ATOMIC_RELEASE);
+    apic_send(cpus, ICR_NMI);
+    uint64_t deadline = arch_clock_ns() + REPORT_US * 1000;
+    for (uint64_t rest = cpus; rest; rest &= rest - 1) {
+        const struct cpu_report *report = &percpu_of((unsigned)__builtin_ctzll(rest))->report;
+        while (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) != REPORT_READY && arch_clock_ns() < deadline)
+            arch_pause();
+        if (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) == REPORT_READY)
+            answered |= rest & -rest;
+    }
+    return answered;
+}
+
+static void report_log(unsigned cpu, const struct cpu_report *report)
+{
+    uint64_t offset = 0;
+    const char *name = symbol_lookup(report->rip, &offset);
+    log_line("cpu %u: pid %d at %016lx %s+%#lx", cpu, report->pid, (unsigned long)report->rip, name ? name : "(user)",
+             (unsigned long)offset);
+    if (report->rbp)
+        backtrace_report(report->rbp);
+}
+
 void arch_cpus_report(void)
 {
     if (__atomic_exchange_n(&reporting, true, __ATOMIC_ACQUIRE))
         return;                                 /* another CPU is at it */
-    for (uint64_t rest = others(); rest; rest &= rest - 1)
-        __atomic_store_n(&percpu_of((unsigned)__builtin_ctzll(rest))->report.ready, REPORT_WANTED, __ATOMIC_RELEASE);
-    apic_send(others(), ICR_NMI);
-    uint64_t deadline = arch_clock_ns() + REPORT_US * 1000;
-    for (uint64_t rest = others(); rest; rest &= rest - 1) {
+    uint64_t asked = others(), answered = reports_collect(asked);
+    for (uint64_t rest = asked; rest; rest &= rest - 1) {
         unsigned cpu = (unsigned)__builtin_ctzll(rest);
-        struct cpu_report *report = &percpu_of(cpu)->report;
-        while (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) != REPORT_READY && arch_clock_ns() < deadline)
-            arch_pause();
-        uint64_t offset = 0;
-        const char *name = symbol_lookup(report->rip, &offset);
-        if (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) == REPORT_READY)
-            log_line("cpu %u: pid %d at %016lx %s+%#lx", cpu, report->pid, (unsigned long)report->rip, name ? name : "(user)",
-                     (unsigned long)offset);
+        if (answered & 1ull << cpu)
+            report_log(cpu, &percpu_of(cpu)->report);
         else
             log_line("cpu %u: does not even answer an NMI", cpu);
-        if (report->ready == REPORT_READY && report->rbp)
-            backtrace_report(report->rbp);
     }
     __atomic_store_n(&reporting, false, __ATOMIC_RELEASE);
+}
+
+bool arch_cpus_answer(void)
+{
+    while (__atomic_exchange_n(&reporting, true, __ATOMIC_ACQUIRE))
+        arch_pause();
+    uint64_t asked = others();
+    bool all = reports_collect(asked) == asked;
+    __atomic_store_n(&reporting, false, __ATOMIC_RELEASE);
+    return all;
 }
 
 void arch_cpus_stop(void)

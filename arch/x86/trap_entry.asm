@@ -6,6 +6,9 @@
         extern  x86_trap
         extern  x86_user_work
         extern  entry_task_begin
+%ifdef CONFIG_TEST
+        extern  defect_current
+%endif
         global  trap_vectors
         global  trap_return
         global  task_begin
@@ -71,10 +74,19 @@ ist_common:
         cld
         smap_site SMAP_CLAC
         xor     ebx, ebx
+%ifdef CONFIG_TEST
+        cmp     dword [rel defect_current], DEFECT_IST_BY_CS
+        jne     .by_base
+        test    byte [rsp + TF_CS], 3
+        jz      .gs_ours
+        jmp     .gs_theirs
+.by_base:
+%endif
         mov     ecx, MSR_GS_BASE
         rdmsr
         test    edx, edx
         js      .gs_ours
+.gs_theirs:
         swapgs
         inc     ebx
 .gs_ours:

@@ -29,6 +29,15 @@ def lock_order(boots):
     boot.expect_text(r"^panic: end$")
 
 
+def nmi_between_syscall_and_swapgs(boots):
+    """Nothing holds an NMI off: one that tells by the saved CS whose GS is loaded takes the program's for the kernel's, and its CPU is
+    lost: it panics, or never answers again."""
+    words = "init=/tests/runner console=serial defect=ist_by_cs -- qemu nmis_strike_anywhere"
+    boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), "--smp", "2", timeout=25)
+    boot.expect_status(125 if "panic: " in boot.text else 124)
+    boot.expect_text(r"panic: |expect write\(fd, \"50\", 2\) = 2")
+
+
 def shell(emulator):
     def test(boots):
         boot = Boot(emulator, boots.image("init=/sbin/init"), "--input", path("tests/boot/shell.txt"), "--input-after", "\n# ")
@@ -48,6 +57,7 @@ run_tests({
     "machines_bochs_2048_mib": story("bochs", "--mem", "2048"),
     "huge_1g_leaf_splits_and_copies_2m_in_4_gib": gigabyte_leaves,
     "a_wrong_lock_order_panics": lock_order,
+    "nmis_strike_anywhere notices ist_by_cs": nmi_between_syscall_and_swapgs,
     "shell_in_qemu": shell("qemu"),
     "shell_in_bochs": shell("bochs"),
 })

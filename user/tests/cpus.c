@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves: threads run on the CPUs they ask for, and a change of mappings on one CPU is finished only when all others see it. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -289,6 +290,47 @@ TEST_RACE(a_store_beside_a_change_of_its_entry_stays_dirty, "plain_store")
         while (talk->done != round)             /* no right is taken away, so nobody is told to flush */
             CHECK_EQ(mprotect((void *)wide, WIDE * 4096, RW), 0);
         CHECK_EQ(dirty_count(), WIDE);
+    }
+    end();
+}
+
+/* ---- NMIs, which nothing holds off -------------------------------------------------------------------- */
+
+/* System calls and page faults, one after the other; what the kernel must keep is looked at each time. */
+static void *enter_and_leave(void *unused)
+{
+    (void)unused;
+    pin(1);
+    long fs = 0, now = 0;
+    CHECK_EQ(raw_arch_prctl(0x1003, (long)&fs), 0);
+    for (talk->rounds = 1; !talk->stop; talk->rounds++) {
+        uint64_t kept = (uint64_t)talk->rounds * 0x123456789;
+        register uint64_t r12 __asm__("r12") = kept;
+        for (int i = 0; i < 20; i++) {
+            long number = SYS_getppid;
+            __asm__ volatile("syscall" : "+a"(number), "+r"(r12) : : "rcx", "r11", "memory");
+        }
+        CHECK(r12 == kept);
+        volatile char *fresh = mmap(NULL, 4096, RW, PRIVATE, -1, 0);
+        fresh[5] = 1;
+        CHECK(munmap((void *)fresh, 4096) == 0);
+        CHECK_EQ(raw_arch_prctl(0x1003, (long)&now), 0);
+        CHECK_EQ(now, fs);
+    }
+    return NULL;
+}
+
+/* Some of them hit between SYSCALL and SWAPGS, where the saved CS is the kernel's and GS the program's. Its twin is a boot of its own. */
+TEST_CPUS(nmis_strike_anywhere, "")
+{
+    begin(enter_and_leave);
+    int fd = open("/proc/nmi", O_WRONLY);
+    CHECK(fd >= 0);
+    for (int i = 0; i < 20; i++) {
+        long before = talk->rounds;
+        CHECK_EQ(write(fd, "50", 2), 2);
+        while (talk->rounds == before)
+            raw0(SYS_sched_yield);
     }
     end();
 }
