@@ -271,6 +271,7 @@ static uint64_t stack_make(void)
             stack_drop(top, i - 1);
             return 0;
         }
+        arch_page_zero(frame_va(frame));    /* it may hold code of the firmware's, which makes QEMU slow (docs/platform.md) */
     }
     return top;
 }

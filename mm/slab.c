@@ -46,6 +46,7 @@ static bool class_grow(struct class *class, size_t bytes)
         return false;
     frame->slab.object_bytes = (uint16_t)bytes;
     char *page = frame_va(frame);
+    arch_page_zero(page);               /* it may hold code of the firmware's, which makes QEMU slow (docs/platform.md) */
     struct object *first = NULL;
     for (size_t at = PAGE_SIZE; at > 0; at -= bytes) {
         struct object *object = (struct object *)(page + at - bytes);

@@ -62,10 +62,9 @@ static void flush_all(struct percpu *cpu)
     write_cr3(cpu->loaded->root.v);
 }
 
-/* Flush number generation of mm, should this CPU have it loaded. */
-static void flush_user_here(struct arch_mm *mm, uint64_t va, uint64_t len_bytes, uint64_t generation)
+/* Flush number generation of mm on this CPU, cpu, should it have mm loaded. */
+static void flush_user_here(struct percpu *cpu, const struct arch_mm *mm, uint64_t va, uint64_t len_bytes, uint64_t generation)
 {
-    struct percpu *cpu = percpu();
     if (cpu->loaded != mm || generation <= cpu->generation)
         return;                         /* not here, or a later flush of everything covered it */
     if (generation != cpu->generation + 1 || is_large(len_bytes)) {
@@ -104,7 +103,7 @@ static void let_go_here(struct arch_mm *mm)
 static void request_serve(const struct request *request)
 {
     switch (request->kind) {
-    case FLUSH_USER:   flush_user_here(request->mm, request->va, request->len_bytes, request->generation); break;
+    case FLUSH_USER:   flush_user_here(percpu(), request->mm, request->va, request->len_bytes, request->generation); break;
     case FLUSH_KERNEL: flush_kernel_here(request->va, request->len_bytes); break;
     case LET_GO:       let_go_here(request->mm); break;
     }
@@ -139,18 +138,24 @@ static void request_send(struct request request, uint64_t cpus)
     }
 }
 
-void arch_tlb_flush(struct arch_mm *mm, uint64_t va, uint64_t len_bytes, bool tables)
+/* Flush number generation of mm on those of cpus that must not go on without it. */
+COLD static void flush_elsewhere(struct arch_mm *mm, uint64_t cpus, uint64_t va, uint64_t len_bytes, uint64_t generation, bool tables)
 {
-    uint64_t irq = arch_irq_save();
-    uint64_t generation = __atomic_add_fetch(&mm->generation, 1, __ATOMIC_SEQ_CST);
-    uint64_t cpus = __atomic_load_n(&mm->cpus, __ATOMIC_SEQ_CST);
-    if (cpus & self_bit())
-        flush_user_here(mm, va, len_bytes, generation);
-    cpus &= ~self_bit();
-    if (cpus && !tables)
+    if (!tables)
         cpus &= ~__atomic_load_n(&lazy, __ATOMIC_SEQ_CST);
     if (cpus && !defect_on(DEFECT_NO_SHOOTDOWN))
         request_send((struct request){ FLUSH_USER, mm, va, len_bytes, generation, 0 }, cpus);
+}
+
+void arch_tlb_flush(struct arch_mm *mm, uint64_t va, uint64_t len_bytes, bool tables)
+{
+    uint64_t irq = arch_irq_save();
+    struct percpu *cpu = percpu();
+    uint64_t generation = __atomic_add_fetch(&mm->generation, 1, __ATOMIC_SEQ_CST);
+    uint64_t others = __atomic_load_n(&mm->cpus, __ATOMIC_SEQ_CST) & ~bit(cpu->cpu_id);
+    flush_user_here(cpu, mm, va, len_bytes, generation);
+    if (others)
+        flush_elsewhere(mm, others, va, len_bytes, generation, tables);
     arch_irq_restore(irq);
 }
 
