@@ -9,6 +9,7 @@
  * A queue's lock is held, with interrupts off, across every switch: the task that is switched to releases it, at the end of its
  * own switch or, when it is new, in entry_task_begin(). So a task seen in a queue has its registers saved.
  */
+#include "base/defect.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "kernel/entry.h"
@@ -266,6 +267,8 @@ void sched_idle(void)
 {
     struct run_queue *queue = queue_here();
     for (;;) {
+        while (defect_on(DEFECT_CPU_STUCK) && cpu_of(queue) == 1)
+            arch_pause();
         if (!queue->length && !steal(queue)) {
             __atomic_fetch_or(&idle_cpus, bit(cpu_of(queue)), __ATOMIC_SEQ_CST);
             if (!__atomic_load_n(&queue->length, __ATOMIC_SEQ_CST) && !steal(queue))

@@ -16,6 +16,15 @@ def running(emulator, asked, line, words="", test_kernel=False):
     return test
 
 
+def stuck(boots):
+    """One that takes no tick is reported by its neighbour, with where it is; the others go on."""
+    image = boots.image("init=/sbin/init defect=cpu_stuck", TEST_KERNEL, TEST_INITRD)
+    boot = Boot("qemu", image, "--smp", "3", timeout=25)
+    boot.expect_status(124)
+    boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected")
+    boot.expect_text(r"(?s)^watchdog: CPU 1 has taken no tick for 10 s$.*^cpu 1: pid 0 at [0-9a-f]+ (sched_idle|arch_pause)\+")
+
+
 run_tests({
     "cpus_one_in_qemu": running("qemu", 1, r"^cpus: 1 running"),
     "cpus_four_in_qemu": running("qemu", 4, r"^cpus: 4 running, found by ACPI$"),
@@ -23,6 +32,7 @@ run_tests({
     "cpus_maxcpus_in_qemu": running("qemu", 4, r"^cpus: 3 running", "maxcpus=3"),
     "cpus_silent_ones_are_left_out": running("qemu", 3, r"(?s)^cpus: the CPU with APIC id 1 does not answer, it is left out$.*^cpus: 1 running",
                                              "defect=cpu_silent", test_kernel=True),
+    "cpus_stuck_ones_are_reported": stuck,
     "cpus_two_in_bochs": running("bochs", 2, r"^cpus: 2 running, found by asking all$"),
     "cpus_four_with_x2apic_in_bochs": running("bochs", 4, r"^cpus: 3 running, found by asking all, x2APIC$", "x2apic maxcpus=3"),
 })
