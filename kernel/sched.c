@@ -18,9 +18,8 @@
 #include "uapi/errno.h"
 
 #define SLICE_TICKS      3
-#define WATCHDOG_TICKS   (10 * ARCH_TICK_HZ)
 
-/* [R] lock  [A] atomic  [C] its own CPU only, interrupts off  [I] fixed once the CPU runs */
+/* [R] lock  [A] atomic  [I] fixed once the CPU runs */
 struct run_queue {
     struct spinlock lock;
     struct list  tasks;             /* [R] runnable, next first */
@@ -31,13 +30,9 @@ struct run_queue {
     struct task *dead;              /* [R] switched away for good, its stack not yet freed */
     struct task *idle;              /* [I] */
     bool         resched;           /* [A] the running task's turn is over */
-    uint64_t     beats;             /* [A] ticks so far */
-    uint64_t     seen_beats;        /* [C] of the CPU this one watches */
-    unsigned     silent_ticks;      /* [C] ... and for how long they have not changed */
 };
 static struct run_queue queues[CPUS_MAX];
 static uint64_t idle_cpus;          /* [A] CPUs about to halt or halted, not yet told of work */
-static unsigned stuck_count;        /* [A] CPUs found stuck by the watchdog */
 static unsigned dying_count;        /* [A] tasks that have ended, but whose stacks are not free yet */
 
 static struct run_queue *queue_here(void) { return &queues[arch_cpu_id()]; }
@@ -304,12 +299,6 @@ void sched_set_affinity(struct task *task, uint64_t cpus)
 
 /* ---- Waiting ------------------------------------------------------------------------------------------ */
 
-void wait_queue_init(struct wait_queue *queue)
-{
-    *queue = (struct wait_queue){ .lock = SPINLOCK_INIT(LOCK_WAIT_QUEUE) };
-    list_init(&queue->waiters);
-}
-
 /*
  * A waiting task becomes runnable; one that has not left its CPU yet just goes on. Its queue is locked. Returns the CPUs of which an
  * idle one should be told once it is not: the task may be gone by then.
@@ -327,7 +316,7 @@ static uint64_t task_wake(struct run_queue *queue, struct task *task)
     return __atomic_load_n(&task->affinity, __ATOMIC_RELAXED);
 }
 
-static void task_wake_lock(struct task *task)
+void sched_wake(struct task *task)
 {
     struct run_queue *queue = queue_lock_of(task);
     uint64_t tell = task_wake(queue, task);
@@ -342,17 +331,6 @@ static void timer_insert(struct run_queue *queue, struct task *task)
     while (where != &queue->timers && list_entry(where, struct task, timer_link)->wake_at_ns > task->wake_at_ns)
         where = where->prev;
     list_add(&task->timer_link, where);
-}
-
-void wait_begin(struct wait_queue *queue)
-{
-    struct task *task = task_current();
-    uint64_t irq = spin_lock_irq(&queue->lock);
-    list_remove(&task->wait_link);
-    task->state = TASK_WAITING;
-    list_append(&task->wait_link, &queue->waiters);
-    spin_unlock_irq(&queue->lock, irq);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);    /* in the queue first, then the test of the condition; see wait_wake_all() */
 }
 
 int wait_sleep(uint64_t deadline_ns)
@@ -388,57 +366,6 @@ void wait_sleep_deaf(void)
     arch_irq_restore(irq);
 }
 
-void wait_end(struct wait_queue *queue)
-{
-    struct task *task = task_current();
-    uint64_t irq = spin_lock_irq(&queue->lock);
-    list_remove(&task->wait_link);
-    task->state = TASK_RUNNING;
-    spin_unlock_irq(&queue->lock, irq);
-}
-
-unsigned wait_wake(struct wait_queue *queue, unsigned count)
-{
-    unsigned woken = 0;
-    uint64_t irq = spin_lock_irq(&queue->lock);
-    for (; woken < count && !list_empty(&queue->waiters); woken++) {
-        struct task *task = list_entry(queue->waiters.next, struct task, wait_link);
-        list_remove(&task->wait_link);
-        task_wake_lock(task);
-    }
-    spin_unlock_irq(&queue->lock, irq);
-    return woken;
-}
-
-void wait_wake_all(struct wait_queue *queue)
-{
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);    /* the condition has changed first, then the look at the queue */
-    if (!list_empty(&queue->waiters))
-        (void)wait_wake(queue, ~0u);
-}
-
-void sleep_lock_init(struct sleep_lock *lock)
-{
-    wait_queue_init(&lock->queue);
-    lock->held = false;
-}
-
-void sleep_lock(struct sleep_lock *lock)
-{
-    while (__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE)) {
-        wait_begin(&lock->queue);
-        if (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
-            wait_sleep_deaf();
-        wait_end(&lock->queue);
-    }
-}
-
-void sleep_unlock(struct sleep_lock *lock)
-{
-    __atomic_store_n(&lock->held, false, __ATOMIC_RELEASE);
-    wait_wake_all(&lock->queue);
-}
-
 void sched_interrupt(struct task *task)
 {
     uint64_t irq = arch_irq_save();
@@ -455,36 +382,12 @@ void sched_interrupt(struct task *task)
 
 /* ---- The tick ----------------------------------------------------------------------------------------- */
 
-unsigned sched_stuck_count(void)
-{
-    return __atomic_load_n(&stuck_count, __ATOMIC_RELAXED);
-}
-
-/* The next CPU round the ring must tick as well; one that does not is reported, with what all others are doing. */
-static void watchdog(struct run_queue *queue)
-{
-    uint64_t online = arch_cpus_online(), above = online & ~(bit(cpu_of(queue)) | (bit(cpu_of(queue)) - 1));
-    unsigned other = (unsigned)__builtin_ctzll(above ? above : online);
-    uint64_t beats = __atomic_load_n(&queues[other].beats, __ATOMIC_RELAXED);
-    if (&queues[other] == queue)
-        return;
-    if (beats != queue->seen_beats) {
-        queue->seen_beats = beats;
-        queue->silent_ticks = 0;
-    } else if (++queue->silent_ticks == WATCHDOG_TICKS) {
-        __atomic_add_fetch(&stuck_count, 1, __ATOMIC_RELAXED);
-        log_line("watchdog: CPU %u has taken no tick for %u s", other, WATCHDOG_TICKS / ARCH_TICK_HZ);
-        arch_cpus_report();
-    }
-}
-
 void entry_timer_tick(bool from_user)
 {
     (void)from_user;
     struct run_queue *queue = queue_here();
     uint64_t now = arch_clock_ns();
-    __atomic_store_n(&queue->beats, queue->beats + 1, __ATOMIC_RELAXED);
-    watchdog(queue);
+    watchdog_tick();
     uint64_t tell = 0;
     spin_lock(&queue->lock);
     while (!list_empty(&queue->timers) && list_entry(queue->timers.next, struct task, timer_link)->wake_at_ns <= now)

@@ -52,11 +52,16 @@ void sched_settle(void);
 /* Switch away for good, after sched_dying(); the task's stack and structure are freed by whoever runs next on this CPU. */
 NORETURN void sched_exit(void);
 NORETURN void sched_idle(void);
+/* Wake a task that wait_wake() has taken out of its queue; it cannot go away meanwhile. For wait.c. */
+void sched_wake(struct task *task);
 /* Make a waiting task look again, or a running one come by: a signal came. The task cannot go away meanwhile. */
 void sched_interrupt(struct task *task);
 /* Let task run on these CPUs only, some of which are online. */
 void sched_set_affinity(struct task *task, uint64_t cpus);
-/* CPUs that the watchdog has found stuck since boot. */
-unsigned sched_stuck_count(void);
+
+/* ---- The watchdog (kernel/watchdog.c) ----------------------------------------------------------------- */
+
+void watchdog_tick(void);                   /* on every tick, interrupts off */
+unsigned watchdog_stuck_count(void);        /* CPUs found stuck since boot */
 
 #endif
