@@ -84,8 +84,12 @@ $(1)/symbols_table.c: $(1)/kernel-nosyms.elf scripts/symbols.py
 $(1)/symbols_table.o: $(1)/symbols_table.c
 	$$(KCC) $$(KFLAGS) -c $$< -o $$@
 
-$(1)/kernel.elf: $(1)/kernel-nosyms.elf $(1)/symbols_table.o linker.ld
+# For debuggers; images get it without what only they read, for firmware reads files slowly.
+$(1)/kernel.debug: $(1)/kernel-nosyms.elf $(1)/symbols_table.o linker.ld
 	$$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld $$($(1)_OBJ) $(1)/symbols_table.o -o $$@
+
+$(1)/kernel.elf: $(1)/kernel.debug
+	$$(OBJCOPY) --strip-debug $$< $$@
 
 -include $$($(1)_OBJ:.o=.d)
 endef

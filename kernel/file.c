@@ -74,11 +74,6 @@ struct files *files_fork(struct files *from)
     return files;
 }
 
-void files_hold(struct files *files)
-{
-    __atomic_add_fetch(&files->refs, 1, __ATOMIC_RELAXED);
-}
-
 void files_put(struct files *files)
 {
     if (__atomic_sub_fetch(&files->refs, 1, __ATOMIC_ACQ_REL) != 0)
@@ -240,6 +235,8 @@ static int ramfs_open(const char *path, unsigned flags, unsigned mode, struct fi
         }
         if (err == -ENOENT && flags & O_CREAT)
             err = ramfs_create(path, S_IFREG | (mode & 0777), &inode);
+        if (err == -EEXIST && ramfs_is_link(path))
+            return -ENOENT;                 /* a link that leads nowhere; Linux would make its target */
     } while (err == -EEXIST && !(flags & O_EXCL));      /* somebody made it in between: that will do */
     return err ? err : inode_open(inode, flags, file);
 }

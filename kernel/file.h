@@ -77,7 +77,6 @@ struct files {
 
 MUST_CHECK struct files *files_create(void);
 MUST_CHECK struct files *files_fork(struct files *from);        /* a copy, NULL when out of memory */
-void files_hold(struct files *files);
 void files_put(struct files *files);
 void files_close_on_exec(struct files *files);
 /* Make path absolute: joined to the working directory when relative, normalised. -ENAMETOOLONG. */

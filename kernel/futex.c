@@ -278,18 +278,13 @@ static long futex_requeue(uint64_t va, uint64_t va2, bool is_private, unsigned w
 /* The owner of the futex word at va is dying: say so in the word if the task is the owner, and wake a waiter. */
 static void robust_mark(struct task *task, uint64_t va)
 {
-    struct frame *frame;
-    if (va % sizeof(uint32_t) || mm_gup(task->mm, va, GUP_WRITE, &frame))
+    uint32_t old;
+    int err = -EAGAIN;
+    if (va % sizeof(uint32_t) || arch_copy_from_user(&old, uaddr(va), sizeof(old)))
         return;
-    uint32_t *word = (uint32_t *)((char *)frame_va(frame) + va % PAGE_SIZE), old = __atomic_load_n(word, __ATOMIC_RELAXED);
-    bool ours, done = false;
-    do {
-        ours = (old & FUTEX_TID_MASK) == (uint32_t)task->tid;
-        if (ours)
-            done = __atomic_compare_exchange_n(word, &old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-    } while (ours && !done);
-    frame_put(frame);
-    if (ours && old & FUTEX_WAITERS)
+    while (err == -EAGAIN && (old & FUTEX_TID_MASK) == (uint32_t)task->tid)
+        err = mm_cmpxchg(task->mm, va, &old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+    if (!err && old & FUTEX_WAITERS)
         (void)futex_wake(va, false, 1, FUTEX_BITSET_MATCH_ANY);
 }
 

@@ -8,6 +8,7 @@
 #include "base/string.h"
 #include "base/trace.h"
 #include "kernel/cmdline.h"
+#include "kernel/crash.h"
 #include "kernel/dirtyrace.h"
 #include "kernel/task.h"
 #include "mm/frame.h"
@@ -293,13 +294,13 @@ static long write_wruss(const char *line)
     return arch_wruss(uaddr(va), value);
 }
 
-/* "N": N times an NMI to every other CPU. */
+/* "N": N times, at most 10,000, an NMI to every other CPU. */
 static long write_nmi(const char *line)
 {
     uint64_t n;
     if (!number_take(&line, &n) || *line)
         return -EINVAL;
-    for (; n; n--) {
+    for (n = min_u64(n, 10000); n; n--) {
         if (!arch_cpus_answer())
             return -EIO;
     }
@@ -326,7 +327,7 @@ static const struct proc_file kernel_files[] = {
     { "dirtyrace", show_dirtyrace, dirtyrace_command },
 #ifdef CONFIG_TEST
     { "defect", show_defect, write_defect }, { "failpoint", show_failpoint, write_failpoint },
-    { "wruss", show_nothing, write_wruss }, { "nmi", show_nothing, write_nmi },
+    { "wruss", show_nothing, write_wruss }, { "nmi", show_nothing, write_nmi }, { "crash", show_nothing, crash },
 #endif
 };
 

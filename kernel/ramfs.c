@@ -21,7 +21,7 @@ struct inode {
     uint32_t mode;                  /* [I] S_IF bits and permissions */
     uint64_t number;                /* [I] */
     struct spinlock lock;           /* contents */
-    struct sleep_lock append_lock;  /* one write to the end at a time */
+    struct sleep_lock write_lock;   /* one write or truncation at a time: what is written lands where the file still is */
     uint64_t bytes;                 /* [lock] */
     struct frame **pages;           /* [lock] NULL entries: holes */
     uint64_t page_room;             /* [lock] entries in pages */
@@ -113,7 +113,7 @@ static struct inode *inode_create(uint32_t mode)
     inode->source = (struct vm_source){ source_frame, source_hold, source_release, source_name };
     inode->refs = 1;
     inode->lock = (struct spinlock)SPINLOCK_INIT(LOCK_INODE);
-    sleep_lock_init(&inode->append_lock);
+    sleep_lock_init(&inode->write_lock);
     inode->mode = mode;
     inode->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     list_init(&inode->children);
@@ -211,6 +211,7 @@ int inode_truncate(struct inode *inode, uint64_t bytes)
 {
     if (bytes > FILE_BYTES_MAX)
         return -EFBIG;
+    sleep_lock(&inode->write_lock);
     spin_lock(&inode->lock);
     uint64_t keep = align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
     for (uint64_t i = keep; i < inode->page_room; i++) {
@@ -222,6 +223,7 @@ int inode_truncate(struct inode *inode, uint64_t bytes)
         memset((char *)frame_va(inode->pages[keep - 1]) + bytes % PAGE_SIZE, 0, PAGE_SIZE - bytes % PAGE_SIZE);
     inode->bytes = bytes;
     spin_unlock(&inode->lock);
+    sleep_unlock(&inode->write_lock);
     return 0;
 }
 
@@ -297,6 +299,16 @@ int ramfs_lookup(const char *path, bool follow, struct inode **inode)
     return -ELOOP;
 }
 
+bool ramfs_is_link(const char *path)
+{
+    struct inode *inode;
+    if (ramfs_lookup(path, false, &inode))
+        return false;
+    bool link = (inode->mode & S_IFMT) == S_IFLNK;
+    inode_put(inode);
+    return link;
+}
+
 /* The folder a path lies in, with a reference, and the last component. */
 static int parent_lookup(const char *path, struct inode **parent, const char **name)
 {
@@ -320,7 +332,8 @@ static int parent_lookup(const char *path, struct inode **parent, const char **n
     return err;
 }
 
-int ramfs_create(const char *path, uint32_t mode, struct inode **result)
+/* Make path, complete before anybody can find it. link, for a symbolic link, becomes its own unless this fails. */
+static int node_create(const char *path, uint32_t mode, char *link, struct inode **result)
 {
     struct inode *parent;
     const char *name;
@@ -339,6 +352,8 @@ int ramfs_create(const char *path, uint32_t mode, struct inode **result)
     if (!err) {
         memcpy(copy, name, len + 1);
         inode->name = copy;
+        inode->link = link;
+        inode->bytes = link ? strlen(link) : 0;
         inode->parent = parent;
         list_append(&inode->sibling, &parent->children);
         inode_hold(inode);                  /* the tree's */
@@ -353,6 +368,11 @@ int ramfs_create(const char *path, uint32_t mode, struct inode **result)
     }
     *result = inode;
     return 0;
+}
+
+int ramfs_create(const char *path, uint32_t mode, struct inode **result)
+{
+    return node_create(path, mode, NULL, result);
 }
 
 int ramfs_remove(const char *path, bool folder)
@@ -371,8 +391,10 @@ int ramfs_remove(const char *path, bool folder)
         err = -ENOTEMPTY;
     else if (list_empty(&inode->sibling))
         err = -ENOENT;                      /* somebody was quicker */
-    else
+    else {
         list_remove(&inode->sibling);
+        inode->parent = NULL;               /* who still has it open must not follow ".." there */
+    }
     spin_unlock(&tree_lock);
     if (!err)
         inode_put(inode);                   /* the tree's */
@@ -401,18 +423,15 @@ static uint64_t inode_bytes(struct inode *inode)
 static long regular_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
     struct inode *inode = file->object;
-    bool append = file->flags & O_APPEND;
-    if (append) {                           /* the end stays the end until the bytes are there */
-        sleep_lock(&inode->append_lock);
-        *position = inode_bytes(inode);
-    }
     long done = -EFBIG;
+    sleep_lock(&inode->write_lock);
+    if (file->flags & O_APPEND)
+        *position = inode_bytes(inode);
     if (*position <= FILE_BYTES_MAX && len <= FILE_BYTES_MAX - *position)
         done = contents_move(inode, from.v, len, *position, true, from_user);
     if (done > 0)
         *position += (uint64_t)done;
-    if (append)
-        sleep_unlock(&inode->append_lock);
+    sleep_unlock(&inode->write_lock);
     return done;
 }
 
@@ -559,15 +578,13 @@ int path_symlink(const char *target, const char *path)
     size_t len = strlen(target) + 1;
     char *copy = kmalloc(len);
     int err = copy ? path_normalise("/", path, name, sizeof(name)) : -ENOMEM;
-    if (!err)
-        err = ramfs_create(name, S_IFLNK | 0777, &inode);
-    if (err) {
-        kfree(copy);
-        return err;
+    if (!err) {
+        memcpy(copy, target, len);
+        err = node_create(name, S_IFLNK | 0777, copy, &inode);
     }
-    memcpy(copy, target, len);
-    inode->link = copy;
-    inode->bytes = len - 1;
-    inode_put(inode);
-    return 0;
+    if (err)
+        kfree(copy);
+    else
+        inode_put(inode);
+    return err;
 }

@@ -11,6 +11,8 @@ void ramfs_init(void);
 
 /* Look path (normalised, absolute) up, following a last symbolic link if follow. With a reference; 0 or negative errno. */
 MUST_CHECK int ramfs_lookup(const char *path, bool follow, struct inode **inode);
+/* Is there a symbolic link of this name? */
+bool ramfs_is_link(const char *path);
 /* Make a file, folder, link or device at path, whose folder must exist; mode has the S_IF bits. With a reference. */
 MUST_CHECK int ramfs_create(const char *path, uint32_t mode, struct inode **inode);
 MUST_CHECK int ramfs_remove(const char *path, bool folder);

@@ -389,9 +389,10 @@ void entry_timer_tick(bool from_user)
     uint64_t now = arch_clock_ns();
     watchdog_tick();
     uint64_t tell = 0;
+    unsigned woken = 0;
     spin_lock(&queue->lock);
     while (!list_empty(&queue->timers) && list_entry(queue->timers.next, struct task, timer_link)->wake_at_ns <= now)
-        tell |= task_wake(queue, list_entry(queue->timers.next, struct task, timer_link));
+        tell |= task_wake(queue, list_entry(queue->timers.next, struct task, timer_link)), woken++;
     struct task *task = queue->running;
     if (task->process) {
         __atomic_add_fetch(&task->process->ticks, 1, __ATOMIC_RELAXED);
@@ -401,7 +402,7 @@ void entry_timer_tick(bool from_user)
         }
     }
     spin_unlock(&queue->lock);
-    if (tell)
+    while (tell && woken--)
         idle_tell(tell, cpu_of(queue));
 }
 

@@ -52,18 +52,15 @@ SYSCALL(write) { UNUSED3; return transfer(a, b, c, NULL, true); }
 SYSCALL(pread64) { UNUSED2; return transfer(a, b, c, &d, false); }
 SYSCALL(pwrite64) { UNUSED2; return transfer(a, b, c, &d, true); }
 
-static long transfer_vector(uint64_t fd, uint64_t vector, uint64_t count, bool writing)
+/* All parts of a vector, to one file whose position nobody else moves meanwhile. */
+static long parts_move(struct file *file, transfer_fn move, uint64_t vector, uint64_t count)
 {
     long done = 0;
-    if (count > IOV_MAX)
-        return -EINVAL;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t part[2];               /* struct iovec: address, length */
         if (arch_copy_from_user(part, uaddr(vector + i * sizeof(part)), sizeof(part)))
             return done ? done : -EFAULT;
-        if (!part[1])
-            continue;
-        long now = transfer(fd, part[0], part[1], NULL, writing);
+        long now = part[1] ? move(file, uaddr(part[0]), part[1], &file->position) : 0;
         if (now < 0)
             return done ? done : now;
         done += now;
@@ -71,6 +68,23 @@ static long transfer_vector(uint64_t fd, uint64_t vector, uint64_t count, bool w
             break;
     }
     return done;
+}
+
+static long transfer_vector(uint64_t fd, uint64_t vector, uint64_t count, bool writing)
+{
+    if (count > IOV_MAX)
+        return -EINVAL;
+    struct file *file = files_get(files_current(), (int)fd);
+    if (!file)
+        return -EBADF;
+    transfer_fn move = transfer_of(file, writing);
+    if (file->ops->positioned)
+        sleep_lock(&file->lock);
+    long result = move ? parts_move(file, move, vector, count) : -EBADF;
+    if (file->ops->positioned)
+        sleep_unlock(&file->lock);
+    file_put(file);
+    return result;
 }
 
 SYSCALL(readv) { UNUSED3; return transfer_vector(a, b, c, false); }
@@ -383,6 +397,16 @@ SYSCALL(mkdirat) { (void)a, UNUSED3; return mkdir_path(b, c); }
 SYSCALL(rmdir) { UNUSED5; return unlink_path(a, true); }
 SYSCALL(unlink) { UNUSED5; return unlink_path(a, false); }
 SYSCALL(unlinkat) { (void)a, UNUSED3; return unlink_path(b, c & AT_REMOVEDIR); }
+
+SYSCALL(symlink)
+{
+    UNUSED4;
+    char target[PATH_MAX_BYTES], path[PATH_MAX_BYTES];
+    long len = arch_strncpy_from_user(target, uaddr(a), sizeof(target));
+    int err = len < 0 ? (int)len : len == 0 ? -ENOENT : path_in(path, b);
+    return err ? err : path_symlink(target, path);
+}
+
 SYSCALL(umask) { (void)a, UNUSED5; return 022; }
 
 /* ---- poll --------------------------------------------------------------------------------------------- */

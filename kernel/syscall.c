@@ -15,7 +15,7 @@ static const syscall_fn table[SYSCALL_COUNT] = {
     [28] = sys_madvise, [32] = sys_dup, [33] = sys_dup2, [35] = sys_nanosleep, [39] = sys_getpid, [40] = sys_sendfile,
     [56] = sys_clone, [57] = sys_fork, [58] = sys_vfork, [59] = sys_execve, [60] = sys_exit, [61] = sys_wait4, [62] = sys_kill,
     [63] = sys_uname, [72] = sys_fcntl, [77] = sys_ftruncate, [79] = sys_getcwd, [80] = sys_chdir, [83] = sys_mkdir,
-    [84] = sys_rmdir, [87] = sys_unlink, [89] = sys_readlink, [95] = sys_umask, [96] = sys_gettimeofday, [97] = sys_getrlimit,
+    [84] = sys_rmdir, [87] = sys_unlink, [88] = sys_symlink, [89] = sys_readlink, [95] = sys_umask, [96] = sys_gettimeofday, [97] = sys_getrlimit,
     [98] = sys_getrusage, [99] = sys_sysinfo, [100] = sys_times, [102] = sys_getuid, [104] = sys_getuid, [107] = sys_getuid,
     [108] = sys_getuid, [109] = sys_setpgid, [110] = sys_getppid, [111] = sys_getpgid, [112] = sys_setsid, [121] = sys_getpgid,
     [124] = sys_getpgid, [127] = sys_rt_sigpending, [157] = sys_prctl, [158] = sys_arch_prctl, [169] = sys_reboot,

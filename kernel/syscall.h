@@ -23,7 +23,7 @@ SYSCALL(read); SYSCALL(write); SYSCALL(readv); SYSCALL(writev); SYSCALL(pread64)
 SYSCALL(open); SYSCALL(openat); SYSCALL(close); SYSCALL(lseek); SYSCALL(fstat); SYSCALL(stat); SYSCALL(lstat); SYSCALL(newfstatat);
 SYSCALL(pipe); SYSCALL(pipe2); SYSCALL(dup); SYSCALL(dup2); SYSCALL(dup3); SYSCALL(fcntl); SYSCALL(ioctl);
 SYSCALL(readlink); SYSCALL(readlinkat); SYSCALL(getcwd); SYSCALL(chdir); SYSCALL(mkdir); SYSCALL(mkdirat); SYSCALL(unlink);
-SYSCALL(unlinkat); SYSCALL(rmdir); SYSCALL(access); SYSCALL(faccessat); SYSCALL(getdents64); SYSCALL(poll);
+SYSCALL(unlinkat); SYSCALL(rmdir); SYSCALL(symlink); SYSCALL(access); SYSCALL(faccessat); SYSCALL(getdents64); SYSCALL(poll);
 SYSCALL(ftruncate); SYSCALL(umask); SYSCALL(sendfile);
 
 /* kernel/sys_mm.c: memory and shadow stacks */

@@ -33,7 +33,7 @@ void watchdog_tick(void)
     struct watch *watch = &watches[cpu];
     __atomic_store_n(&watch->beats, watch->beats + 1, __ATOMIC_RELAXED);
     uint64_t beats = __atomic_load_n(&watches[other].beats, __ATOMIC_RELAXED);
-    if (beats != watch->seen) {
+    if (beats != watch->seen || beats == 0) {   /* 0: its timer has not been started yet */
         watch->seen = beats;
         watch->silent_ticks = 0;
     } else if (++watch->silent_ticks == SILENCE_TICKS) {

@@ -83,6 +83,22 @@ static int page_access(struct mm *mm, uint64_t va, void *buffer, size_t len, uns
     return err;
 }
 
+int mm_cmpxchg(struct mm *mm, uint64_t va, uint32_t *old, uint32_t new)
+{
+    struct frame *frame;
+    read_lock(&mm->lock);
+    int err = gup_locked(mm, va, GUP_WRITE, &frame);
+    if (!err) {
+        uint32_t *word = (uint32_t *)((char *)frame_va(frame) + va % PAGE_SIZE);
+        if (!__atomic_compare_exchange_n(word, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+            err = -EAGAIN;
+    }
+    read_unlock(&mm->lock);
+    if (!err || err == -EAGAIN)
+        frame_put(frame);
+    return err;
+}
+
 long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned flags)
 {
     size_t done = 0;

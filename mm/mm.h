@@ -127,6 +127,11 @@ MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, boo
  * 0, -EFAULT, -ENOMEM. mm need not be running.
  */
 MUST_CHECK int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame);
+/*
+ * Set the word at va, 4-byte aligned, to new if it still is *old, as a store of mm's own would: 0 when done, -EAGAIN with what it is in *old, or
+ * as mm_gup(). No fork comes in between.
+ */
+MUST_CHECK int mm_cmpxchg(struct mm *mm, uint64_t va, uint32_t *old, uint32_t new);
 /* Copy between buffer and mm's memory through gup; returns bytes done, or a negative errno when none were. */
 MUST_CHECK long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned flags);
 

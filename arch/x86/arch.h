@@ -37,7 +37,6 @@ int          arch_current_pid(void);        /* 0 until then */
 struct mm   *arch_current_mm(void);         /* the address space in CR3, NULL for the kernel's own */
 
 /* arch_irq_save(), arch_irq_restore(), arch_irq_enable(), arch_irq_disable(): inline.h */
-bool     arch_irq_enabled(void);
 void     arch_pause(void);                  /* inside a spin loop: also serves what other CPUs ask of this one meanwhile */
 void     arch_wait_for_interrupt(void);     /* enable interrupts and halt in one step; returns with them off */
 uint64_t arch_cycles(void);                 /* TSC; on Bochs one tick is one executed instruction */

@@ -86,12 +86,6 @@ struct mm *arch_current_mm(void) { return percpu()->mm; }
 void arch_request_user_return(void) { percpu()->user_work = 1; }
 const struct trap_frame *arch_kernel_fault_frame(void) { return percpu()->fault_frame; }
 
-bool arch_irq_enabled(void)
-{
-    uint64_t flags;
-    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
-    return flags & RFLAGS_IF;
-}
 void arch_pause(void)
 {
     if (__builtin_expect(__atomic_load_n(&percpu()->flush_from, __ATOMIC_RELAXED) != 0, 0))

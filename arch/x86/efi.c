@@ -8,7 +8,6 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/pgtable.h"
 #include "arch/x86/x86.h"
-#include "base/log.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
 

@@ -27,7 +27,7 @@
 
 #define TRAMPOLINE_LIMIT 0xa0000ull
 #define ANSWER_US        1000000ull     /* a CPU that has not arrived by then is left out */
-#define QUIET_US         50000ull       /* without a MADT: nobody has arrived for this long, so all have */
+#define QUIET_US         10000ull       /* without a MADT: nobody has arrived for this long, so all have */
 #define REPORT_US        200000ull
 #define STOP_US          250000ull
 #define STAY_OUT         1ull

@@ -49,7 +49,6 @@ void apic_eoi(void);
 void apic_command(uint32_t to, uint32_t command);       /* the ICR: APIC id and low half */
 void apic_send(uint64_t cpus, uint32_t command);        /* to each of a set of CPUs */
 void apic_timer_start(unsigned hz, unsigned vector);
-uint64_t apic_timer_now(void);
 bool apic_is_x2(void);
 uint32_t apic_id(void);
 void irq_init(void);

@@ -33,6 +33,7 @@ enum defect {
     DEFECT_CPU_SILENT,          /* CPUs named by ACPI are not sent their start-up interrupt */
     DEFECT_LOCK_ORDER,          /* a signal sent takes the lock of the process tree inside a process's */
     DEFECT_IST_BY_CS,           /* the handlers with stacks of their own tell by the saved CS whose GS is loaded */
+    DEFECT_CLEAN_NO_FLUSH,      /* the dirty race's probe clears D without flushing what other CPUs remember */
     DEFECT_CPU_STUCK,           /* CPU 1, once idle, spins with interrupts off */
     DEFECT_COUNT
 };

@@ -65,5 +65,6 @@ run_tests({
     "race_needs_two_cpus": needs_two_cpus,
     "race_twins_need_the_probe_option": not_everybodys,
     "race notices plain_store": notices("plain_store", "software"),
+    "race notices clean_no_flush": notices("clean_no_flush", "cpu"),
     "race notices no_shootdown": notices("no_shootdown", "cpu"),
 })

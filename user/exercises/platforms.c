@@ -38,3 +38,15 @@ EXERCISE(exercise_cpuinfo)
     EXPECT(has_flag("umip") == (int)(c >> 2 & 1), "umip among the flags if and only if the CPU has it");
     EXPECT(has_flag("ibt") == (int)(d >> 20 & 1), "ibt among the flags if and only if the CPU has it");
 }
+
+/* CPUID.1:ECX[31], which no CPU sets: hypervisors do (Intel SDM vol. 2, "CPUID"). Linux has a flag for it. */
+EXERCISE(exercise_hypervisor)
+{
+    uint32_t eax = 1, ebx, ecx, edx;
+    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+    const char *flags = strstr(file_text("/proc/cpuinfo"), "flags");
+    EXPECT(flags != NULL, "a line of flags in /proc/cpuinfo");
+    int named = strstr(flags, " hypervisor") != NULL, there = ecx >> 31;
+    EXPECT(named == there, "the flag hypervisor in /proc/cpuinfo to be %s", there ? "there" : "absent");
+    EXPECT(strstr(flags, " rdrand") != NULL || !(ecx >> 30 & 1), "the flags of this register beside it: rdrand as well");
+}

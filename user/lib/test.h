@@ -27,6 +27,7 @@ enum {
     NEEDS_SHSTK = 1,            /* a shadow stack */
     NEEDS_CPUS  = 2,            /* two CPUs */
     NEEDS_RACES = 4,            /* CPUs that run at the same time, not in turns as Bochs's do */
+    NEEDS_3_GIB = 8,            /* more than that much memory */
 };
 
 struct test {
@@ -46,6 +47,7 @@ struct test {
 #define TEST(name, twins)            TEST_DEFINE(name, 0, twins)
 #define TEST_SHSTK(name, twins)      TEST_DEFINE(name, NEEDS_SHSTK, twins)
 #define TEST_CPUS(name, twins)       TEST_DEFINE(name, NEEDS_CPUS, twins)
+#define TEST_3_GIB(name, twins)      TEST_DEFINE(name, NEEDS_3_GIB, twins)
 #define TEST_RACE(name, twins)       TEST_DEFINE(name, NEEDS_CPUS | NEEDS_RACES, twins)
 #define TEST_SHSTK_CPUS(name, twins) TEST_DEFINE(name, NEEDS_SHSTK | NEEDS_CPUS, twins)
 /*

@@ -116,6 +116,22 @@ TEST(files_can_be_written_and_read_back, "")
     CHECK_EQ(unlink("/note"), 0);
 }
 
+TEST(links_and_removed_folders_lead_nowhere, "")
+{
+    char entries[512];
+    CHECK_EQ(symlink("/no/where", "/dangling"), 0);
+    CHECK(open("/dangling", O_WRONLY | O_CREAT, 0644) == -1 && errno == ENOENT);
+    CHECK_EQ(unlink("/dangling"), 0);
+    CHECK_EQ(mkdir("/outer", 0755), 0);
+    CHECK_EQ(mkdir("/outer/inner", 0755), 0);
+    int fd = open("/outer/inner", O_RDONLY | O_DIRECTORY);
+    CHECK(fd >= 0 && rmdir("/outer/inner") == 0 && rmdir("/outer") == 0);
+    long len = raw3(SYS_getdents64, fd, (long)entries, sizeof(entries));
+    CHECK(len > 0 && *(uint64_t *)entries == *(uint64_t *)(entries + *(uint16_t *)(entries + 16)));    /* "." and "..": itself */
+    CHECK(open("/outer/file", O_WRONLY | O_CREAT, 0644) == -1 && errno == ENOENT);
+    close(fd);
+}
+
 TEST(orphans_go_to_init, "")
 {
     int ends[2], parent;

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Crimes inside the kernel, for the tests of its protections. Test build only. */
+#ifndef KERNEL_CRASH_H
+#define KERNEL_CRASH_H
+
+/* Commit the one of this name; 0 when nothing stopped it, -EINVAL when there is none. */
+long crash(const char *name);
+
+#endif
