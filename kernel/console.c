@@ -214,18 +214,24 @@ const struct file_ops console_ops = {
 
 /* ---- Start-up ----------------------------------------------------------------------------------------- */
 
-/* Is this console wanted? Without console= all are. */
-static bool wanted(const char *name)
+static bool list_has(const char *list, const char *name)
 {
-    char list[64];
-    if (!cmdline_get("console", list, sizeof(list)))
-        return true;
     size_t len = strlen(name);
     for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         if (strncmp(at, name, len) == 0 && (at[len] == 0 || at[len] == ','))
             return true;
     }
     return false;
+}
+
+/* Is this console wanted? Without console=, or when it names none that there is, all are. */
+static bool wanted(const char *name)
+{
+    char list[64];
+    if (!cmdline_get("console", list, sizeof(list)))
+        return true;
+    bool names_one = list_has(list, "serial") || list_has(list, "fb") || list_has(list, "e9");
+    return !names_one || list_has(list, name);
 }
 
 void console_early_init(void)

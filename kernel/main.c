@@ -116,11 +116,15 @@ static void cpus_start(void)
     char value[16];
     unsigned max = CPUS_MAX;
     if (cmdline_get("maxcpus", value, sizeof(value))) {
-        max = 0;
-        for (const char *at = value; *at >= '0' && *at <= '9' && max < CPUS_MAX; at++)
+        const char *at = value;
+        for (max = 0; *at >= '0' && *at <= '9' && max < CPUS_MAX; at++)
             max = max * 10 + (unsigned)(*at - '0');
+        if (at == value || max == 0) {
+            log_line("cpus: maxcpus=%s is no number of CPUs; all are started", value);
+            max = CPUS_MAX;
+        }
     }
-    arch_cpus_start(max ? max : 1);
+    arch_cpus_start(max);
 }
 
 void kernel_main(const struct boot_info *info)

@@ -5,6 +5,7 @@
  * executable starts with its shadow stack on.
  */
 #include "base/defect.h"
+#include "base/log.h"
 #include "base/string.h"
 #include "kernel/cmdline.h"
 #include "kernel/syscall.h"
@@ -22,8 +23,11 @@ static bool huge_wanted;
 void shstk_init(void)
 {
     char value[16];
-    if (cmdline_get("shstk", value, sizeof(value)))
+    if (cmdline_get("shstk", value, sizeof(value))) {
         mode = strcmp(value, "optin") == 0 ? SHSTK_OPTIN : strcmp(value, "off") == 0 ? SHSTK_OFF : SHSTK_MARKED;
+        if (mode == SHSTK_MARKED && strcmp(value, "marked") != 0)
+            log_line("shstk: \"%s\" is neither marked, optin nor off; marked", value);
+    }
     huge_wanted = cmdline_get("shstk_huge", value, sizeof(value)) && strcmp(value, "1") == 0;
 }
 
