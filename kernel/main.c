@@ -107,6 +107,7 @@ void entry_cpu_begin(uint64_t stack_top)
 {
     idle_start(stack_top);
     arch_timer_start();
+    watchdog_begin();
     arch_cpu_ready();
     sched_idle();
 }
@@ -146,5 +147,6 @@ void kernel_main(const struct boot_info *info)
     cpus_start();
     process_one_start();
     arch_timer_start();
+    watchdog_begin();
     sched_idle();
 }

@@ -61,6 +61,7 @@ void sched_set_affinity(struct task *task, uint64_t cpus);
 
 /* ---- The watchdog (kernel/watchdog.c) ----------------------------------------------------------------- */
 
+void watchdog_begin(void);                  /* this CPU's timer has been started: from now on it must tick */
 void watchdog_tick(void);                   /* on every tick, interrupts off */
 unsigned watchdog_stuck_count(void);        /* CPUs found stuck since boot */
 

@@ -27,13 +27,18 @@ static unsigned neighbour(unsigned cpu)
     return (unsigned)__builtin_ctzll(above ? above : online);
 }
 
+void watchdog_begin(void)
+{
+    __atomic_store_n(&watches[arch_cpu_id()].beats, 1, __ATOMIC_RELAXED);
+}
+
 void watchdog_tick(void)
 {
     unsigned cpu = arch_cpu_id(), other = neighbour(cpu);
     struct watch *watch = &watches[cpu];
     __atomic_store_n(&watch->beats, watch->beats + 1, __ATOMIC_RELAXED);
     uint64_t beats = __atomic_load_n(&watches[other].beats, __ATOMIC_RELAXED);
-    if (beats != watch->seen || beats == 0) {   /* 0: its timer has not been started yet */
+    if (beats != watch->seen || beats == 0) {   /* 0: it is not to be watched yet */
         watch->seen = beats;
         watch->silent_ticks = 0;
     } else if (++watch->silent_ticks == SILENCE_TICKS) {
