@@ -50,8 +50,7 @@ static void task_tell_memory(struct task *task)
     uint32_t zero = 0;
     if (task->robust_list)
         futex_robust_end(task);
-    if (__atomic_load_n(&task->mm->users, __ATOMIC_RELAXED) > 1)
-        shstk_thread_end(task);             /* others go on in this address space */
+    shstk_thread_end(task);
     if (!task->clear_tid)
         return;
     if (arch_copy_to_user(uaddr(task->clear_tid), &zero, sizeof(zero)) == 0)

@@ -20,7 +20,7 @@
 static struct bucket {
     struct spinlock lock;
     struct list     waiters;        /* [lock] of waiter.link */
-} buckets[BUCKETS] = { [0 ... BUCKETS - 1] = { SPINLOCK_INIT(LOCK_FUTEX), { NULL, NULL } } };
+} buckets[BUCKETS];
 
 struct key {
     const void *space;              /* struct mm, or struct frame, which the key holds */
@@ -82,11 +82,12 @@ static struct bucket *key_bucket(const struct key *key)
     return &buckets[hash >> 58];
 }
 
-static void bucket_lock(struct bucket *bucket)
+void futex_init(void)
 {
-    spin_lock(&bucket->lock);
-    if (!bucket->waiters.next)
-        list_init(&bucket->waiters);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        buckets[i].lock = (struct spinlock)SPINLOCK_INIT(LOCK_FUTEX);
+        list_init(&buckets[i].waiters);
+    }
 }
 
 /* Lock the bucket that the waiter is in. */
@@ -94,7 +95,7 @@ static struct bucket *bucket_lock_of(const struct waiter *waiter)
 {
     for (;;) {
         struct bucket *bucket = __atomic_load_n(&waiter->bucket, __ATOMIC_ACQUIRE);
-        bucket_lock(bucket);
+        spin_lock(&bucket->lock);
         if (bucket == __atomic_load_n(&waiter->bucket, __ATOMIC_RELAXED))
             return bucket;
         spin_unlock(&bucket->lock);
@@ -107,7 +108,7 @@ static void waiter_enter(struct waiter *waiter, const struct key *key, uint32_t 
 {
     *waiter = (struct waiter){ .bucket = key_bucket(key), .key = *key, .bits = bits };
     wait_queue_init(&waiter->queue);
-    bucket_lock(waiter->bucket);
+    spin_lock(&waiter->bucket->lock);
     list_append(&waiter->link, &waiter->bucket->waiters);
     spin_unlock(&waiter->bucket->lock);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -171,7 +172,7 @@ static unsigned key_wake(const struct key *key, unsigned count, uint32_t bits)
     unsigned woken = 0;
     struct bucket *bucket = key_bucket(key);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    bucket_lock(bucket);
+    spin_lock(&bucket->lock);
     list_for_each_safe(link, after, &bucket->waiters) {
         struct waiter *waiter = list_entry(link, struct waiter, link);
         if (woken < count && waiter->bits & bits && key_same(&waiter->key, key)) {
@@ -203,13 +204,9 @@ void futex_wake_private(uint64_t va, unsigned count)
 
 static void both_lock(struct bucket *a, struct bucket *b)
 {
-    bucket_lock(a < b ? a : b);
-    if (a != b) {
-        struct bucket *second = a < b ? b : a;
-        spin_lock_second(&second->lock);
-        if (!second->waiters.next)
-            list_init(&second->waiters);
-    }
+    spin_lock(a < b ? &a->lock : &b->lock);
+    if (a != b)
+        spin_lock_second(a < b ? &b->lock : &a->lock);
 }
 
 static void both_unlock(struct bucket *a, struct bucket *b)

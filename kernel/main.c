@@ -143,6 +143,7 @@ void kernel_main(const struct boot_info *info)
     initrd_start(info);
     defect_start();
     time_init();
+    futex_init();
     idle_start(arch_boot_stack_top());
     cpus_start();
     process_one_start();

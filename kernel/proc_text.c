@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "base/trace.h"
+#include "base/words.h"
 #include "kernel/cmdline.h"
 #include "kernel/crash.h"
 #include "kernel/dirtyrace.h"
@@ -264,22 +265,10 @@ static void show_failpoint(struct text *text, struct process *process, struct mm
     text_printf(text, "%lu\n", (unsigned long)failpoint_count());
 }
 
-/* A decimal number up to the end of the line or a blank, which *line is moved behind. */
-static bool number_take(const char **line, uint64_t *n)
-{
-    const char *first = *line;
-    for (*n = 0; **line >= '0' && **line <= '9'; (*line)++)
-        *n = *n * 10 + (uint64_t)(**line - '0');
-    bool whole = *line > first && (**line == 0 || **line == ' ');
-    if (**line == ' ')
-        (*line)++;
-    return whole;
-}
-
 static long write_failpoint(const char *line)
 {
     uint64_t n;
-    if (!number_take(&line, &n) || *line)
+    if (!number_take(&line, 10, &n) || *line)
         return -EINVAL;
     failpoint_arm(n);
     return 0;
@@ -289,7 +278,7 @@ static long write_failpoint(const char *line)
 static long write_wruss(const char *line)
 {
     uint64_t va, value;
-    if (!number_take(&line, &va) || !number_take(&line, &value) || *line || va % 8)
+    if (!number_take(&line, 10, &va) || !number_take(&line, 10, &value) || *line || va % 8)
         return -EINVAL;
     return arch_wruss(uaddr(va), value);
 }
@@ -298,7 +287,7 @@ static long write_wruss(const char *line)
 static long write_nmi(const char *line)
 {
     uint64_t n;
-    if (!number_take(&line, &n) || *line)
+    if (!number_take(&line, 10, &n) || *line)
         return -EINVAL;
     for (n = min_u64(n, 10000); n; n--) {
         if (!arch_cpus_answer())

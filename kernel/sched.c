@@ -333,13 +333,13 @@ static void timer_insert(struct run_queue *queue, struct task *task)
     list_add(&task->timer_link, where);
 }
 
-int wait_sleep(uint64_t deadline_ns)
+/* Switch away until woken, at the latest at deadline_ns (0: none); not at all if woken already or, unless deaf, a signal is due. */
+static void sleep(struct task *task, uint64_t deadline_ns, bool deaf)
 {
-    struct task *task = task_current();
     uint64_t irq = arch_irq_save();
     struct run_queue *queue = queue_here();
     spin_lock(&queue->lock);
-    if (task->state == TASK_WAITING && !signal_due(task)) {
+    if (task->state == TASK_WAITING && (deaf || !signal_due(task))) {
         if (deadline_ns) {
             task->wake_at_ns = deadline_ns;
             timer_insert(queue, task);
@@ -349,6 +349,12 @@ int wait_sleep(uint64_t deadline_ns)
         spin_unlock(&queue->lock);
     }
     arch_irq_restore(irq);
+}
+
+int wait_sleep(uint64_t deadline_ns)
+{
+    struct task *task = task_current();
+    sleep(task, deadline_ns, false);
     if (signal_due(task))
         return -EINTR;
     return deadline_ns && arch_clock_ns() >= deadline_ns ? -ETIMEDOUT : 0;
@@ -356,14 +362,7 @@ int wait_sleep(uint64_t deadline_ns)
 
 void wait_sleep_deaf(void)
 {
-    uint64_t irq = arch_irq_save();
-    struct run_queue *queue = queue_here();
-    spin_lock(&queue->lock);
-    if (task_current()->state == TASK_WAITING)
-        switch_away(queue);
-    else
-        spin_unlock(&queue->lock);
-    arch_irq_restore(irq);
+    sleep(task_current(), 0, true);
 }
 
 void sched_interrupt(struct task *task)
@@ -391,8 +390,8 @@ void entry_timer_tick(bool from_user)
     uint64_t tell = 0;
     unsigned woken = 0;
     spin_lock(&queue->lock);
-    while (!list_empty(&queue->timers) && list_entry(queue->timers.next, struct task, timer_link)->wake_at_ns <= now)
-        tell |= task_wake(queue, list_entry(queue->timers.next, struct task, timer_link)), woken++;
+    for (; !list_empty(&queue->timers) && list_entry(queue->timers.next, struct task, timer_link)->wake_at_ns <= now; woken++)
+        tell |= task_wake(queue, list_entry(queue->timers.next, struct task, timer_link));
     struct task *task = queue->running;
     if (task->process) {
         __atomic_add_fetch(&task->process->ticks, 1, __ATOMIC_RELAXED);

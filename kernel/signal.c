@@ -28,21 +28,23 @@ static bool signal_ignored(const struct process *process, int signal)
     return handler == SIG_IGN || (handler == SIG_DFL && default_is_ignore(signal));
 }
 
+/* The signals that task has to act upon, as a set. */
+static uint64_t due_set(const struct task *task)
+{
+    return (__atomic_load_n(&task->process->pending, __ATOMIC_RELAXED) | __atomic_load_n(&task->pending, __ATOMIC_RELAXED)) &
+           ~task->signal_mask;
+}
+
 bool signal_due(const struct task *task)
 {
-    if (!task->process)
-        return false;
-    uint64_t pending = __atomic_load_n(&task->process->pending, __ATOMIC_RELAXED) | __atomic_load_n(&task->pending, __ATOMIC_RELAXED);
-    return pending & ~task->signal_mask || task_must_leave(task);
+    return task->process && (due_set(task) || task_must_leave(task));
 }
 
 bool signal_fatal_due(const struct task *task)
 {
-    const struct process *process = task->process;
-    uint64_t pending = __atomic_load_n(&process->pending, __ATOMIC_RELAXED) | __atomic_load_n(&task->pending, __ATOMIC_RELAXED);
-    for (uint64_t due = pending & ~task->signal_mask; due; due &= due - 1) {
+    for (uint64_t due = due_set(task); due; due &= due - 1) {
         int signal = __builtin_ctzll(due) + 1;
-        if (signal == SIGKILL || (!default_is_ignore(signal) && !signal_ignored(process, signal)))
+        if (signal == SIGKILL || (!default_is_ignore(signal) && !signal_ignored(task->process, signal)))
             return true;
     }
     return task_must_leave(task);
@@ -57,18 +59,24 @@ static void planted_disorder(struct process *process)
     spin_unlock_irq(&process->lock, irq);
 }
 
-/* tasks_lock is held. */
-static void process_signal_locked(struct process *process, int signal)
+/* Put signal into *pending, the process's own or that of a thread of it, unless it is ignored: then false. tasks_lock is held. */
+static bool signal_post(struct process *process, uint64_t *pending, int signal)
 {
     spin_lock(&process->lock);
     bool ignored = signal_ignored(process, signal) && signal != SIGKILL;
     if (!ignored)
-        __atomic_or_fetch(&process->pending, signal_bit(signal), __ATOMIC_RELAXED);
+        __atomic_or_fetch(pending, signal_bit(signal), __ATOMIC_RELAXED);
     spin_unlock(&process->lock);
-    list_for_each(link, &process->threads) {
-        if (!ignored)
-            sched_interrupt(list_entry(link, struct task, thread_link));
-    }
+    return !ignored;
+}
+
+/* tasks_lock is held. */
+static void process_signal_locked(struct process *process, int signal)
+{
+    if (!signal_post(process, &process->pending, signal))
+        return;
+    list_for_each(link, &process->threads)
+        sched_interrupt(list_entry(link, struct task, thread_link));
 }
 
 void process_signal(struct process *process, int signal)
@@ -101,16 +109,8 @@ int thread_signal(int tgid, int tid, int signal)
     uint64_t irq = spin_lock_irq(&tasks_lock);
     struct task *task = task_find_locked(tid);
     bool found = task && (!tgid || task->process->pid == tgid);
-    if (found && signal) {
-        struct process *process = task->process;
-        spin_lock(&process->lock);
-        bool ignored = signal_ignored(process, signal) && signal != SIGKILL;
-        if (!ignored)
-            __atomic_or_fetch(&task->pending, signal_bit(signal), __ATOMIC_RELAXED);
-        spin_unlock(&process->lock);
-        if (!ignored)
-            sched_interrupt(task);
-    }
+    if (found && signal && signal_post(task->process, &task->pending, signal))
+        sched_interrupt(task);
     spin_unlock_irq(&tasks_lock, irq);
     return found ? 0 : -ESRCH;
 }
@@ -131,7 +131,7 @@ static int signal_take(struct task *task)
 {
     struct process *process = task->process;
     uint64_t irq = spin_lock_irq(&process->lock);
-    uint64_t due = (process->pending | task->pending) & ~task->signal_mask;
+    uint64_t due = due_set(task);
     int signal = due ? __builtin_ctzll(due) + 1 : 0;
     if (signal) {
         __atomic_and_fetch(&process->pending, ~signal_bit(signal), __ATOMIC_RELAXED);

@@ -169,6 +169,7 @@ unsigned process_thread_count(struct process *process);
 
 /* ---- Futexes (kernel/futex.c) ------------------------------------------------------------------------- */
 
+void futex_init(void);
 /* Wake up to count tasks of the current address space that wait on the word at va. */
 void futex_wake_private(uint64_t va, unsigned count);
 /* Mark the futexes on the dying task's robust list and wake a waiter of each. */

@@ -54,8 +54,7 @@ bool apic_is_x2(void) { return x2apic; }
 uint32_t apic_id(void) { return x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24; }
 void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
-/* This CPU's APIC on, in the mode all CPUs use. */
-static void apic_enable(void)
+void apic_init_this(void)
 {
     uint64_t base = rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_ENABLE;
     wrmsr(MSR_IA32_APIC_BASE, base);
@@ -65,6 +64,7 @@ static void apic_enable(void)
     apic_write(APIC_LVT_LINT0, LVT_MASKED);     /* the firmware leaves the 8259 connected here */
     apic_write(APIC_LVT_ERROR, LVT_MASKED);
     apic_write(APIC_LVT_TIMER, LVT_MASKED);
+    percpu()->apic_id = apic_id();
 }
 
 void apic_init(bool want_x2)
@@ -83,14 +83,7 @@ void apic_init(bool want_x2)
         if (!registers)
             panic("no memory to map the local APIC");
     }
-    apic_enable();
-    percpu()->apic_id = apic_id();
-}
-
-void apic_init_other(void)
-{
-    apic_enable();
-    percpu()->apic_id = apic_id();
+    apic_init_this();
 }
 
 /* ---- To other CPUs ------------------------------------------------------------------------------------ */

@@ -27,11 +27,6 @@ struct descriptor_pointer {
 static uint64_t      gdts[CPUS_MAX][9] __attribute__((aligned(64)));
 static struct tss    tsses[CPUS_MAX] __attribute__((aligned(64)));
 static struct percpu percpus[CPUS_MAX];
-
-struct percpu *percpu_of(unsigned cpu)
-{
-    return &percpus[cpu];
-}
 static uint8_t       boot_ist_stacks[IST_COUNT][IST_STACK_BYTES] __attribute__((aligned(16)));
 
 #define SEGMENT_KERNEL_CODE 0x00af9b000000ffffull
@@ -39,6 +34,11 @@ static uint8_t       boot_ist_stacks[IST_COUNT][IST_STACK_BYTES] __attribute__((
 #define SEGMENT_USER_DATA   0x00cff3000000ffffull
 #define SEGMENT_USER_CODE   0x00affb000000ffffull
 #define TSS_AVAILABLE       0x89ull
+
+struct percpu *percpu_of(unsigned cpu)
+{
+    return &percpus[cpu];
+}
 
 static void gdt_fill(uint64_t *gdt, const struct tss *tss)
 {

@@ -225,7 +225,7 @@ void x86_ap_start(unsigned cpu)
     cpu_init_this();
     fpu_init_this();
     cet_init_this();
-    apic_init_other();
+    apic_init_this();
     entry_cpu_begin(ap_stacks[cpu]);
 }
 

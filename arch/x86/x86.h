@@ -44,7 +44,7 @@ unsigned acpi_cpus(uint32_t *ids, unsigned room);
 
 /* apic.c, irq.c, timer.c */
 void apic_init(bool want_x2);
-void apic_init_other(void);             /* on each other CPU */
+void apic_init_this(void);              /* this CPU's on, in the mode that apic_init() found for all */
 void apic_eoi(void);
 void apic_command(uint32_t to, uint32_t command);       /* the ICR: APIC id and low half */
 void apic_send(uint64_t cpus, uint32_t command);        /* to each of a set of CPUs */

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEST_KERNEL = "build/test/kernel.elf"
 TEST_INITRD = "build/test/initrd.cpio"
+BUSYBOX = "/usr/bin/busybox" if os.path.exists("/usr/bin/busybox") else "/bin/busybox"
 
 
 class Failed(Exception):
@@ -56,6 +57,13 @@ class Boots:
         result = self.file("initrd.cpio")
         subprocess.run([path("scripts/mkinitrd"), "-o", result, root], check=True)
         return result
+
+    def script_image(self, text, kernel="build/kernel.elf"):
+        """An image whose init is busybox's shell running this script."""
+        script = self.file("script")
+        with open(script, "w") as file:
+            file.write(text)
+        return self.image("init=/bin/busybox -- sh /script", kernel, self.initrd({"bin/busybox": BUSYBOX, "script": script}))
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)

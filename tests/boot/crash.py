@@ -2,20 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Proves: the kernel's own protections hold. Inside the kernel the test build does what each must stop; the machine then panics, names
 the cause, and shows registers, the way through the code by name and, for a page fault, the page-table entries."""
-import os
-
 from boot import Boot, run_tests, TEST_KERNEL
-
-BUSYBOX = "/usr/bin/busybox" if os.path.exists("/usr/bin/busybox") else "/bin/busybox"
 
 
 def ends_in(crime, panic, *more):
     def test(boots):
-        script = boots.file("script")
-        with open(script, "w") as file:
-            file.write(f"echo {crime} > /proc/crash\necho survived\n")
-        image = boots.image("init=/bin/busybox -- sh /script", TEST_KERNEL, boots.initrd({"bin/busybox": BUSYBOX, "script": script}))
-        boot = Boot("qemu", image, timeout=60)
+        boot = Boot("qemu", boots.script_image(f"echo {crime} > /proc/crash\necho survived\n", TEST_KERNEL), timeout=60)
         boot.expect_status(125)
         boot.expect_text(r"^panic: " + panic)
         for pattern in (r"^backtrace:$", r"^panic: end$") + more:

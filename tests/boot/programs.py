@@ -5,9 +5,8 @@ import hashlib
 import os
 import subprocess
 
-from boot import Boot, expect, run_tests
+from boot import Boot, BUSYBOX, expect, run_tests
 
-BUSYBOX = "/usr/bin/busybox" if os.path.exists("/usr/bin/busybox") else "/bin/busybox"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -50,24 +49,16 @@ exit 9
 """
 
 
-def busybox_script(boots, text):
-    """An image whose init is busybox's shell running this script."""
-    script = boots.file("script")
-    with open(script, "w") as file:
-        file.write(text)
-    return boots.image("init=/bin/busybox -- sh /script", initrd=boots.initrd({"bin/busybox": BUSYBOX, "script": script}))
-
-
 def shell_script(boots):
     """A real shell: pipes, redirection, exit status."""
-    boot = Boot("qemu", busybox_script(boots, SCRIPT))
+    boot = Boot("qemu", boots.script_image(SCRIPT))
     boot.expect_status(9)
     boot.expect_text(r"^3$")
     boot.expect_text(r"^9$")
 
 
 def status_signal(boots):
-    boot = Boot("qemu", busybox_script(boots, "kill -9 $$\n"))
+    boot = Boot("qemu", boots.script_image("kill -9 $$\n"))
     boot.expect_status(128 + 9)
     boot.expect_text(r"^init: killed by signal 9$")
 

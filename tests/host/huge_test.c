@@ -104,12 +104,19 @@ static void play_old_cpu(struct mm *mm, uint64_t va)
     table[level_index(va, 1)] |= PTE_D;
 }
 
+/* A page at VA that was stored to and may only be read now. */
+static bool stored_then_protected(struct mm *mm)
+{
+    struct map_request request = { .start = VA, .len = PAGE_SIZE, .flags = VM_READ | VM_WRITE, .fixed = true };
+    uint64_t at;
+    return mm_map(mm, &request, &at) == 0 && store(mm, VA, 1) && mm_protect(mm, VA, PAGE_SIZE, VM_READ) == 0;
+}
+
 static bool the_walker_repairs_state_e(void)
 {
     struct mm *mm = mm_create();
-    struct map_request request = { .start = VA, .len = PAGE_SIZE, .flags = VM_READ | VM_WRITE, .fixed = true };
-    uint64_t at, before = mm_check_total();
-    if (mm_map(mm, &request, &at) || !store(mm, VA, 1) || mm_protect(mm, VA, PAGE_SIZE, VM_READ))
+    uint64_t before = mm_check_total();
+    if (!stored_then_protected(mm))
         return diagnose("no page");
     if (leaf_at(mm, VA).state != 'b' || mm_check(mm) != 0)
         return diagnose("state %c before", leaf_at(mm, VA).state);
@@ -126,9 +133,8 @@ static bool the_walker_repairs_state_e(void)
 static bool an_end_reports_state_e(void)
 {
     struct mm *mm = mm_create();
-    struct map_request request = { .start = VA, .len = PAGE_SIZE, .flags = VM_READ | VM_WRITE, .fixed = true };
-    uint64_t at, before = mm_check_total();
-    if (mm_map(mm, &request, &at) || !store(mm, VA, 1) || mm_protect(mm, VA, PAGE_SIZE, VM_READ))
+    uint64_t before = mm_check_total();
+    if (!stored_then_protected(mm))
         return diagnose("no page");
     play_old_cpu(mm, VA);
     mm_put(mm);
