@@ -23,7 +23,7 @@ LFLAGS := -std=gnu11 -O2 -fpic -ffreestanding -fno-stack-protector -fno-stack-ch
           -fcf-protection=none -Wall -Wextra -Wno-pointer-sign $(if $(WERROR),-Werror) -DGNU_EFI_USE_MS_ABI -maccumulate-outgoing-args \
           -I/usr/include/efi -I/usr/include/efi/x86_64 -Iinclude
 
-KSRC_C   := $(sort $(shell find arch mm kernel -name '*.c'))
+KSRC_C   := $(sort $(shell find base arch mm kernel -name '*.c'))
 KSRC_ASM := $(sort $(shell find arch -name '*.asm'))
 BOOT_SRC := $(sort $(wildcard boot/*.c))
 ULIB_SRC := $(sort $(wildcard user/lib/*.c))
@@ -31,14 +31,13 @@ ULIB_SRC := $(sort $(wildcard user/lib/*.c))
 # Programs that must not start with a shadow stack: the victim of the attack, and the tests of opting in.
 UNMARKED := bin/victim
 
-# $(call programs,FOLDERS): the programs of these folders of user/, as FOLDER/NAME.
-programs = $(sort $(patsubst user/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix user/,$(1))))))
-BASE_PROGRAMS := $(call programs,bin sbin)
-TEST_SRC := $(sort $(wildcard user/tests/*.c user/exercises/*.c))
-STRESS_PROGRAMS := $(call programs,stress)
+# $(call programs,TOP,FOLDERS): the programs of these folders of TOP/, as FOLDER/NAME: their names in the root file system.
+programs = $(sort $(patsubst $(1)/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix $(1)/,$(2))))))
+BASE_PROGRAMS := $(call programs,user,bin sbin)
+TEST_SRC := $(sort $(wildcard tests/user/*.c tests/exercises/*.c))
+STRESS_PROGRAMS := $(call programs,tests,stress)
 TEST_PROGRAMS := tests/runner $(STRESS_PROGRAMS)
-BENCH_PROGRAMS := $(call programs,bench)
-ALL_PROGRAMS := $(BASE_PROGRAMS) $(BENCH_PROGRAMS) $(STRESS_PROGRAMS)
+BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -111,23 +110,31 @@ $(BUILD)/BOOTX64.EFI: $(BUILD)/loader.so
 
 # ---- User programs -------------------------------------------------------------------------------------
 ULIB_OBJ := $(ULIB_SRC:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/obj/user/%.o $(BUILD)/obj/tests/%.o: COMPILE = $(MUSLCC) $(UFLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/obj/user/%.o: user/%.c $(BUILD)/flags-all
 	@mkdir -p $(@D)
-	$(MUSLCC) $(UFLAGS) -MMD -MP -c $< -o $@
+	$(COMPILE)
+$(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags-all
+	@mkdir -p $(@D)
+	$(COMPILE)
 $(BUILD)/libpenumbra.a: $(ULIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 mark = $(if $(filter $(1),$(UNMARKED)),,-Wl$(comma)-z$(comma)shstk)
 comma := ,
-$(ALL_PROGRAMS:%=$(BUILD)/root/%): $(BUILD)/root/%: $(BUILD)/obj/user/%.o $(BUILD)/libpenumbra.a
+LINK = $(MUSLCC) -static $(call mark,$*) $< $(BUILD)/libpenumbra.a -s -o $@
+$(BASE_PROGRAMS:%=$(BUILD)/root/%): $(BUILD)/root/%: $(BUILD)/obj/user/%.o $(BUILD)/libpenumbra.a
 	@mkdir -p $(@D)
-	$(MUSLCC) -static $(call mark,$*) $< $(BUILD)/libpenumbra.a -s -o $@
+	$(LINK)
+$(patsubst %,$(BUILD)/root/%,$(STRESS_PROGRAMS) $(BENCH_PROGRAMS)): $(BUILD)/root/%: $(BUILD)/obj/tests/%.o $(BUILD)/libpenumbra.a
+	@mkdir -p $(@D)
+	$(LINK)
 $(BUILD)/root/tests/runner: $(TEST_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libpenumbra.a
 	@mkdir -p $(@D)
 	$(MUSLCC) -static -Wl,-z,shstk $^ -s -o $@
 .SECONDARY:
 -include $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
--include $(ULIB_OBJ:.o=.d) $(ALL_PROGRAMS:%=$(BUILD)/obj/user/%.d)
+-include $(ULIB_OBJ:.o=.d) $(BASE_PROGRAMS:%=$(BUILD)/obj/user/%.d) $(patsubst %,$(BUILD)/obj/tests/%.d,$(STRESS_PROGRAMS) $(BENCH_PROGRAMS))
 
 # ---- Images --------------------------------------------------------------------------------------------
 root = $(addprefix $(BUILD)/root/,$(1))

@@ -8,7 +8,7 @@
 #ifdef CONFIG_TEST
 #include "base/panic.h"
 #include "base/string.h"
-#include "kernel/task.h"
+#include "kernel/task/task.h"
 #include "uapi/errno.h"
 
 static const uint64_t constant = 1;

@@ -15,7 +15,7 @@
 #define STACK_SLOTS    32768
 #define STACK_STOCK    16
 #define STACK_PAGES    (KSTACK_BYTES / PAGE_SIZE)
-#define PTE_PAT_WC     PTE_PAT_4K       /* PAT entry 4, which arch/x86/cpu.c makes write combining */
+#define PTE_PAT_WC     PTE_PAT_4K       /* PAT entry 4, which arch/x86/cpu/cpu.c makes write combining */
 
 extern char __kernel_start[], __rodata_start[], __data_start[], __kernel_end[];
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""nm -n on stdin -> C source of the kernel's symbol table for include/base/symbols.h on stdout."""
+"""nm -n on stdin -> C source of the kernel's symbol table for base/symbols.h on stdout."""
 import sys
 
 start = None

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The architecture's C interface: all that kernel/ and mm/ may ask of arch/x86/, besides the page-table entry
- * helpers in pgtable.h. What arch/x86/ calls back is declared in kernel/entry.h and mm/fault.h.
+ * helpers in pgtable.h. What arch/x86/ calls back is declared in arch/x86/upcalls.h and mm/fault.h.
  */
 #ifndef ARCH_X86_ARCH_H
 #define ARCH_X86_ARCH_H
@@ -17,7 +17,7 @@ struct task;
 
 /* ---- The machine state saved on entry to the kernel --------------------------------------------------- */
 
-/* What every entry pushes, lowest address first. arch/x86/frame.inc mirrors the offsets. */
+/* What every entry pushes, lowest address first. arch/x86/entry/frame.inc mirrors the offsets. */
 struct trap_frame {
     uint64_t r15, r14, r13, r12, rbp, rbx;
     uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;

@@ -29,7 +29,7 @@ def extra_cpio(boots):
            "expect /etc/motd to come from \\penumbra\\extra.cpio, which lies beside initrd.cpio")
 
 
-# What /proc/trace prints (kernel/procfs.c:show_trace): two pages of process 3, one of process 4, and a refusal.
+# What /proc/trace prints (kernel/proc/procfs.c:show_trace): two pages of process 3, one of process 4, and a refusal.
 TRACE = """\
 1000 0 3 0x7ffff7ffd000 4K 0x0000000000000000 0x800000001ffdf065 demand-zero
 1100 0 3 0x418000 4K 0x0000000000000000 0x800000001ffcc067 demand-zero

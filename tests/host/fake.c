@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The fake architecture, and what mm/ needs of kernel/base/ on the build machine. */
+/* The fake architecture, and what mm/ needs of base/ on the build machine. */
 #include "fake.h"
 
 #include <stdarg.h>
@@ -56,7 +56,7 @@ bool diagnose(const char *format, ...)
     return false;
 }
 
-/* ---- What kernel/base/ gives --------------------------------------------------------------------------- */
+/* ---- What base/ gives --------------------------------------------------------------------------- */
 
 void panic(const char *format, ...)
 {

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Control-flow enforcement: detection, the user shadow stack's MSRs, and what a control-protection exception says.
+ * Whether it is on is one flag here; nothing is derived from XSAVES. The MSRs belong to the task that runs and are
+ * switched one by one (docs/platform.md says why not XSAVES).
+ */
+#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/x86.h"
+#include "base/defect.h"
+#include "base/log.h"
+#include "base/string.h"
+
+#define CP_ERROR_MASK 0x7fff            /* Intel SDM vol. 3, "Control Protection Exception Error Code" */
+#define U_CET_TRACKER (3ull << 10)      /* SUPPRESS and TRACKER of the indirect-branch tracker */
+
+enum { CP_NEAR_RET = 1, CP_FAR_RET, CP_ENDBRANCH, CP_RSTORSSP, CP_SETSSBSY };
+
+static bool shstk_on;
+
+bool arch_has_shstk(void)
+{
+    return shstk_on;
+}
+
+/* CR0.WP is on since the first instructions: CR4.CET demands it. */
+void cet_init_this(void)
+{
+    if (!shstk_on)
+        return;
+    write_cr4(read_cr4() | CR4_CET);
+    wrmsr(MSR_IA32_S_CET, 0);
+    wrmsr(MSR_IA32_U_CET, 0);
+    wrmsr(MSR_IA32_PL3_SSP, 0);
+}
+
+void cet_init(bool wanted)
+{
+    bool present = cpuid(7, 0).ecx & 1u << 7, ibt = cpuid(7, 0).edx & 1u << 20;
+    if (!present || !wanted) {
+        log_line("cet: no shadow stacks: %s", present ? "switched off by shstk=off" : "this CPU has none (CPUID.7.0:ECX[7] = 0)");
+        return;
+    }
+    shstk_on = true;
+    cet_init_this();
+    log_line("cet: CR4.CET on, user shadow stacks available%s", ibt ? ", CPU has IBT" : "");
+}
+
+void arch_shstk_read(uint64_t *u_cet, uint64_t *ssp)
+{
+    *u_cet = shstk_on ? rdmsr(MSR_IA32_U_CET) : 0;
+    *ssp = shstk_on ? rdmsr(MSR_IA32_PL3_SSP) : 0;
+}
+
+void arch_shstk_write(uint64_t u_cet, uint64_t ssp)
+{
+    if (!shstk_on)
+        return;
+    wrmsr(MSR_IA32_U_CET, u_cet);
+    wrmsr(MSR_IA32_PL3_SSP, ssp);
+}
+
+void cet_switch(struct arch_task *prev, struct arch_task *next)
+{
+    if (!shstk_on)
+        return;
+    arch_shstk_read(&prev->u_cet, &prev->user_ssp);
+    if (next->u_cet != prev->u_cet)
+        wrmsr(MSR_IA32_U_CET, next->u_cet);
+    if (!defect_on(DEFECT_SSP_NOT_SWITCHED) || next->pid == 1)     /* spared, as by every defect */
+        wrmsr(MSR_IA32_PL3_SSP, next->user_ssp);
+}
+
+/* A user word as text: the value, or "unreadable". */
+static void word_describe(uint64_t va, char *text, size_t size)
+{
+    uint64_t word;
+    if (arch_copy_from_user(&word, uaddr(va), sizeof(word)) == 0)
+        snprintf(text, size, "%#lx", (unsigned long)word);
+    else
+        snprintf(text, size, "unreadable");
+}
+
+/* After a refused near RET, RSP and SSP still point at the two return addresses (measured, docs/platform.md). */
+static void near_ret_describe(const struct trap_frame *frame, char *text, size_t size)
+{
+    uint64_t u_cet, ssp;
+    char data[24], shadow[24];
+    arch_shstk_read(&u_cet, &ssp);
+    word_describe(frame->rsp, data, sizeof(data));
+    word_describe(ssp, shadow, sizeof(shadow));
+    snprintf(text, size, "control protection, near RET: the stack says %s, the shadow stack %s", data, shadow);
+}
+
+void cet_describe(const struct trap_frame *frame, char *text, size_t size)
+{
+    static const char *const names[] = {
+        [CP_FAR_RET] = "far RET or IRET to another address than the shadow stack says",
+        [CP_ENDBRANCH] = "indirect branch to something other than ENDBRANCH",
+        [CP_RSTORSSP] = "RSTORSSP without a valid restore token",
+        [CP_SETSSBSY] = "SETSSBSY on a busy or invalid token",
+    };
+    uint64_t code = frame->error & CP_ERROR_MASK;
+    if (code == CP_NEAR_RET)
+        near_ret_describe(frame, text, size);
+    else if (code < ARRAY_SIZE(names) && names[code])
+        snprintf(text, size, "control protection, %s", names[code]);
+    else
+        snprintf(text, size, "control protection, error code %#lx", (unsigned long)frame->error);
+}
+
+/* A missing ENDBRANCH leaves the tracker waiting; it must not greet whatever the task executes next. */
+void cet_after_control_protection(const struct trap_frame *frame)
+{
+    if ((frame->error & CP_ERROR_MASK) == CP_ENDBRANCH)
+        wrmsr(MSR_IA32_U_CET, rdmsr(MSR_IA32_U_CET) & ~U_CET_TRACKER);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Exceptions and interrupts, told apart: resolved by mm/, refused through kernel/, or the kernel's own end. */
+#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/percpu.h"
+#include "arch/x86/x86.h"
+#include "base/lock.h"
+#include "base/panic.h"
+#include "base/string.h"
+#include "arch/x86/upcalls.h"
+#include "mm/fault.h"
+#include "uapi/signal.h"
+
+#define VECTOR_DB 1
+#define VECTOR_NMI 2
+#define VECTOR_DF 8
+#define VECTOR_PF 14
+#define VECTOR_MC 18
+#define VECTOR_CP 21
+
+void x86_trap(struct trap_frame *frame);
+void x86_user_work(struct trap_frame *frame);
+
+/* ---- Kernel faults ------------------------------------------------------------------------------------ */
+
+struct ex_entry { uint64_t site, fixup; };
+extern const struct ex_entry __ex_table_start[], __ex_table_end[];
+
+/* Where to go on after a fault at rip that nothing could resolve, or 0. */
+static uint64_t ex_fixup(uint64_t rip)
+{
+    for (const struct ex_entry *entry = __ex_table_start; entry < __ex_table_end; entry++) {
+        if (entry->site == rip)
+            return entry->fixup;
+    }
+    return 0;
+}
+
+static NORETURN void kernel_fault(struct trap_frame *frame)
+{
+    static const char *const names[32] = {
+        "divide error", "debug exception", "NMI", "breakpoint", "overflow", "BOUND", "invalid opcode", "no FPU", "double fault",
+        "vector 9", "invalid TSS", "segment not present", "stack fault", "general protection", "page fault", "vector 15",
+        "x87 error", "alignment check", "machine check", "SIMD error", "virtualization", "control protection",
+    };
+    percpu()->fault_frame = frame;
+    const char *name = frame->vector < 32 && names[frame->vector] ? names[frame->vector] : "exception";
+    panic("%s in the kernel, error code %#lx, RIP %#lx, CR2 %#lx", name, (unsigned long)frame->error,
+          (unsigned long)frame->rip, (unsigned long)read_cr2());
+}
+
+/* A fault inside a firmware call ends that call; see switch.asm, efi_call. */
+static bool efi_leave(struct trap_frame *frame)
+{
+    if (!efi_in_call)
+        return false;
+    efi_in_call = false;
+    frame->rip = (uint64_t)efi_escape;
+    frame->rsp = efi_saved_rsp;
+    return true;
+}
+
+/* ---- Page faults -------------------------------------------------------------------------------------- */
+
+static COLD void refuse(struct trap_frame *frame, int signal, int si_code, uint64_t si_addr, const char *reason)
+{
+    struct refusal why = { signal, si_code, si_addr, frame->error, reason };
+    entry_refused(frame, &why);
+}
+
+static void user_page_fault(struct trap_frame *frame, uint64_t va)
+{
+    struct fault fault = { va, (uint32_t)frame->error, true };
+    arch_irq_enable();
+    enum fault_outcome outcome = mm_fault(percpu()->mm, &fault);
+    if (__builtin_expect(!fault_resolved(outcome), 0)) {
+        const struct fault_verdict *verdict = fault_verdict(outcome);
+        refuse(frame, verdict->signal, verdict->si_code, va, verdict->reason);
+    }
+}
+
+/* The kernel touched user memory for a system call: resolved as the program's own access would be, or -EFAULT. */
+static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
+{
+    struct fault fault = { va, (uint32_t)frame->error, false };
+    uint64_t fixup = ex_fixup(frame->rip);
+    if (!fixup || va >= USER_END || !percpu()->mm) {
+        if (!efi_leave(frame))
+            kernel_fault(frame);
+        return;
+    }
+    if (frame->rflags & RFLAGS_IF)
+        arch_irq_enable();
+    if (!fault_resolved(mm_fault(percpu()->mm, &fault)))
+        frame->rip = fixup;
+}
+
+/* ---- Everything else ---------------------------------------------------------------------------------- */
+
+static void control_protection(struct trap_frame *frame)
+{
+    char text[160];
+    cet_describe(frame, text, sizeof(text));
+    cet_after_control_protection(frame);
+    arch_irq_enable();
+    refuse(frame, SIGSEGV, SEGV_CPERR, frame->rip, text);
+}
+
+static void user_exception(struct trap_frame *frame)
+{
+    static const struct { int signal, si_code; const char *reason; } table[32] = {
+        [0]  = { SIGFPE, FPE_INTDIV, "division by zero" },
+        [1]  = { SIGTRAP, TRAP_TRACE, "single step" },
+        [3]  = { SIGTRAP, SI_KERNEL, "breakpoint" },
+        [4]  = { SIGSEGV, SI_KERNEL, "overflow trap" },
+        [5]  = { SIGSEGV, SI_KERNEL, "BOUND" },
+        [6]  = { SIGILL, ILL_ILLOPN, "invalid opcode" },
+        [10] = { SIGSEGV, SI_KERNEL, "invalid TSS" },
+        [11] = { SIGBUS, SI_KERNEL, "segment not present" },
+        [12] = { SIGBUS, SI_KERNEL, "stack-segment fault" },
+        [13] = { SIGSEGV, SI_KERNEL, "general protection" },
+        [16] = { SIGFPE, FPE_FLTINV, "x87 error" },
+        [17] = { SIGBUS, 1, "alignment check" },
+        [19] = { SIGFPE, FPE_FLTINV, "SIMD floating-point error" },
+    };
+    arch_irq_enable();
+    if (frame->vector >= 32 || !table[frame->vector].signal)
+        refuse(frame, SIGSEGV, SI_KERNEL, frame->rip, "unexpected exception");
+    else
+        refuse(frame, table[frame->vector].signal, table[frame->vector].si_code, frame->rip, table[frame->vector].reason);
+}
+
+static void interrupt(struct trap_frame *frame)
+{
+    unsigned locks = lock_interrupt_begin();
+    if (frame->vector == VECTOR_TIMER) {
+        apic_eoi();
+        entry_timer_tick(trap_from_user(frame));
+    } else if (frame->vector == VECTOR_KICK) {
+        apic_eoi();                             /* having come here is all */
+    } else if (frame->vector == VECTOR_FLUSH) {
+        apic_eoi();
+        tlb_serve();
+    } else if (frame->vector >= VECTOR_ISA_BASE && frame->vector < VECTOR_ISA_BASE + 16) {
+        irq_dispatch((unsigned)frame->vector);
+    }                                           /* spurious: no EOI (Intel SDM vol. 3, "Spurious Interrupt") */
+    lock_interrupt_end(locks);
+}
+
+static COLD void exception(struct trap_frame *frame)
+{
+    if (frame->vector == VECTOR_NMI && smp_nmi(frame))
+        return;
+    if (frame->vector == VECTOR_DF || frame->vector == VECTOR_MC || frame->vector == VECTOR_NMI)
+        kernel_fault(frame);
+    if (trap_from_user(frame)) {
+        if (frame->vector == VECTOR_CP)
+            control_protection(frame);
+        else
+            user_exception(frame);
+    } else if (frame->vector == VECTOR_DB) {
+        frame->rflags &= ~RFLAGS_TF;            /* MOV SS before SYSCALL: the program's trap, come late */
+    } else if (!efi_leave(frame)) {
+        uint64_t fixup = ex_fixup(frame->rip);
+        if (!fixup)
+            kernel_fault(frame);
+        frame->rip = fixup;
+    }
+}
+
+void x86_trap(struct trap_frame *frame)
+{
+    if (frame->vector == VECTOR_PF) {
+        uint64_t va = read_cr2();
+        if (trap_from_user(frame))
+            user_page_fault(frame, va);
+        else
+            kernel_page_fault(frame, va);
+    } else if (frame->vector >= 32) {
+        interrupt(frame);
+    } else {
+        exception(frame);
+    }
+}
+
+/* Called on the way to user mode with interrupts off, until nothing is left to do. */
+void x86_user_work(struct trap_frame *frame)
+{
+    __atomic_exchange_n(&percpu()->user_work, 0, __ATOMIC_SEQ_CST);    /* before anything is looked at: who asks later asks again */
+    arch_irq_enable();
+    entry_user_return(frame);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The framebuffer console: text in a linear framebuffer that the firmware's GOP set up, or, where it has none, in one that the
+ * Bochs/QEMU display adapter (DISPI) is told to make. The text is kept in memory; scrolling redraws only what differs.
+ */
+#include "arch/x86/arch.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "boot_info.h"
+#include "kernel/tty/console.h"
+#include "kernel/drivers/font.h"
+#include "mm/kmap.h"
+
+#define DISPI_INDEX 0x1ce
+#define DISPI_DATA  0x1cf
+#define DISPI_WIDTH 1024
+#define DISPI_HEIGHT 768
+#define DISPI_DEFAULT_BASE 0xe0000000ull
+#define PCI_DISPLAY 0x11111234u         /* QEMU's and Bochs' standard VGA */
+#define CELL_WIDTH  8
+#define CELL_HEIGHT 16
+#define COLUMNS_MAX 240
+#define ROWS_MAX    100
+#define TEXT_COLOR  0xd0u               /* each channel */
+
+static volatile uint32_t *pixels;
+static unsigned stride, columns, rows;  /* pixels; cells */
+static uint32_t ink;
+static char text[ROWS_MAX][COLUMNS_MAX];
+static unsigned row, column;
+
+/* ---- Drawing ------------------------------------------------------------------------------------------ */
+
+/* Glyphs have FONT_ROWS rows of 5 dots, drawn one dot wide and two high, in a cell of 8 by 16. */
+static void cell_draw(unsigned r, unsigned c, char character)
+{
+    unsigned index = (uint8_t)character - FONT_FIRST;
+    const uint8_t *glyph = font[index < FONT_GLYPHS ? index : 0];
+    volatile uint32_t *at = pixels + (uint64_t)r * CELL_HEIGHT * stride + (uint64_t)c * CELL_WIDTH;
+    for (unsigned y = 0; y < CELL_HEIGHT; y++, at += stride) {
+        unsigned line = y == 0 || y > 2 * FONT_ROWS ? 0 : glyph[(y - 1) / 2];
+        for (unsigned x = 0; x < CELL_WIDTH; x++)
+            at[x] = x >= 1 && x <= 5 && line >> (5 - x) & 1 ? ink : 0;
+    }
+}
+
+static void cell_set(unsigned r, unsigned c, char character)
+{
+    if (text[r][c] == character)
+        return;
+    text[r][c] = character;
+    cell_draw(r, c, character);
+}
+
+/* Half a screen at a time: drawing costs far more than thinking about it. */
+static void scroll(void)
+{
+    unsigned by = rows / 2;
+    for (unsigned r = 0; r < rows; r++) {
+        for (unsigned c = 0; c < columns; c++)
+            cell_set(r, c, r + by < rows ? text[r + by][c] : ' ');
+    }
+    row -= by;
+}
+
+static void line_next(void)
+{
+    column = 0;
+    if (row + 1 == rows)
+        scroll();
+    row++;
+}
+
+static void put(char c)
+{
+    if (c == '\n') {
+        line_next();
+    } else if (c == '\b') {
+        column -= column > 0;
+    } else if (c == '\r') {
+        column = 0;
+    } else {
+        if (column == columns)
+            line_next();
+        cell_set(row, column++, c);
+    }
+}
+
+static void fbcon_write(const char *from, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        put(from[i]);
+}
+
+static struct log_sink sink = { fbcon_write, NULL };
+
+/* ---- Finding a framebuffer ---------------------------------------------------------------------------- */
+
+static uint16_t dispi_read(uint16_t index)
+{
+    arch_outw(DISPI_INDEX, index);
+    return arch_inw(DISPI_DATA);
+}
+
+static void dispi_write(uint16_t index, uint16_t value)
+{
+    arch_outw(DISPI_INDEX, index);
+    arch_outw(DISPI_DATA, value);
+}
+
+/* Where the adapter's linear framebuffer is: BAR 0 of its PCI function where it is one. */
+static uint64_t dispi_base(void)
+{
+    for (unsigned device = 0; device < 32; device++) {
+        arch_outl(0xcf8, 0x80000000u | device << 11);
+        if (arch_inl(0xcfc) == PCI_DISPLAY) {
+            arch_outl(0xcf8, 0x80000000u | device << 11 | 0x10);
+            return arch_inl(0xcfc) & ~15ull;
+        }
+    }
+    return DISPI_DEFAULT_BASE;
+}
+
+/* A mode of 32 bits per pixel on the emulators' display adapter; base 0 when there is none. */
+static struct boot_framebuffer dispi_framebuffer(void)
+{
+    struct boot_framebuffer fb = { 0 };
+    if (!arch_on_emulator() || (dispi_read(0) & 0xfff0) != 0xb0c0)
+        return fb;
+    static const uint16_t mode[][2] = {
+        { 4, 0 }, { 1, DISPI_WIDTH }, { 2, DISPI_HEIGHT }, { 3, 32 }, { 6, DISPI_WIDTH }, { 8, 0 }, { 9, 0 }, { 4, 0x41 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(mode); i++)
+        dispi_write(mode[i][0], mode[i][1]);
+    (void)arch_inb(0x3da);
+    arch_outb(0x3c0, 0x20);             /* screen on */
+    fb = (struct boot_framebuffer){
+        .base = dispi_base(), .bytes = (uint64_t)DISPI_WIDTH * DISPI_HEIGHT * 4, .width = DISPI_WIDTH, .height = DISPI_HEIGHT,
+        .stride = DISPI_WIDTH, .red_shift = 16, .green_shift = 8, .blue_shift = 0,
+    };
+    return fb;
+}
+
+static void screen_clear(const struct boot_framebuffer *fb)
+{
+    uint64_t count = (uint64_t)fb->stride * fb->height;
+    for (uint64_t i = 0; i < count; i++)
+        pixels[i] = 0;
+    memset(text, ' ', sizeof(text));
+}
+
+void fbcon_init(const struct boot_info *info)
+{
+    struct boot_framebuffer fb = info->framebuffer;
+    if (!fb.base)
+        fb = dispi_framebuffer();
+    uint64_t bytes = (uint64_t)fb.stride * fb.height * 4;
+    if (!fb.base || fb.width < CELL_WIDTH * 20 || fb.height < CELL_HEIGHT * 5)
+        return;
+    pixels = kmap_device(paddr(fb.base), bytes, KMAP_WRITE_COMBINING);
+    if (!pixels)
+        return;
+    stride = fb.stride;
+    columns = (unsigned)min_u64(fb.width / CELL_WIDTH, COLUMNS_MAX);
+    rows = (unsigned)min_u64(fb.height / CELL_HEIGHT, ROWS_MAX);
+    ink = TEXT_COLOR << fb.red_shift | TEXT_COLOR << fb.green_shift | TEXT_COLOR << fb.blue_shift;
+    screen_clear(&fb);
+    log_sink_register(&sink);
+    log_line("screen: %ux%u, %u columns, %u rows", fb.width, fb.height, columns, rows);
+}

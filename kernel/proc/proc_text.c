@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* What the text files of /proc say. Each is written into memory when it is opened and shows that moment. */
+#include "kernel/proc/proc_text.h"
+
+#include "base/defect.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "base/trace.h"
+#include "base/words.h"
+#include "kernel/cmdline.h"
+#include "kernel/crash.h"
+#include "kernel/proc/dirtyrace.h"
+#include "kernel/task/task.h"
+#include "mm/frame.h"
+#include "mm/kmap.h"
+#include "mm/race.h"
+#include "mm/slab.h"
+#include "uapi/errno.h"
+#include "uapi/mman.h"
+
+/* ---- Growing text ------------------------------------------------------------------------------------- */
+
+static void text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+static void text_printf(struct text *text, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    size_t len = min_u64((uint64_t)vsnprintf(line, sizeof(line), format, args), sizeof(line) - 1);
+    va_end(args);
+    if (text->len + len > text->room && !text->failed) {
+        size_t room = max_u64(text->room * 2, 2048);
+        char *bytes = kmalloc(room);
+        text->failed = !bytes;
+        if (bytes) {
+            memcpy(bytes, text->bytes, text->len);
+            kfree(text->bytes);
+            text->bytes = bytes;
+            text->room = room;
+        }
+    }
+    if (!text->failed) {
+        memcpy(text->bytes + text->len, line, len);
+        text->len += len;
+    }
+}
+
+/* ---- Files of a process ------------------------------------------------------------------------------- */
+
+static const char *level_name(int level)
+{
+    return level == 3 ? "1G" : level == 2 ? "2M" : "4K";
+}
+
+static void show_ptes(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process;
+    struct leaf leaf;
+    for (uint64_t va = 0; mm && mm_next_leaf(mm, va, &leaf); va = leaf.va + level_bytes(leaf.level))
+        text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", (unsigned long)leaf.va, level_name(leaf.level),
+                    (unsigned long)leaf.pte.raw, !!(leaf.pte.raw & PTE_W), !!(leaf.pte.raw & PTE_D),
+                    !!(leaf.pte.raw & PTE_COW), leaf.state, (unsigned long)leaf.pfn, leaf.refs);
+}
+
+static void show_maps(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process;
+    struct vma vma;
+    char name[128];
+    for (uint64_t va = 0; mm && mm_next_vma(mm, va, &vma, name, sizeof(name)); va = vma.end)
+        text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %26s%s\n", (unsigned long)vma.start, (unsigned long)vma.end,
+                    vma.flags & VM_READ ? 'r' : '-', vma.flags & VM_WRITE ? 'w' : '-', vma.flags & VM_EXEC ? 'x' : '-',
+                    vma.flags & VM_SHARED ? 's' : 'p', (unsigned long)(vma.source_page << PAGE_SHIFT), "", name);
+}
+
+static int parent_pid(const struct process *process)
+{
+    return __atomic_load_n(&process->parent_pid, __ATOMIC_RELAXED);
+}
+
+/* The name and shadow-stack features of the process's first task; false for a zombie. */
+static bool task_peek(struct process *process, char name[TASK_NAME_BYTES], uint64_t *features)
+{
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    bool alive = !list_empty(&process->threads);
+    if (alive) {
+        memcpy(name, process_task(process)->name, TASK_NAME_BYTES);
+        *features = process_task(process)->shstk_features;
+    }
+    spin_unlock_irq(&tasks_lock, irq);
+    return alive;
+}
+
+static void show_status(struct text *text, struct process *process, struct mm *mm)
+{
+    char name[TASK_NAME_BYTES] = "?";
+    uint64_t features = 0;
+    (void)task_peek(process, name, &features);
+    text_printf(text, "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t%u\n",
+                name, process_state_letter(process), process->pid, process->pid, parent_pid(process),
+                (unsigned long)(mm ? mm->resident * 4 : 0), process_thread_count(process));
+    text_printf(text, "x86_Thread_features: %s%s\n", features & ARCH_SHSTK_SHSTK ? "shstk " : "",
+                features & ARCH_SHSTK_WRSS ? "wrss " : "");
+    text_printf(text, "x86_Thread_features_locked: %s%s\n", process->shstk_locked & ARCH_SHSTK_SHSTK ? "shstk " : "",
+                process->shstk_locked & ARCH_SHSTK_WRSS ? "wrss " : "");
+}
+
+static void show_stat(struct text *text, struct process *process, struct mm *mm)
+{
+    char name[TASK_NAME_BYTES] = "?";
+    uint64_t features;
+    (void)task_peek(process, name, &features);
+    text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 0 %lu\n", process->pid, name,
+                process_state_letter(process), parent_pid(process), process->pid, process->pid,
+                (unsigned long)process->ticks, (unsigned long)(mm ? mm->resident : 0));
+}
+
+static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)mm;
+    char path[sizeof(process->path)];
+    process_path(process, path);
+    text_printf(text, "%s%c", path, 0);
+}
+
+/* ---- Files of the kernel ------------------------------------------------------------------------------ */
+
+static void show_trace(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct trace_event event;
+    for (uint64_t next = 0; trace_read(&next, &event);) {
+        if (event.why == TRACE_REFUSAL)
+            text_printf(text, "%lu %u %d refusal signal %u code %u addr 0x%lx error 0x%x rip 0x%lx\n",
+                        (unsigned long)event.time, event.cpu, event.pid, (unsigned)(event.new >> 48),
+                        (unsigned)(event.new >> 32 & 0xffff), (unsigned long)event.va, (unsigned)event.new,
+                        (unsigned long)event.old);
+        else
+            text_printf(text, "%lu %u %d 0x%lx %s 0x%016lx 0x%016lx %s\n", (unsigned long)event.time, event.cpu, event.pid,
+                        (unsigned long)event.va, level_name((int)event.level), (unsigned long)event.old,
+                        (unsigned long)event.new, trace_why_name(event.why));
+    }
+}
+
+static long write_trace(const char *line)
+{
+    trace_enabled = line[0] == '1';
+    return line[0] == '0' || line[0] == '1' ? 0 : -EINVAL;
+}
+
+/* What is kept back for reuse counts as used, so it is given back first: the counts can then be compared. */
+static void show_frames(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct frame_stats stats;
+    sched_settle();
+    kmap_stack_reclaim();
+    slab_reclaim();
+    frame_stats(&stats);
+    text_printf(text, "total %lu\nfree %lu\nused %lu\n", (unsigned long)stats.total, (unsigned long)stats.free,
+                (unsigned long)(stats.total - stats.free));
+    for (int kind = FRAME_ANON; kind < FRAME_KIND_COUNT; kind++)
+        text_printf(text, "%s %lu\n", frame_kind_name(kind), (unsigned long)stats.used[kind]);
+}
+
+static void show_meminfo(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct frame_stats stats;
+    frame_stats(&stats);
+    text_printf(text, "MemTotal: %lu kB\nMemFree: %lu kB\nMemAvailable: %lu kB\n", (unsigned long)stats.total * 4,
+                (unsigned long)stats.free * 4, (unsigned long)stats.free * 4);
+}
+
+/* Walk every process's tables for a broken invariant. */
+static void show_check(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    unsigned checked = 0, found = 0;
+    for (struct process *p = process_next(1); p;) {
+        struct mm *theirs = process_mm(p);
+        int next = p->pid + 1;
+        if (theirs) {
+            found += mm_check(theirs);
+            checked++;
+            mm_put(theirs);
+        }
+        process_put(p);
+        p = process_next(next);
+    }
+    text_printf(text, "checked %u processes, %u violations found, %lu since boot\n", checked, found,
+                (unsigned long)mm_check_total());
+    text_printf(text, "%u CPUs found stuck since boot\n", watchdog_stuck_count());
+}
+
+static void show_kmsg(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text->bytes = kmalloc(65536);
+    text->failed = !text->bytes;
+    text->len = text->room = text->failed ? 0 : log_read(text->bytes, 65536);
+}
+
+static void show_uptime(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    uint64_t ms = arch_clock_ns() / 1000000;
+    text_printf(text, "%lu.%02lu 0.00\n", (unsigned long)(ms / 1000), (unsigned long)(ms % 1000 / 10));
+}
+
+static void show_cpuinfo(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
+        text_printf(text, "processor\t: %d\nflags\t\t: fpu sse sse2%s\n\n", __builtin_ctzll(rest), arch_has_shstk() ? " user_shstk" : "");
+}
+
+/* What many CPUs cost and whether one is stuck. Locks are counted in the test build only. */
+static void show_counters(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "ipis %lu\nstuck %u\n", (unsigned long)arch_ipi_count(), watchdog_stuck_count());
+#ifdef CONFIG_TEST
+    text_printf(text, "locks %lu\n", (unsigned long)lock_count());
+#endif
+}
+
+static void show_cmdline(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "%s\n", cmdline_text());
+}
+
+/* What came of the last race; empty while one is being run. */
+static void show_dirtyrace(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct race_result r;
+    int pid;
+    if (!mm_race_result(&r, &pid))
+        return;
+    text_printf(text, "pid %d\nrounds %lu\nstores %lu\nretries %lu\npatterns_before %lu\npatterns_after %lu\n", pid,
+                (unsigned long)r.rounds, (unsigned long)r.stores, (unsigned long)r.retries, (unsigned long)r.patterns_before,
+                (unsigned long)r.patterns_after);
+    text_printf(text, "lost %lu\nlate %lu\nplayed %lu\nin_time %lu\n", (unsigned long)r.lost, (unsigned long)r.late,
+                (unsigned long)r.played, (unsigned long)r.in_time);
+}
+
+#ifdef CONFIG_TEST
+static void show_defect(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "%s\n", defect_name(defect_current));
+}
+
+static long write_defect(const char *line)
+{
+    return defect_set(line[0] ? line : "none");
+}
+
+static void show_failpoint(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    text_printf(text, "%lu\n", (unsigned long)failpoint_count());
+}
+
+static long write_failpoint(const char *line)
+{
+    uint64_t n;
+    if (!number_take(&line, 10, &n) || *line)
+        return -EINVAL;
+    failpoint_arm(n);
+    return 0;
+}
+
+/* "ADDRESS VALUE": the kernel itself stores to the writer's shadow stack, as it will for signals. */
+static long write_wruss(const char *line)
+{
+    uint64_t va, value;
+    if (!number_take(&line, 10, &va) || !number_take(&line, 10, &value) || *line || va % 8)
+        return -EINVAL;
+    return arch_wruss(uaddr(va), value);
+}
+
+/* "N": N times, at most 10,000, an NMI to every other CPU. */
+static long write_nmi(const char *line)
+{
+    uint64_t n;
+    if (!number_take(&line, 10, &n) || *line)
+        return -EINVAL;
+    for (n = min_u64(n, 10000); n; n--) {
+        if (!arch_cpus_answer())
+            return -EIO;
+    }
+    return 0;
+}
+
+static void show_nothing(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)text, (void)process, (void)mm;
+}
+#endif
+
+/* ---- What there is ------------------------------------------------------------------------------------ */
+
+static const struct proc_file process_files[] = {
+    { "ptes", show_ptes, NULL }, { "maps", show_maps, NULL }, { "status", show_status, NULL }, { "stat", show_stat, NULL },
+    { "cmdline", show_cmdline_of, NULL },
+};
+
+static const struct proc_file kernel_files[] = {
+    { "trace", show_trace, write_trace }, { "frames", show_frames, NULL }, { "meminfo", show_meminfo, NULL },
+    { "check", show_check, NULL }, { "kmsg", show_kmsg, NULL }, { "uptime", show_uptime, NULL },
+    { "cpuinfo", show_cpuinfo, NULL }, { "cmdline", show_cmdline, NULL }, { "counters", show_counters, NULL },
+    { "dirtyrace", show_dirtyrace, dirtyrace_command },
+#ifdef CONFIG_TEST
+    { "defect", show_defect, write_defect }, { "failpoint", show_failpoint, write_failpoint },
+    { "wruss", show_nothing, write_wruss }, { "nmi", show_nothing, write_nmi }, { "crash", show_nothing, crash },
+#endif
+};
+
+const struct proc_file *proc_file_at(bool of_process, size_t index)
+{
+    size_t count = of_process ? ARRAY_SIZE(process_files) : ARRAY_SIZE(kernel_files);
+    return index < count ? (of_process ? process_files : kernel_files) + index : NULL;
+}
+
+const struct proc_file *proc_file_find(bool of_process, const char *name)
+{
+    const struct proc_file *file;
+    for (size_t i = 0; (file = proc_file_at(of_process, i)) != NULL; i++) {
+        if (strcmp(file->name, name) == 0)
+            break;
+    }
+    return file;
+}

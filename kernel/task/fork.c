@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* New processes and threads: fork, vfork, and the clones that libraries make of them. */
+#include "base/string.h"
+#include "kernel/fs/file.h"
+#include "kernel/syscall/syscall.h"
+#include "kernel/task/task.h"
+#include "uapi/errno.h"
+#include "uapi/sched.h"
+
+struct clone_request {
+    uint64_t flags;             /* CLONE_*; the exit signal in the low byte is SIGCHLD or 0 */
+    uint64_t stack;             /* 0: the parent's */
+    uint64_t parent_tid, child_tid;     /* user addresses */
+    uint64_t tls;
+    uint64_t stack_bytes;       /* clone3's; 0 not known. Sizes a thread's shadow stack */
+};
+
+#define CLONE_FLAGS_THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+#define CLONE_FLAGS_TIDS   (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define CLONE_FLAGS_KNOWN  (0xff | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_DETACHED)
+
+/* The child's memory and files: copies, or for vfork the parent's memory itself. */
+static int child_resources(struct process *child, struct process *parent, uint64_t flags)
+{
+    child->files = files_fork(parent->files);
+    if (!child->files)
+        return -ENOMEM;
+    if (flags & CLONE_VM) {
+        child->mm = parent->mm;
+        mm_hold(child->mm);
+        return 0;
+    }
+    int err = mm_fork(parent->mm, &child->mm);
+    if (err)
+        files_put(child->files);
+    return err;
+}
+
+/* What the child process takes over by value. */
+static void process_inherit(struct process *child)
+{
+    struct process *parent = process_current();
+    uint64_t irq = spin_lock_irq(&parent->lock);
+    memcpy(child->action, parent->action, sizeof(child->action));
+    memcpy(child->path, parent->path, strlen(parent->path) + 1);
+    child->shstk_locked = parent->shstk_locked;
+    spin_unlock_irq(&parent->lock, irq);
+}
+
+/* What a new task takes over: registers, masks and, unless it gets a stack, where it is. */
+static void task_inherit(struct task *task, const struct clone_request *request)
+{
+    struct task *self = task_current();
+    memcpy(task->name, self->name, sizeof(task->name));
+    task->signal_mask = self->signal_mask;
+    task->affinity = self->affinity;
+    task->clear_tid = request->flags & CLONE_CHILD_CLEARTID ? request->child_tid : 0;
+    task->arch.fs_base = request->flags & CLONE_SETTLS ? request->tls : arch_get_fs_base();
+    task->arch.gs_base = arch_get_gs_base();
+    arch_fpu_fork(&task->arch);
+
+    struct trap_frame frame = *arch_user_frame(&self->arch);
+    frame.rax = 0;
+    if (request->stack)
+        frame.rsp = request->stack;
+    arch_task_init_user(&task->arch, &frame);
+}
+
+/* Write the new tid where the flags ask for it. The child's copy goes into its own memory. */
+static void tids_store(struct task *task, const struct clone_request *request)
+{
+    int tid = task->tid;
+    if (request->flags & CLONE_PARENT_SETTID)
+        (void)!arch_copy_to_user(uaddr(request->parent_tid), &tid, sizeof(tid));
+    if (request->flags & CLONE_CHILD_SETTID)
+        (void)!mm_access(task->mm, request->child_tid, &tid, sizeof(tid), GUP_WRITE);
+}
+
+/* Wait until the child has given the address space back. Who is to die need not: the child is told not to report any more. */
+static void vfork_wait(struct process *parent, int child_tid, bool *done)
+{
+    const struct task *self = task_current();
+    while (!__atomic_load_n(done, __ATOMIC_ACQUIRE) && !signal_fatal_due(self)) {
+        wait_begin(&parent->child_wait);
+        if (!__atomic_load_n(done, __ATOMIC_ACQUIRE) && !signal_fatal_due(self))
+            wait_sleep_deaf();
+        wait_end(&parent->child_wait);
+    }
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    struct task *child = task_find_locked(child_tid);
+    if (child && child->vfork_done == done)
+        child->vfork_done = NULL;
+    spin_unlock_irq(&tasks_lock, irq);
+}
+
+/*
+ * The child's shadow stack: with its own memory the copy of the parent's, under vfork the parent's itself, which is not the
+ * child's to unmap, and otherwise one of its own.
+ */
+static int child_shstk(struct task *task, const struct clone_request *request)
+{
+    if (request->flags & CLONE_VM && !(request->flags & CLONE_VFORK))
+        return shstk_thread(task, request->stack_bytes);
+    shstk_fork(task);
+    if (request->flags & CLONE_VFORK)
+        task->shstk_start = task->shstk_bytes = 0;
+    return 0;
+}
+
+static long clone_process(const struct clone_request *request)
+{
+    struct process *parent = process_current(), *child = process_create();
+    if (!child)
+        return -ENOMEM;
+    int err = child_resources(child, parent, request->flags);
+    if (err)
+        goto undo_process;
+    struct task *task = process_task(child);
+    err = child_shstk(task, request);
+    if (err)
+        goto undo_resources;
+    process_inherit(child);
+    task->mm = child->mm;
+    task_inherit(task, request);
+    bool vfork_done = false;
+    if (request->flags & CLONE_VFORK)
+        task->vfork_done = &vfork_done;
+    process_publish(child, parent);
+    tids_store(task, request);
+    int pid = child->pid;
+    sched_add(task);
+    if (request->flags & CLONE_VFORK)
+        vfork_wait(parent, pid, &vfork_done);
+    return pid;
+undo_resources:
+    mm_put(child->mm);
+    files_put(child->files);
+undo_process:
+    process_discard(child);
+    return err;
+}
+
+static long clone_thread(const struct clone_request *request)
+{
+    struct task *task = thread_create();
+    if (!task)
+        return -ENOMEM;
+    task->mm = task_current()->mm;
+    int err = shstk_thread(task, request->stack_bytes);
+    if (err) {
+        task_free(task);
+        return err;
+    }
+    mm_hold(task->mm);
+    task_inherit(task, request);
+    err = thread_publish(task);
+    if (err) {
+        shstk_thread_end(task);
+        mm_put(task->mm);
+        task_free(task);
+        return err;
+    }
+    tids_store(task, request);
+    int tid = task->tid;
+    sched_add(task);
+    return tid;
+}
+
+/* The combinations Linux refuses, and those that only pthreads' set of flags makes sense of here. */
+static long clone_checked(const struct clone_request *request)
+{
+    uint64_t flags = request->flags;
+    if (flags & ~(uint64_t)CLONE_FLAGS_KNOWN)
+        return -EINVAL;
+    if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND)) || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
+        return -EINVAL;
+    if (flags & CLONE_SETTLS && request->tls >= USER_END)
+        return -EPERM;
+    if (flags & CLONE_THREAD)
+        return (flags & CLONE_FLAGS_THREAD) == CLONE_FLAGS_THREAD && !(flags & CLONE_VFORK) ? clone_thread(request) : -EINVAL;
+    return flags & (CLONE_FS | CLONE_FILES | CLONE_SIGHAND) ? -EINVAL : clone_process(request);
+}
+
+SYSCALL(fork)
+{
+    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+    struct clone_request request = { 0 };
+    return clone_process(&request);
+}
+
+SYSCALL(vfork)
+{
+    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+    struct clone_request request = { .flags = CLONE_VM | CLONE_VFORK };
+    return clone_process(&request);
+}
+
+SYSCALL(clone)
+{
+    (void)f;
+    struct clone_request request = { a, b, c, d, e, 0 };
+    return clone_checked(&request);
+}
+
+/* clone3(args, size): the fields of its first version; larger structures must hold zeros behind it. */
+SYSCALL(clone3)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    struct clone_args args;
+    if (b < sizeof(args))
+        return -EINVAL;
+    if (b > PAGE_SIZE)
+        return -E2BIG;
+    if (arch_copy_from_user(&args, uaddr(a), sizeof(args)))
+        return -EFAULT;
+    for (uint64_t at = sizeof(args); at < b; at++) {
+        uint8_t byte;
+        if (arch_copy_from_user(&byte, uaddr(a + at), 1))
+            return -EFAULT;
+        if (byte)
+            return -E2BIG;
+    }
+    if (args.flags & 0xff || args.exit_signal > 64 || !args.stack != !args.stack_size)
+        return -EINVAL;
+    struct clone_request request = {
+        args.flags | args.exit_signal, args.stack + args.stack_size, args.parent_tid, args.child_tid, args.tls, args.stack_size,
+    };
+    return clone_checked(&request);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A task's shadow stack through its life: exec resets, fork shares, arch_prctl switches it on and off, exit frees it with the
+ * rest of the address space. The interface is Linux's (Documentation/arch/x86/shstk.rst); in addition a marked
+ * executable starts with its shadow stack on.
+ */
+#include "base/defect.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "kernel/cmdline.h"
+#include "kernel/syscall/syscall.h"
+#include "kernel/task/task.h"
+#include "uapi/errno.h"
+#include "uapi/mman.h"
+
+/* As Linux: the stack limit, at most 4 GiB. */
+#define SHSTK_BYTES_MAX (4ull << 30)
+#define HUGE_BYTES      (2ull << 20)
+
+static enum shstk_mode mode = SHSTK_MARKED;
+static bool huge_wanted;
+
+void shstk_init(void)
+{
+    char value[16];
+    if (cmdline_get("shstk", value, sizeof(value))) {
+        mode = strcmp(value, "optin") == 0 ? SHSTK_OPTIN : strcmp(value, "off") == 0 ? SHSTK_OFF : SHSTK_MARKED;
+        if (mode == SHSTK_MARKED && strcmp(value, "marked") != 0)
+            log_line("shstk: \"%s\" is neither marked, optin nor off; marked", value);
+    }
+    huge_wanted = cmdline_get("shstk_huge", value, sizeof(value)) && strcmp(value, "1") == 0;
+}
+
+/* IA32_U_CET for these features. */
+static uint64_t features_msr(uint64_t features)
+{
+    if (!(features & ARCH_SHSTK_SHSTK))
+        return 0;
+    bool wrss = features & ARCH_SHSTK_WRSS || defect_on(DEFECT_WRSS_ALWAYS);
+    return CET_SHSTK_EN | (wrss ? CET_WRSS_EN : 0);
+}
+
+/* Map a stack in mm and make it the current task's, with SSP at its top. */
+static int shstk_begin(struct task *task, struct mm *mm)
+{
+    uint64_t start, bytes = min_u64(align_up(mm->stack_limit, PAGE_SIZE), SHSTK_BYTES_MAX);
+    int err = mm_map_shstk(mm, 0, bytes, false, false, &start);
+    if (err)
+        return err;
+    task->shstk_start = start;
+    task->shstk_bytes = bytes;
+    task->shstk_features = ARCH_SHSTK_SHSTK;
+    arch_shstk_write(features_msr(task->shstk_features), start + bytes);
+    return 0;
+}
+
+int shstk_exec(struct task *task, struct mm *mm, bool marked)
+{
+    task->shstk_features = 0;
+    task->shstk_start = task->shstk_bytes = 0;
+    task->process->shstk_locked = 0;
+    arch_shstk_write(0, 0);
+    return marked && mode == SHSTK_MARKED && arch_has_shstk() ? shstk_begin(task, mm) : 0;
+}
+
+void shstk_fork(struct task *child)
+{
+    const struct task *parent = task_current();
+    child->shstk_features = parent->shstk_features;
+    child->shstk_start = parent->shstk_start;
+    child->shstk_bytes = parent->shstk_bytes;
+    arch_shstk_read(&child->arch.u_cet, &child->arch.user_ssp);
+}
+
+int shstk_thread(struct task *thread, uint64_t stack_bytes)
+{
+    const struct task *self = task_current();
+    uint64_t start, ssp;
+    thread->shstk_features = self->shstk_features;
+    thread->shstk_start = thread->shstk_bytes = 0;
+    arch_shstk_read(&thread->arch.u_cet, &ssp);
+    if (!(self->shstk_features & ARCH_SHSTK_SHSTK))
+        return 0;
+    uint64_t bytes = min_u64(align_up(stack_bytes ? stack_bytes : self->mm->stack_limit, PAGE_SIZE), SHSTK_BYTES_MAX);
+    if (mm_map_shstk(self->mm, 0, bytes, false, false, &start))
+        return -ENOMEM;
+    thread->shstk_start = start;
+    thread->shstk_bytes = bytes;
+    thread->arch.user_ssp = start + bytes;
+    return 0;
+}
+
+void shstk_thread_end(struct task *task)
+{
+    if (task->shstk_bytes && __atomic_load_n(&task->mm->users, __ATOMIC_RELAXED) > 1)
+        (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes);
+    task->shstk_start = task->shstk_bytes = 0;
+}
+
+/* ---- arch_prctl --------------------------------------------------------------------------------------- */
+
+/* One feature at a time, as on Linux. */
+static long shstk_enable(struct task *task, uint64_t feature)
+{
+    uint64_t u_cet, ssp;
+    if (feature == ARCH_SHSTK_SHSTK)
+        return task->shstk_features & ARCH_SHSTK_SHSTK ? 0 : shstk_begin(task, task->mm);
+    if (!(task->shstk_features & ARCH_SHSTK_SHSTK))
+        return -EPERM;
+    task->shstk_features |= ARCH_SHSTK_WRSS;
+    arch_shstk_read(&u_cet, &ssp);
+    arch_shstk_write(features_msr(task->shstk_features), ssp);
+    return 0;
+}
+
+static long shstk_disable(struct task *task, uint64_t feature)
+{
+    uint64_t u_cet, ssp;
+    if (!(task->shstk_features & ARCH_SHSTK_SHSTK))
+        return feature == ARCH_SHSTK_WRSS ? -EPERM : 0;
+    if (feature == ARCH_SHSTK_WRSS) {
+        task->shstk_features &= ~ARCH_SHSTK_WRSS;
+        arch_shstk_read(&u_cet, &ssp);
+        arch_shstk_write(features_msr(task->shstk_features), ssp);
+        return 0;
+    }
+    arch_shstk_write(0, 0);
+    task->shstk_features = 0;
+    if (task->shstk_bytes)
+        (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes);
+    task->shstk_start = task->shstk_bytes = 0;
+    return 0;
+}
+
+static long shstk_prctl(uint64_t option, uint64_t features)
+{
+    struct task *task = task_current();
+    switch (option) {
+    case ARCH_SHSTK_STATUS:
+        return arch_copy_to_user(uaddr(features), &task->shstk_features, sizeof(uint64_t)) ? -EFAULT : 0;
+    case ARCH_SHSTK_LOCK:
+        __atomic_or_fetch(&task->process->shstk_locked, features, __ATOMIC_RELAXED);
+        return 0;
+    case ARCH_SHSTK_UNLOCK:             /* a debugger's privilege, through ptrace */
+        return -EINVAL;
+    }
+    if (features & task->process->shstk_locked)
+        return -EPERM;
+    if (!arch_has_shstk() || mode == SHSTK_OFF)
+        return -EOPNOTSUPP;
+    if (features != ARCH_SHSTK_SHSTK && features != ARCH_SHSTK_WRSS)
+        return -EINVAL;
+    return option == ARCH_SHSTK_ENABLE ? shstk_enable(task, features) : shstk_disable(task, features);
+}
+
+static long base_get(uint64_t base, uint64_t to)
+{
+    return arch_copy_to_user(uaddr(to), &base, sizeof(base)) ? -EFAULT : 0;
+}
+
+SYSCALL(arch_prctl)
+{
+    (void)c, (void)d, (void)e, (void)f;
+    switch (a) {
+    case ARCH_SET_FS:
+        if (b >= USER_END)
+            return -EPERM;
+        arch_set_fs_base(b);
+        return 0;
+    case ARCH_SET_GS:
+        if (b >= USER_END)
+            return -EPERM;
+        arch_set_gs_base(b);
+        return 0;
+    case ARCH_GET_FS:
+        return base_get(arch_get_fs_base(), b);
+    case ARCH_GET_GS:
+        return base_get(arch_get_gs_base(), b);
+    case ARCH_SHSTK_ENABLE: case ARCH_SHSTK_DISABLE: case ARCH_SHSTK_LOCK: case ARCH_SHSTK_UNLOCK: case ARCH_SHSTK_STATUS:
+        return shstk_prctl(a, b);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* map_shadow_stack(address, size, flags). As Linux: an address below 4 GiB is refused (-ERANGE), and a token needs 8 bytes. */
+SYSCALL(map_shadow_stack)
+{
+    (void)d, (void)e, (void)f;
+    uint64_t start;
+    if (!arch_has_shstk() || mode == SHSTK_OFF)
+        return -EOPNOTSUPP;
+    if (c & ~SHADOW_STACK_SET_TOKEN)
+        return -EINVAL;
+    if (c & SHADOW_STACK_SET_TOKEN && b < 8)
+        return -ENOSPC;
+    if (a && a < 1ull << 32)
+        return -ERANGE;
+    bool huge = huge_wanted && b && is_aligned(a | b, HUGE_BYTES);
+    int err = mm_map_shstk(task_current()->mm, a, b, c & SHADOW_STACK_SET_TOKEN, huge, &start);
+    return err ? err : (long)start;
+}
