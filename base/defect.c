@@ -8,24 +8,19 @@
 #include "uapi/errno.h"
 
 static const char *const names[DEFECT_COUNT] = {
-    "none", "fork_keeps_dirty", "fork_parent_only", "skip_copy", "skip_cow_copy", "cow_not_moved", "no_guard", "refusals_off",
-    "share_frame", "ref_leak", "no_flush", "plain_store", "ssp_not_switched", "fpu_not_switched", "token_unchecked", "oom_leak",
-    "walker_blind", "wrss_always", "no_shootdown", "cpu_silent", "lock_order",
-    "ist_by_cs", "clean_no_flush", "cpu_stuck",
+    "none",          "fork_keeps_dirty", "fork_parent_only", "skip_copy",        "skip_cow_copy",
+    "cow_not_moved", "no_guard",         "refusals_off",     "share_frame",      "ref_leak",
+    "no_flush",      "plain_store",      "ssp_not_switched", "fpu_not_switched", "token_unchecked",
+    "oom_leak",      "walker_blind",     "wrss_always",      "no_shootdown",     "cpu_silent",
+    "lock_order",    "ist_by_cs",        "clean_no_flush",   "cpu_stuck",
 };
 
-const char *defect_name(enum defect defect)
-{
-    return names[defect];
-}
+const char *defect_name(enum defect defect) { return names[defect]; }
 
 #ifdef CONFIG_TEST
 enum defect defect_current;
 
-bool defect_spares_current(void)
-{
-    return arch_current_pid() == 1;
-}
+bool defect_spares_current(void) { return arch_current_pid() == 1; }
 
 int defect_set(const char *name)
 {
@@ -49,10 +44,7 @@ void failpoint_arm(uint64_t n)
     fail_count = 0;
 }
 
-uint64_t failpoint_count(void)
-{
-    return fail_count;
-}
+uint64_t failpoint_count(void) { return fail_count; }
 
 bool failpoint_hit(void)
 {
@@ -61,8 +53,5 @@ bool failpoint_hit(void)
     return ++fail_count == fail_at;
 }
 #else
-int defect_set(const char *name)
-{
-    return strcmp(name, "none") == 0 ? 0 : -EINVAL;
-}
+int defect_set(const char *name) { return strcmp(name, "none") == 0 ? 0 : -EINVAL; }
 #endif

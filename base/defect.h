@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Planted defects: each turns one protection off, so that a test can prove that it would notice.
- * Only the test build (CONFIG_TEST) has them: elsewhere defect_on() is the constant false and the compiler drops
- * the branch. Switched on by writing "NAME" to /proc/defect ("" or "none" switches all off) or by defect=NAME on
- * the command line.
+ * Only the test build (CONFIG_TEST) has them: elsewhere defect_on() is the constant false and the
+ * compiler drops the branch. Switched on by writing "NAME" to /proc/defect ("" or "none" switches
+ * all off) or by defect=NAME on the command line.
  */
 #ifndef BASE_DEFECT_H
 #define BASE_DEFECT_H
@@ -12,29 +12,33 @@
 
 enum defect {
     DEFECT_NONE,
-    DEFECT_FORK_KEEPS_DIRTY,    /* fork leaves D set on shadow-stack leaves, parent and child */
-    DEFECT_FORK_PARENT_ONLY,    /* fork shares only the parent's leaf; the child's stays owned */
-    DEFECT_SKIP_COPY,           /* a copy-on-access fault installs a new frame, but does not copy the old one's bytes */
-    DEFECT_SKIP_COW_COPY,       /* the same for a copy-on-write fault */
-    DEFECT_COW_NOT_MOVED,       /* wrprotect clears D without recording it in COW */
-    DEFECT_NO_GUARD,            /* no guard pages around a shadow stack */
-    DEFECT_REFUSALS_OFF,        /* direct stores to shadow stacks are let through (by making the page writable) */
-    DEFECT_SHARE_FRAME,         /* a copy-on-access fault hands out the shared frame itself */
-    DEFECT_REF_LEAK,            /* unmap forgets to drop the frame's reference */
-    DEFECT_NO_FLUSH,            /* TLB flushes are skipped */
-    DEFECT_PLAIN_STORE,         /* the setter stores without compare-and-exchange */
-    DEFECT_SSP_NOT_SWITCHED,    /* IA32_PL3_SSP is not restored at a context switch */
-    DEFECT_FPU_NOT_SWITCHED,    /* FPU state is not restored at a context switch */
-    DEFECT_TOKEN_UNCHECKED,     /* map_shadow_stack writes no restore token */
-    DEFECT_OOM_LEAK,            /* a fork that runs out of memory keeps the tables it had reserved */
-    DEFECT_WALKER_BLIND,        /* the invariant walker looks but does not report */
-    DEFECT_WRSS_ALWAYS,         /* WRSS is enabled for every protected task */
-    DEFECT_NO_SHOOTDOWN,        /* other CPUs are not told of a TLB flush */
-    DEFECT_CPU_SILENT,          /* CPUs named by ACPI are not sent their start-up interrupt */
-    DEFECT_LOCK_ORDER,          /* a signal sent takes the lock of the process tree inside a process's */
-    DEFECT_IST_BY_CS,           /* the handlers with stacks of their own tell by the saved CS whose GS is loaded */
-    DEFECT_CLEAN_NO_FLUSH,      /* the dirty race's probe clears D without flushing what other CPUs remember */
-    DEFECT_CPU_STUCK,           /* CPU 1, once idle, spins with interrupts off */
+    DEFECT_FORK_KEEPS_DIRTY, /* fork leaves D set on shadow-stack leaves, parent and child */
+    DEFECT_FORK_PARENT_ONLY, /* fork shares only the parent's leaf; the child's stays owned */
+    /* a copy-on-access fault installs a new frame, but does not copy the old one's bytes */
+    DEFECT_SKIP_COPY,
+    DEFECT_SKIP_COW_COPY, /* the same for a copy-on-write fault */
+    DEFECT_COW_NOT_MOVED, /* wrprotect clears D without recording it in COW */
+    DEFECT_NO_GUARD,      /* no guard pages around a shadow stack */
+    /* direct stores to shadow stacks are let through (by making the page writable) */
+    DEFECT_REFUSALS_OFF,
+    DEFECT_SHARE_FRAME,      /* a copy-on-access fault hands out the shared frame itself */
+    DEFECT_REF_LEAK,         /* unmap forgets to drop the frame's reference */
+    DEFECT_NO_FLUSH,         /* TLB flushes are skipped */
+    DEFECT_PLAIN_STORE,      /* the setter stores without compare-and-exchange */
+    DEFECT_SSP_NOT_SWITCHED, /* IA32_PL3_SSP is not restored at a context switch */
+    DEFECT_FPU_NOT_SWITCHED, /* FPU state is not restored at a context switch */
+    DEFECT_TOKEN_UNCHECKED,  /* map_shadow_stack writes no restore token */
+    DEFECT_OOM_LEAK,         /* a fork that runs out of memory keeps the tables it had reserved */
+    DEFECT_WALKER_BLIND,     /* the invariant walker looks but does not report */
+    DEFECT_WRSS_ALWAYS,      /* WRSS is enabled for every protected task */
+    DEFECT_NO_SHOOTDOWN,     /* other CPUs are not told of a TLB flush */
+    DEFECT_CPU_SILENT,       /* CPUs named by ACPI are not sent their start-up interrupt */
+    DEFECT_LOCK_ORDER, /* a signal sent takes the lock of the process tree inside a process's */
+    /* the handlers with stacks of their own tell by the saved CS whose GS is loaded */
+    DEFECT_IST_BY_CS,
+    /* the dirty race's probe clears D without flushing what other CPUs remember */
+    DEFECT_CLEAN_NO_FLUSH,
+    DEFECT_CPU_STUCK, /* CPU 1, once idle, spins with interrupts off */
     DEFECT_COUNT
 };
 
@@ -44,10 +48,18 @@ MUST_CHECK int defect_set(const char *name);
 
 #ifdef CONFIG_TEST
 extern enum defect defect_current;
-bool defect_spares_current(void);       /* process 1, which runs the tests, perhaps on another CPU meanwhile */
-static inline bool defect_on(enum defect defect) { return defect_current == defect && !defect_spares_current(); }
+/* process 1, which runs the tests, perhaps on another CPU meanwhile */
+bool defect_spares_current(void);
+static inline bool defect_on(enum defect defect)
+{
+    return defect_current == defect && !defect_spares_current();
+}
 #else
-static inline bool defect_on(enum defect defect) { (void)defect; return false; }
+static inline bool defect_on(enum defect defect)
+{
+    (void)defect;
+    return false;
+}
 #endif
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Make the n-th allocation fail (test build only), to prove that everything that can run out returns -ENOMEM
- * with nothing changed. Counts only allocations made while the task that armed it runs.
+ * Make the n-th allocation fail (test build only), to prove that everything that can run out
+ * returns -ENOMEM with nothing changed. Counts only allocations made while the task that armed it
+ * runs.
  */
 #ifndef BASE_FAILPOINT_H
 #define BASE_FAILPOINT_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A circular doubly linked list threaded through its members. The owner's lock guards every link. */
+/* A circular doubly linked list threaded through its members. The owner's lock guards every
+ * link. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
@@ -10,7 +11,10 @@ struct list {
     struct list *prev;
 };
 
-#define LIST_INIT(name) { &(name), &(name) }
+#define LIST_INIT(name)  \
+    {                    \
+        &(name), &(name) \
+    }
 
 static inline void list_init(struct list *head)
 {
@@ -43,7 +47,8 @@ static inline void list_remove(struct list *node)
 #define list_for_each(node, head) \
     for (struct list *node = (head)->next; node != (head); node = node->next)
 /* As above, but the body may take node out. */
-#define list_for_each_safe(node, after, head) \
-    for (struct list *node = (head)->next, *after = node->next; node != (head); node = after, after = node->next)
+#define list_for_each_safe(node, after, head)                                   \
+    for (struct list *node = (head)->next, *after = node->next; node != (head); \
+         node = after, after = node->next)
 
 #endif

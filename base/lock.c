@@ -5,7 +5,7 @@
 #include "arch/x86/arch.h"
 #include "base/panic.h"
 
-/* ---- Checks (test build) ------------------------------------------------------------------------------ */
+/* ---- Checks (test build) ------------------------------------------------ */
 
 #ifdef CONFIG_TEST
 #define HELD_MAX 16
@@ -13,15 +13,15 @@
 /* This CPU only; an interrupt handler's locks lie above base. */
 static struct held {
     unsigned count, base;
-    uint64_t taken;             /* since boot */
-    struct { const void *lock; enum lock_rank rank; } lock[HELD_MAX];
+    uint64_t taken; /* since boot */
+    struct {
+        const void *lock;
+        enum lock_rank rank;
+    } lock[HELD_MAX];
 } held_by[CPUS_MAX];
 static bool checks_off;
 
-void lock_checks_off(void)
-{
-    checks_off = true;
-}
+void lock_checks_off(void) { checks_off = true; }
 
 static void offence(const char *what, enum lock_rank rank, enum lock_rank above)
 {
@@ -86,13 +86,10 @@ unsigned lock_interrupt_begin(void)
     return before;
 }
 
-void lock_interrupt_end(unsigned before)
-{
-    held_by[arch_cpu_id()].base = before;
-}
+void lock_interrupt_end(unsigned before) { held_by[arch_cpu_id()].base = before; }
 #endif
 
-/* ---- Spinlocks ---------------------------------------------------------------------------------------- */
+/* ---- Spinlocks ---------------------------------------------------------- */
 
 void spin_wait(struct spinlock *lock)
 {
@@ -102,7 +99,7 @@ void spin_wait(struct spinlock *lock)
     } while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE));
 }
 
-/* ---- Readers and a writer ----------------------------------------------------------------------------- */
+/* ---- Readers and a writer ----------------------------------------------- */
 
 void read_wait(struct rwlock *lock)
 {

@@ -2,13 +2,14 @@
 /*
  * Locks, and the one place where their order is written.
  *
- * The kernel is not preempted while it runs: a task gives up the CPU only where it waits and on the way back to
- * user mode, never with a lock held. A spinlock is therefore held for a bounded time, and whoever waits for one serves what
- * other CPUs ask of this one meanwhile (arch_pause()).
- * Locks taken by interrupt handlers as well are taken with spin_lock_irq(), all others with spin_lock().
+ * The kernel is not preempted while it runs: a task gives up the CPU only where it waits and on the
+ * way back to user mode, never with a lock held. A spinlock is therefore held for a bounded time,
+ * and whoever waits for one serves what other CPUs ask of this one meanwhile (arch_pause()). Locks
+ * taken by interrupt handlers as well are taken with spin_lock_irq(), all others with spin_lock().
  *
- * The test build checks every lock that is taken: its rank against those held, interrupts off where they must be, and that an
- * interrupt handler takes none of the others. It panics on the first offence, whether or not anybody waits.
+ * The test build checks every lock that is taken: its rank against those held, interrupts off where
+ * they must be, and that an interrupt handler takes none of the others. It panics on the first
+ * offence, whether or not anybody waits.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -17,35 +18,39 @@
 #include "base/types.h"
 
 /*
- * Outermost first: a lock may be taken only while the locks held stand above it. Two of one rank only by spin_lock_second(), in
- * the order that the rank's line gives.
+ * Outermost first: a lock may be taken only while the locks held stand above it. Two of one rank
+ * only by spin_lock_second(), in the order that the rank's line gives.
  */
 enum lock_rank {
-    LOCK_MM,            /* mm.lock: read for faults; write for fork, mmap, munmap, mprotect, exec, exit */
-    LOCK_TREE,          /* the RAM file system's names */
-    LOCK_INODE,         /* one file's contents */
-    LOCK_FILES,         /* a process's file table */
-    LOCK_PIPE,          /* one pipe's ring */
-    LOCK_FUTEX,         /* one bucket of futexes; two of them: the lower address first */
-    LOCK_TABLE,         /* frame.table.lock, the entries of one table page; a table, then the tables below it */
-    LOCK_KMAP,          /* the kernel's own tables and stacks */
-    LOCK_SLAB,          /* one size class */
-    LOCK_FRAME,         /* the free lists */
-    LOCK_FIRST_IRQ,     /* those below are taken with interrupts off */
-    LOCK_INPUT = LOCK_FIRST_IRQ,        /* the terminal's input */
-    LOCK_TASKS,         /* the process tree */
-    LOCK_PROCESS,       /* a process's memory, files and signals */
-    LOCK_WAIT_QUEUE,    /* who waits for one thing */
-    LOCK_RUN_QUEUE,     /* one CPU's tasks; two of them: the lower CPU first */
-    LOCK_CONSOLE,       /* output devices */
+    LOCK_MM,    /* mm.lock: read for faults; write for fork, mmap, munmap, mprotect, exec, exit */
+    LOCK_TREE,  /* the RAM file system's names */
+    LOCK_INODE, /* one file's contents */
+    LOCK_FILES, /* a process's file table */
+    LOCK_PIPE,  /* one pipe's ring */
+    LOCK_FUTEX, /* one bucket of futexes; two of them: the lower address first */
+    /* frame.table.lock, the entries of one table page; a table, then the tables below it */
+    LOCK_TABLE,
+    LOCK_KMAP,                   /* the kernel's own tables and stacks */
+    LOCK_SLAB,                   /* one size class */
+    LOCK_FRAME,                  /* the free lists */
+    LOCK_FIRST_IRQ,              /* those below are taken with interrupts off */
+    LOCK_INPUT = LOCK_FIRST_IRQ, /* the terminal's input */
+    LOCK_TASKS,                  /* the process tree */
+    LOCK_PROCESS,                /* a process's memory, files and signals */
+    LOCK_WAIT_QUEUE,             /* who waits for one thing */
+    LOCK_RUN_QUEUE,              /* one CPU's tasks; two of them: the lower CPU first */
+    LOCK_CONSOLE,                /* output devices */
 };
 
 struct spinlock {
-    uint32_t held;              /* 1 while held */
-    uint32_t rank;              /* [I] enum lock_rank */
+    uint32_t held; /* 1 while held */
+    uint32_t rank; /* [I] enum lock_rank */
 };
 
-#define SPINLOCK_INIT(lock_rank) { 0, lock_rank }
+#define SPINLOCK_INIT(lock_rank) \
+    {                            \
+        0, lock_rank             \
+    }
 
 #ifdef CONFIG_TEST
 /* Panic if this CPU must not take a lock of this rank now; from then on it counts as held. */
@@ -53,15 +58,18 @@ void lock_note_taken(const void *lock, enum lock_rank rank, bool second);
 void lock_note_dropped(const void *lock);
 /* Around every interrupt handler: what was held before is no business of the handler's locks. */
 unsigned lock_interrupt_begin(void);
-void     lock_interrupt_end(unsigned before);
-void     lock_checks_off(void);             /* a panic takes locks away */
-uint64_t lock_count(void);                  /* locks taken since boot, by all CPUs */
+void lock_interrupt_end(unsigned before);
+void lock_checks_off(void); /* a panic takes locks away */
+uint64_t lock_count(void);  /* locks taken since boot, by all CPUs */
 #else
-static inline void lock_note_taken(const void *lock, enum lock_rank rank, bool second) { (void)lock, (void)rank, (void)second; }
+static inline void lock_note_taken(const void *lock, enum lock_rank rank, bool second)
+{
+    (void)lock, (void)rank, (void)second;
+}
 static inline void lock_note_dropped(const void *lock) { (void)lock; }
 static inline unsigned lock_interrupt_begin(void) { return 0; }
 static inline void lock_interrupt_end(unsigned before) { (void)before; }
-static inline void lock_checks_off(void) { }
+static inline void lock_checks_off(void) {}
 #endif
 
 COLD void spin_wait(struct spinlock *lock); /* the slow half of spin_lock() */
@@ -107,27 +115,32 @@ static inline void spin_unlock_irq(struct spinlock *lock, uint64_t irq_state)
 
 /* Many readers or one writer, of rank LOCK_MM. A waiting writer keeps new readers out. */
 struct rwlock {
-    int32_t  count;             /* readers inside, or -1 for the writer */
+    int32_t count; /* readers inside, or -1 for the writer */
     uint32_t writers_waiting;
 };
 
-#define RWLOCK_INIT { 0, 0 }
+#define RWLOCK_INIT \
+    {               \
+        0, 0        \
+    }
 
-COLD void read_wait(struct rwlock *lock);       /* the slow halves */
+COLD void read_wait(struct rwlock *lock); /* the slow halves */
 COLD void write_wait(struct rwlock *lock);
 
 /* One try to enter as a reader, or as the writer. */
 static inline bool read_try(struct rwlock *lock)
 {
     int32_t count = __atomic_load_n(&lock->count, __ATOMIC_RELAXED);
-    return count >= 0 && !__atomic_load_n(&lock->writers_waiting, __ATOMIC_RELAXED) &&
-           __atomic_compare_exchange_n(&lock->count, &count, count + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    return count >= 0 && !__atomic_load_n(&lock->writers_waiting, __ATOMIC_RELAXED)
+           && __atomic_compare_exchange_n(&lock->count, &count, count + 1, true, __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED);
 }
 
 static inline bool write_try(struct rwlock *lock)
 {
     int32_t none = 0;
-    return __atomic_compare_exchange_n(&lock->count, &none, -1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&lock->count, &none, -1, true, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
 }
 
 static inline void read_lock(struct rwlock *lock)

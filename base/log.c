@@ -8,11 +8,12 @@
 #define RING_BYTES 65536
 #define LINE_BYTES 512
 
-static struct spinlock console_lock = SPINLOCK_INIT(LOCK_CONSOLE);    /* irq; guards all below and the sinks' devices */
+/* irq; guards all below and the sinks' devices */
+static struct spinlock console_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 static char ring[RING_BYTES];
-static uint64_t written;                                /* bytes ever */
+static uint64_t written; /* bytes ever */
 static struct log_sink *sinks;
-static bool line_begun;                                 /* a program left the cursor behind some text */
+static bool line_begun; /* a program left the cursor behind some text */
 
 static void ring_put(const char *text, size_t len)
 {
@@ -20,10 +21,7 @@ static void ring_put(const char *text, size_t len)
         ring[written++ % RING_BYTES] = text[i];
 }
 
-static size_t ring_start(void)
-{
-    return written > RING_BYTES ? written - RING_BYTES : 0;
-}
+static size_t ring_start(void) { return written > RING_BYTES ? written - RING_BYTES : 0; }
 
 static void sinks_write(const char *text, size_t len)
 {

@@ -9,8 +9,9 @@
 void log_line(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /*
- * Where log lines go. A console driver fills one in and registers it; lines logged earlier are replayed to it.
- * write() must not wait without bound, allocate, or take a lock that stands above console.lock.
+ * Where log lines go. A console driver fills one in and registers it; lines logged earlier are
+ * replayed to it. write() must not wait without bound, allocate, or take a lock that stands above
+ * console.lock.
  */
 struct log_sink {
     void (*write)(const char *text, size_t len_bytes);
@@ -19,7 +20,8 @@ struct log_sink {
 void log_sink_register(struct log_sink *sink);
 /* Text to the same devices, but not into the ring: what programs write to the console. */
 void console_write(const char *text, size_t len_bytes);
-/* Only for the CPU that has stopped all others: print from now on whoever holds the lock, and on a line of its own. */
+/* Only for the CPU that has stopped all others: print from now on whoever holds the lock, and on
+ * a line of its own. */
 void log_take_over(void);
 
 /* Copy at most size bytes of the ring, oldest first, to buffer; returns the count. */

@@ -12,7 +12,7 @@ void panic(const char *format, ...)
     char text[400];
     arch_irq_disable();
     if (__atomic_exchange_n(&panicking, true, __ATOMIC_ACQ_REL))
-        arch_halt();                            /* a second one, from the report itself or another CPU */
+        arch_halt(); /* a second one, from the report itself or another CPU */
     arch_cpus_stop();
     va_list args;
     va_start(args, format);

@@ -9,6 +9,8 @@
 NORETURN void panic(const char *format, ...) PRINTF_LIKE(1, 2);
 
 #define ASSERT(condition) \
-    ((condition) ? (void)0 : panic("%s:%d: %s: assertion failed: %s", __FILE__, __LINE__, __func__, #condition))
+    ((condition)          \
+         ? (void)0        \
+         : panic("%s:%d: %s: assertion failed: %s", __FILE__, __LINE__, __func__, #condition))
 
 #endif

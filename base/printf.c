@@ -3,8 +3,8 @@
 #include "base/string.h"
 
 struct output {
-    char  *buffer;
-    size_t size, len;           /* len: what a large enough buffer would hold */
+    char *buffer;
+    size_t size, len; /* len: what a large enough buffer would hold */
 };
 
 static void put(struct output *out, char c)
@@ -17,11 +17,12 @@ static void put(struct output *out, char c)
 /* One conversion: flags, width, precision, size, all as in ISO C. */
 struct spec {
     bool left, zero, alternate, plus;
-    int  width, precision;      /* precision -1: none */
-    int  longs;
+    int width, precision; /* precision -1: none */
+    int longs;
 };
 
-static void put_padded(struct output *out, const struct spec *spec, const char *text, size_t len, size_t prefix_len)
+static void put_padded(struct output *out, const struct spec *spec, const char *text, size_t len,
+                       size_t prefix_len)
 {
     size_t pad = spec->width > (int)len ? (size_t)spec->width - len : 0;
     bool zeros = spec->zero && !spec->left;
@@ -35,7 +36,8 @@ static void put_padded(struct output *out, const struct spec *spec, const char *
         put(out, ' ');
 }
 
-static void put_number(struct output *out, const struct spec *spec, uint64_t value, unsigned base, bool negative, bool upper)
+static void put_number(struct output *out, const struct spec *spec, uint64_t value, unsigned base,
+                       bool negative, bool upper)
 {
     char text[32];
     size_t at = sizeof(text), prefix = 0;
@@ -96,7 +98,8 @@ static void put_conversion(struct output *out, char c, struct spec *spec, va_lis
     if (c == 's') {
         const char *s = va_arg(*args, const char *);
         s = s ? s : "(null)";
-        put_padded(out, spec, s, spec->precision >= 0 ? strnlen(s, (size_t)spec->precision) : strlen(s), 0);
+        put_padded(out, spec, s,
+                   spec->precision >= 0 ? strnlen(s, (size_t)spec->precision) : strlen(s), 0);
     } else if (c == 'c') {
         char one = (char)va_arg(*args, int);
         put_padded(out, spec, &one, 1, 0);

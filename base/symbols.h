@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's own function names, for backtraces. scripts/symbols.py writes the table when the kernel is linked. */
+/* The kernel's own function names, for backtraces. scripts/symbols.py writes the table when the
+ * kernel is linked. */
 #ifndef BASE_SYMBOLS_H
 #define BASE_SYMBOLS_H
 
 #include "base/types.h"
 
 struct symbol {
-    uint32_t offset;            /* from __kernel_start; ascending */
-    uint32_t name;              /* index into symbol_names */
+    uint32_t offset; /* from __kernel_start; ascending */
+    uint32_t name;   /* index into symbol_names */
 };
 
 /* Weak: absent in the first of the kernel's two links. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The trace ring. A slot's sequence number is odd while it is written, and tells which event it holds afterwards. */
+/* The trace ring. A slot's sequence number is odd while it is written, and tells which event it
+ * holds afterwards. */
 #include "base/trace.h"
 
 #include "arch/x86/arch.h"
@@ -7,7 +8,7 @@
 bool trace_enabled;
 
 struct slot {
-    uint64_t sequence;          /* 2 * event number + 2 when complete, odd while being written */
+    uint64_t sequence; /* 2 * event number + 2 when complete, odd while being written */
     struct trace_event event;
 };
 static struct slot slots[TRACE_EVENTS];
@@ -19,7 +20,8 @@ void trace_record(enum trace_why why, int level, uint64_t va, uint64_t old, uint
     struct slot *slot = &slots[number % TRACE_EVENTS];
     __atomic_store_n(&slot->sequence, 2 * number + 1, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    slot->event = (struct trace_event){ arch_cycles(), arch_cpu_id(), arch_current_pid(), va, old, new, why, (uint32_t)level };
+    slot->event = (struct trace_event){ arch_cycles(), arch_cpu_id(), arch_current_pid(), va, old,
+                                        new,           why,           (uint32_t)level };
     __atomic_store_n(&slot->sequence, 2 * number + 2, __ATOMIC_RELEASE);
 }
 
@@ -45,8 +47,9 @@ bool trace_read(uint64_t *next, struct trace_event *event)
 const char *trace_why_name(enum trace_why why)
 {
     static const char *const names[TRACE_WHY_COUNT] = {
-        "demand-zero", "file-page", "cow-copy", "cow-reuse", "shstk-copy", "shstk-reuse", "fork-parent", "fork-child",
-        "protect", "unmap", "gup", "split", "repair", "young", "table", "probe", "refusal",
+        "demand-zero", "file-page",  "cow-copy", "cow-reuse", "shstk-copy", "shstk-reuse",
+        "fork-parent", "fork-child", "protect",  "unmap",     "gup",        "split",
+        "repair",      "young",      "table",    "probe",     "refusal",
     };
     return why < TRACE_WHY_COUNT ? names[why] : "?";
 }

@@ -7,10 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MUST_CHECK __attribute__((warn_unused_result))
-#define NORETURN   __attribute__((noreturn))
-/* Seldom called: its registers, buffers and stack check stay out of the function that may call it. */
-#define COLD       __attribute__((cold, noinline))
+#define MUST_CHECK                      __attribute__((warn_unused_result))
+#define NORETURN                        __attribute__((noreturn))
+/* Seldom called: its registers, buffers and stack check stay out of the function that may call
+ * it. */
+#define COLD                            __attribute__((cold, noinline))
 #define PRINTF_LIKE(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
 #define PAGE_SHIFT 12
@@ -18,22 +19,26 @@
 #define PAGE_MASK  (~(PAGE_SIZE - 1))
 
 /* An address is wrapped in a struct so that the compiler refuses a mix-up. */
-typedef struct { uint64_t v; } paddr_t;     /* physical: may be put in a page-table entry */
-typedef struct { uint64_t v; } uaddr_t;     /* user virtual: may be handed to arch_copy_*_user() only */
+typedef struct {
+    uint64_t v;
+} paddr_t; /* physical: may be put in a page-table entry */
+typedef struct {
+    uint64_t v;
+} uaddr_t; /* user virtual: may be handed to arch_copy_*_user() only */
 
 static inline paddr_t paddr(uint64_t v) { return (paddr_t){ v }; }
 static inline uaddr_t uaddr(uint64_t v) { return (uaddr_t){ v }; }
 
-/* First address above user space: the top page of the canonical half stays empty (design: address space). */
+/* First address above user space: the top page of the canonical half stays empty (design:
+ * address space). */
 #define USER_END 0x00007ffffffff000ull
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define container_of(pointer, type, member) \
-    ((type *)((char *)(pointer) - offsetof(type, member)))
+#define ARRAY_SIZE(a)                       (sizeof(a) / sizeof((a)[0]))
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 static inline uint64_t align_down(uint64_t v, uint64_t to) { return v & ~(to - 1); }
 static inline uint64_t align_up(uint64_t v, uint64_t to) { return (v + to - 1) & ~(to - 1); }
-static inline bool     is_aligned(uint64_t v, uint64_t to) { return (v & (to - 1)) == 0; }
+static inline bool is_aligned(uint64_t v, uint64_t to) { return (v & (to - 1)) == 0; }
 static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }

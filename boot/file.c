@@ -11,7 +11,8 @@ static EFI_FILE_HANDLE volume_open(EFI_HANDLE image)
         loader_fail(L"boot device", L"the firmware does not say where the loader came from");
     EFI_FILE_IO_INTERFACE *volume;
     EFI_GUID volume_guid = SIMPLE_FILE_SYSTEM_PROTOCOL;
-    if (EFI_ERROR(uefi_call_wrapper(BS->HandleProtocol, 3, loaded->DeviceHandle, &volume_guid, (void **)&volume)))
+    if (EFI_ERROR(uefi_call_wrapper(BS->HandleProtocol, 3, loaded->DeviceHandle, &volume_guid,
+                                    (void **)&volume)))
         loader_fail(L"boot device", L"holds no file system the firmware can read");
     EFI_FILE_HANDLE root;
     if (EFI_ERROR(uefi_call_wrapper(volume->OpenVolume, 2, volume, &root)))
@@ -32,7 +33,8 @@ static UINT64 file_bytes(EFI_FILE_HANDLE file, const CHAR16 *path)
 struct boot_range file_read(EFI_HANDLE image, const CHAR16 *path, BOOLEAN absent_ok)
 {
     EFI_FILE_HANDLE root = volume_open(image), file;
-    EFI_STATUS status = uefi_call_wrapper(root->Open, 5, root, &file, (CHAR16 *)path, EFI_FILE_MODE_READ, 0ull);
+    EFI_STATUS status = uefi_call_wrapper(root->Open, 5, root, &file, (CHAR16 *)path,
+                                          EFI_FILE_MODE_READ, 0ull);
     if (EFI_ERROR(status) && !(absent_ok && status == EFI_NOT_FOUND))
         loader_fail(path, status == EFI_NOT_FOUND ? L"file not found" : L"file cannot be opened");
     BOOLEAN present = !EFI_ERROR(status);

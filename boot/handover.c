@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The last steps inside the firmware. The first ExitBootServices may already stop it: no printing, no allocation. */
+/* The last steps inside the firmware. The first ExitBootServices may already stop it: no
+ * printing, no allocation. */
 #include "loader.h"
 
 #define MAP_SLACK_DESCRIPTORS 64
-#define EXIT_TRIES 8
+#define EXIT_TRIES            8
 
 static void jump(struct boot_info *info, UINT64 entry, UINT64 stack_top)
 {
@@ -29,7 +30,8 @@ void handover(EFI_HANDLE image, struct boot_info *info, UINT64 entry, UINT64 sta
 
     for (int i = 0; i < EXIT_TRIES; i++) {
         bytes = room;
-        EFI_STATUS status = uefi_call_wrapper(BS->GetMemoryMap, 5, &bytes, (void *)info->memory_map.start, &key,
+        EFI_STATUS status = uefi_call_wrapper(BS->GetMemoryMap, 5, &bytes,
+                                              (void *)info->memory_map.start, &key,
                                               &descriptor_bytes, &version);
         if (EFI_ERROR(status))
             break;

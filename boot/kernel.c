@@ -28,7 +28,8 @@ static const CHAR16 *header_fault(const struct boot_range *file)
         return L"made for another machine than x86-64";
     if (ehdr->e_type != ET_EXEC || ehdr->e_phentsize != sizeof(Elf64_Phdr) || ehdr->e_phnum == 0)
         return L"not an executable with program headers";
-    if (ehdr->e_phoff > file->bytes || ehdr->e_phnum * sizeof(Elf64_Phdr) > file->bytes - ehdr->e_phoff)
+    if (ehdr->e_phoff > file->bytes
+        || ehdr->e_phnum * sizeof(Elf64_Phdr) > file->bytes - ehdr->e_phoff)
         return L"truncated: program headers lie beyond its end";
     return NULL;
 }
@@ -46,11 +47,14 @@ static const CHAR16 *segments_fault(const struct boot_range *file, UINT64 *low, 
             continue;
         if (segment->p_offset > file->bytes || segment->p_filesz > file->bytes - segment->p_offset)
             return L"truncated: a segment lies beyond its end";
-        if (segment->p_filesz > segment->p_memsz || segment->p_vaddr + segment->p_memsz < segment->p_vaddr)
+        if (segment->p_filesz > segment->p_memsz
+            || segment->p_vaddr + segment->p_memsz < segment->p_vaddr)
             return L"a segment's sizes make no sense";
         *low = segment->p_vaddr < *low ? segment->p_vaddr : *low;
-        *high = segment->p_vaddr + segment->p_memsz > *high ? segment->p_vaddr + segment->p_memsz : *high;
-        if (ehdr->e_entry >= segment->p_vaddr && ehdr->e_entry - segment->p_vaddr < segment->p_filesz)
+        *high = segment->p_vaddr + segment->p_memsz > *high ? segment->p_vaddr + segment->p_memsz
+                                                            : *high;
+        if (ehdr->e_entry >= segment->p_vaddr
+            && ehdr->e_entry - segment->p_vaddr < segment->p_filesz)
             entry_inside = TRUE;
     }
     if (*low >= *high)
@@ -91,8 +95,8 @@ UINT64 kernel_load(struct boot_range file, struct boot_info *info)
     for (unsigned i = 0; i < ehdr->e_phnum; i++) {
         const Elf64_Phdr *segment = header(&file, i);
         if (segment->p_type == PT_LOAD)
-            CopyMem((void *)(info->kernel.start + (segment->p_vaddr - low)), (void *)(file.start + segment->p_offset),
-                    segment->p_filesz);
+            CopyMem((void *)(info->kernel.start + (segment->p_vaddr - low)),
+                    (void *)(file.start + segment->p_offset), segment->p_filesz);
     }
     return info->kernel.start + (ehdr->e_entry - low);
 }

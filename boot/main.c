@@ -43,14 +43,14 @@ void loader_fail(const CHAR16 *name, const CHAR16 *reason)
     Print(L"A key, or 30 seconds, lead back to the firmware.\r\n");
     wait_for_reader();
     uefi_call_wrapper(BS->Exit, 4, image_handle, EFI_LOAD_ERROR, 0, NULL);
-    for (;;) {
-    }
+    for (;;) {}
 }
 
 EFI_PHYSICAL_ADDRESS loader_pages(const CHAR16 *name, UINTN pages)
 {
     EFI_PHYSICAL_ADDRESS address = LOADER_ADDRESS_LIMIT;
-    EFI_STATUS status = uefi_call_wrapper(BS->AllocatePages, 4, AllocateMaxAddress, EfiLoaderData, pages, &address);
+    EFI_STATUS status = uefi_call_wrapper(BS->AllocatePages, 4, AllocateMaxAddress, EfiLoaderData,
+                                          pages, &address);
     if (EFI_ERROR(status))
         loader_fail(name, L"not enough memory below 4 GiB");
     return address;
@@ -90,7 +90,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)
 
     struct boot_range kernel_file = file_read(image, KERNEL_PATH, FALSE);
     UINT64 entry = kernel_load(kernel_file, info);
-    uefi_call_wrapper(BS->FreePages, 2, kernel_file.start, EFI_SIZE_TO_PAGES(kernel_file.bytes + 1));
+    uefi_call_wrapper(BS->FreePages, 2, kernel_file.start,
+                      EFI_SIZE_TO_PAGES(kernel_file.bytes + 1));
     info->initrd = file_read(image, INITRD_PATH, FALSE);
     info->cmdline = cmdline_trim(file_read(image, CMDLINE_PATH, TRUE));
     firmware_describe(info);

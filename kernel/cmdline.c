@@ -5,10 +5,10 @@
 
 #define LINE_BYTES 4096
 
-static char line[LINE_BYTES];           /* as it came */
-static char words[LINE_BYTES];          /* the same with zeros between the words */
-static size_t words_end;                /* bytes of words before "--" */
-static size_t args_start, args_end;     /* and behind it */
+static char line[LINE_BYTES];       /* as it came */
+static char words[LINE_BYTES];      /* the same with zeros between the words */
+static size_t words_end;            /* bytes of words before "--" */
+static size_t args_start, args_end; /* and behind it */
 
 void cmdline_init(const char *text)
 {
@@ -27,10 +27,7 @@ void cmdline_init(const char *text)
     }
 }
 
-const char *cmdline_text(void)
-{
-    return line;
-}
+const char *cmdline_text(void) { return line; }
 
 bool cmdline_get(const char *name, char *value, size_t size)
 {
@@ -49,7 +46,8 @@ bool cmdline_get(const char *name, char *value, size_t size)
 unsigned cmdline_init_args(const char *argv[], unsigned first)
 {
     unsigned count = first;
-    for (size_t at = args_start; at < args_end && count < INIT_ARGS_MAX - 1; at += strlen(words + at) + 1) {
+    for (size_t at = args_start; at < args_end && count < INIT_ARGS_MAX - 1;
+         at += strlen(words + at) + 1) {
         if (words[at])
             argv[count++] = words + at;
     }

@@ -9,9 +9,11 @@
 
 void cmdline_init(const char *line);
 const char *cmdline_text(void);
-/* The value of the last NAME=VALUE, or of NAME alone (""), before " -- "; false when there is none. Cut to size. */
+/* The value of the last NAME=VALUE, or of NAME alone (""), before " -- "; false when there is
+ * none. Cut to size. */
 bool cmdline_get(const char *name, char *value, size_t size);
-/* The words after " -- " in argv[first...]; returns the new count. They live as long as the kernel. */
+/* The words after " -- " in argv[first...]; returns the new count. They live as long as the
+ * kernel. */
 unsigned cmdline_init_args(const char *argv[], unsigned first);
 
 #endif

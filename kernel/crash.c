@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The test build's ways to do, inside the kernel, what its protections must stop: written to /proc/crash by name. Each ends in a
- * panic; one that comes back was not stopped.
+ * The test build's ways to do, inside the kernel, what its protections must stop: written to
+ * /proc/crash by name. Each ends in a panic; one that comes back was not stopped.
  */
 #include "kernel/crash.h"
 
@@ -12,21 +12,22 @@
 #include "uapi/errno.h"
 
 static const uint64_t constant = 1;
-static uint8_t data[16] = { 0xc3 };         /* RET, should it ever be executed */
+static uint8_t data[16] = { 0xc3 }; /* RET, should it ever be executed */
 
-static void call(uint64_t address)
-{
-    ((void (*)(void))address)();
-}
+static void call(uint64_t address) { ((void (*)(void))address)(); }
 
 static void load_from_nothing(void) { (void)*(volatile char *)0xffffc80000000000ull; }
 static void store_to_text(void) { *(volatile char *)(uint64_t)load_from_nothing = 0; }
 static void store_to_rodata(void) { *(volatile uint64_t *)(uint64_t)&constant = 2; }
 static void execute_data(void) { call((uint64_t)data); }
 static void execute_user(void) { call(arch_user_frame(&task_current()->arch)->rip); }
-static void load_from_user(void) { (void)*(volatile char *)arch_user_frame(&task_current()->arch)->rsp; }
+static void load_from_user(void)
+{
+    (void)*(volatile char *)arch_user_frame(&task_current()->arch)->rsp;
+}
 
-/* Down to the guard page below the stack, where not even the fault finds a place: a double fault. */
+/* Down to the guard page below the stack, where not even the fault finds a place: a double
+ * fault. */
 static unsigned overflow_stack(unsigned depth)
 {
     volatile char frame[512];
@@ -48,10 +49,18 @@ __attribute__((noinline)) static void smash_frame(void)
 
 long crash(const char *name)
 {
-    static const struct { const char *name; void (*commit)(void); } crimes[] = {
-        { "load_from_nothing", load_from_nothing }, { "store_to_text", store_to_text }, { "store_to_rodata", store_to_rodata },
-        { "execute_data", execute_data }, { "execute_user", execute_user }, { "load_from_user", load_from_user },
-        { "overflow", overflow }, { "smash_frame", smash_frame },
+    static const struct {
+        const char *name;
+        void (*commit)(void);
+    } crimes[] = {
+        { "load_from_nothing", load_from_nothing },
+        { "store_to_text", store_to_text },
+        { "store_to_rodata", store_to_rodata },
+        { "execute_data", execute_data },
+        { "execute_user", execute_user },
+        { "load_from_user", load_from_user },
+        { "overflow", overflow },
+        { "smash_frame", smash_frame },
     };
     for (size_t i = 0; i < ARRAY_SIZE(crimes); i++) {
         if (strcmp(crimes[i].name, name) == 0) {

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel's own main program: everything brought up in order, then init started. */
+#include "arch/x86/upcalls.h"
 #include "base/defect.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
 #include "boot_info.h"
 #include "kernel/cmdline.h"
-#include "kernel/tty/console.h"
 #include "kernel/fs/devices.h"
-#include "arch/x86/upcalls.h"
 #include "kernel/fs/file.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
+#include "kernel/tty/console.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
 #include "uapi/fcntl.h"
 
-static struct task idle_tasks[CPUS_MAX];    /* the contexts that CPUs start with */
+static struct task idle_tasks[CPUS_MAX]; /* the contexts that CPUs start with */
 static const struct boot_info *boot_info;
 
 static void memory_start(const struct boot_info *info)
@@ -71,10 +71,14 @@ static void init_start(void *unused)
     struct trap_frame *frame = arch_user_frame(&task->arch);
     int err = process_exec(path, argv, envp, frame);
     if (err) {
-        log_line("init: %s cannot be run (error %d%s)", path, -err, err == -2 ? ", not found" : err == -8 ? ", not a static x86-64 program" : "");
+        log_line("init: %s cannot be run (error %d%s)", path, -err,
+                 err == -2   ? ", not found"
+                 : err == -8 ? ", not a static x86-64 program"
+                             : "");
         arch_power_off();
     }
-    log_line("boot: loader to init %lu instructions", (unsigned long)(arch_cycles() - boot_info->loader_tsc));
+    log_line("boot: loader to init %lu instructions",
+             (unsigned long)(arch_cycles() - boot_info->loader_tsc));
     arch_enter_user(frame);
 }
 

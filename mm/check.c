@@ -2,9 +2,9 @@
 /*
  * The walker: looks at every leaf of an address space for a broken invariant.
  *
- * The setter never stores a wrong value, but a CPU may make one: when W is cleared under a running store, a CPU
- * without CET may set D afterwards and leave W=0,D=1 on ordinary memory, state (e). A CPU with CET never sets D in an entry with
- * W=0 (Intel SDM vol. 3, "Accessed and Dirty Flags").
+ * The setter never stores a wrong value, but a CPU may make one: when W is cleared under a running
+ * store, a CPU without CET may set D afterwards and leave W=0,D=1 on ordinary memory, state (e). A
+ * CPU with CET never sets D in an entry with W=0 (Intel SDM vol. 3, "Accessed and Dirty Flags").
  */
 #include "mm/check.h"
 
@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "mm/vma.h"
 
-static uint64_t violations;     /* since boot, atomic */
+static uint64_t violations; /* since boot, atomic */
 
 void check_count(void)
 {
@@ -26,7 +26,8 @@ void check_report(const struct slot *slot, const struct vma *vma, pte_t pte)
     if (defect_on(DEFECT_WALKER_BLIND))
         return;
     check_count();
-    log_line("check: entry %#lx for %#lx breaks the invariant: %s", (unsigned long)pte.raw, (unsigned long)slot->va,
+    log_line("check: entry %#lx for %#lx breaks the invariant: %s", (unsigned long)pte.raw,
+             (unsigned long)slot->va,
              vma_is_shstk(vma) ? "a shadow-stack page is writable, executable or doubly dirty"
              : pte_shstk(pte)  ? "state (e), W=0 D=1 on ordinary memory"
                                : "COW together with W or D");
@@ -34,13 +35,13 @@ void check_report(const struct slot *slot, const struct vma *vma, pte_t pte)
 
 struct check {
     const struct vma *vma;
-    struct flush     *flush;
-    unsigned          found;
+    struct flush *flush;
+    unsigned found;
 };
 
 /*
- * D moves to COW: ordinary memory is then copied or reused at its next store, a shadow stack at its next access. A
- * page that was writable where it must not be loses W the same way.
+ * D moves to COW: ordinary memory is then copied or reused at its next store, a shadow stack at its
+ * next access. A page that was writable where it must not be loses W the same way.
  */
 static void leaf_check(const struct slot *slot, pte_t pte, void *context)
 {
@@ -63,7 +64,8 @@ unsigned mm_check(struct mm *mm)
     struct flush flush;
     flush_begin(&flush, mm);
     write_lock(&mm->lock);
-    mm_for_each_vma(mm, vma) {
+    mm_for_each_vma(mm, vma)
+    {
         struct check check = { vma, &flush, 0 };
         tables_visit(mm, vma->start, vma->end, leaf_check, &check);
         found += check.found;
@@ -73,7 +75,4 @@ unsigned mm_check(struct mm *mm)
     return found;
 }
 
-uint64_t mm_check_total(void)
-{
-    return __atomic_load_n(&violations, __ATOMIC_RELAXED);
-}
+uint64_t mm_check_total(void) { return __atomic_load_n(&violations, __ATOMIC_RELAXED); }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reporting broken page-table invariants. Private to mm/; the walker itself is mm_check() in mm/mm.h. */
+/* Reporting broken page-table invariants. Private to mm/; the walker itself is mm_check() in
+ * mm/mm.h. */
 #ifndef MM_CHECK_H
 #define MM_CHECK_H
 

@@ -7,8 +7,9 @@
 #include "mm/table.h"
 
 /*
- * What somebody wants of a page. OWN asks for a page that no other entry shares: a store to ordinary memory, any
- * shadow-stack access, or a debugger's write to a read-only page; the VMA says which of them it is.
+ * What somebody wants of a page. OWN asks for a page that no other entry shares: a store to
+ * ordinary memory, any shadow-stack access, or a debugger's write to a read-only page; the VMA says
+ * which of them it is.
  */
 enum access { ACCESS_READ, ACCESS_OWN };
 
@@ -16,9 +17,11 @@ enum access { ACCESS_READ, ACCESS_OWN };
 bool leaf_allows(const struct vma *vma, pte_t pte, int level, enum access access);
 
 /*
- * Bring the page at va to a state that allows access, once; or say why that cannot be. The VMA contains va and allows
- * the access. mm.lock held for reading. FAULT_OK_SPLIT asks to be called again.
+ * Bring the page at va to a state that allows access, once; or say why that cannot be. The VMA
+ * contains va and allows the access. mm.lock held for reading. FAULT_OK_SPLIT asks to be called
+ * again.
  */
-MUST_CHECK enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va, enum access access);
+MUST_CHECK enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
+                                            enum access access);
 
 #endif

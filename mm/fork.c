@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fork: the child gets the parent's VMAs and the same frames; both lose the right to change them in place.
+ * Fork: the child gets the parent's VMAs and the same frames; both lose the right to change them in
+ * place.
  *
- * All that can fail comes first: the VMAs, then a table for every table of the parent. Then the leaves are shared,
- * which cannot fail, and the parent's TLB is flushed once, before either runs.
+ * All that can fail comes first: the VMAs, then a table for every table of the parent. Then the
+ * leaves are shared, which cannot fail, and the parent's TLB is flushed once, before either runs.
  */
 #include "base/defect.h"
 #include "base/panic.h"
@@ -14,7 +15,8 @@
 
 static int vmas_copy(struct mm *child, struct mm *parent)
 {
-    mm_for_each_vma(parent, vma) {
+    mm_for_each_vma(parent, vma)
+    {
         struct vma *copy = vma_create();
         if (!copy)
             return -ENOMEM;
@@ -35,7 +37,8 @@ static int vmas_copy(struct mm *child, struct mm *parent)
 
 static int all_tables_reserve(struct mm *child, struct mm *parent)
 {
-    mm_for_each_vma(parent, vma) {
+    mm_for_each_vma(parent, vma)
+    {
         int err = tables_reserve(child, parent, vma->start, vma->end);
         if (err)
             return err;
@@ -44,8 +47,8 @@ static int all_tables_reserve(struct mm *child, struct mm *parent)
 }
 
 /*
- * The value a leaf has in parent and child once it is shared. Data loses W, a shadow stack its D, and what D recorded
- * moves to COW: states (a) and (d). Pages of shared mappings stay as they are.
+ * The value a leaf has in parent and child once it is shared. Data loses W, a shadow stack its D,
+ * and what D recorded moves to COW: states (a) and (d). Pages of shared mappings stay as they are.
  */
 static pte_t leaf_shared(const struct vma *vma, pte_t pte)
 {
@@ -59,9 +62,9 @@ static pte_t leaf_shared(const struct vma *vma, pte_t pte)
 
 struct sharing {
     const struct vma *vma;
-    struct mm        *child;
-    struct flush     *flush;        /* the parent's */
-    struct flush     *child_flush;  /* stays empty: the child has never run */
+    struct mm *child;
+    struct flush *flush;       /* the parent's */
+    struct flush *child_flush; /* stays empty: the child has never run */
 };
 
 static void leaf_share(const struct slot *parent, const struct slot *child, void *context)
@@ -73,7 +76,8 @@ static void leaf_share(const struct slot *parent, const struct slot *child, void
         if (!pte_check(old, vma_is_shstk(sharing->vma)))
             check_report(parent, sharing->vma, old);
         new = leaf_shared(sharing->vma, old);
-    } while (!pte_same(old, new) && !slot_set(parent, sharing->vma, old, new, TRACE_FORK_PARENT, sharing->flush));
+    } while (!pte_same(old, new)
+             && !slot_set(parent, sharing->vma, old, new, TRACE_FORK_PARENT, sharing->flush));
 
     uint64_t frames = level_frames(parent->level);
     frame_get_many(pfn_to_frame(pte_pfn(new)), frames);
@@ -88,7 +92,8 @@ static void leaves_share(struct mm *child, struct mm *parent, struct flush *flus
 {
     struct flush child_flush;
     flush_begin(&child_flush, child);
-    mm_for_each_vma(parent, vma) {
+    mm_for_each_vma(parent, vma)
+    {
         struct sharing sharing = { vma, child, flush, &child_flush };
         tables_visit_pair(parent, child, vma->start, vma->end, leaf_share, &sharing);
     }
@@ -106,13 +111,13 @@ int mm_fork(struct mm *parent, struct mm **result)
     if (!err)
         err = all_tables_reserve(child, parent);
     if (!err) {
-        leaves_share(child, parent, &flush);    /* from here on nothing can fail */
-        flush_end(&flush);                      /* the parent's old entries still allow stores */
+        leaves_share(child, parent, &flush); /* from here on nothing can fail */
+        flush_end(&flush);                   /* the parent's old entries still allow stores */
     }
     write_unlock(&parent->lock);
     if (err) {
         if (!defect_on(DEFECT_OOM_LEAK))
-            mm_put(child);                      /* takes its empty tables along */
+            mm_put(child); /* takes its empty tables along */
         return err;
     }
     *result = child;

@@ -2,9 +2,10 @@
 /*
  * The frame allocator: a buddy allocator over all RAM, with two quick stocks in front of it.
  *
- * A free block of 2^order frames is naturally aligned and headed by its first frame, which is in the list of its order.
- * Single frames come and go through `singles`; page tables through `tables`, whose frames are all zero, since an empty table is
- * what its owner hands back. Frames in a stock count as free.
+ * A free block of 2^order frames is naturally aligned and headed by its first frame, which is in
+ * the list of its order. Single frames come and go through `singles`; page tables through `tables`,
+ * whose frames are all zero, since an empty table is what its owner hands back. Frames in a stock
+ * count as free.
  */
 #include "mm/frame.h"
 
@@ -15,34 +16,32 @@
 #include "boot_info.h"
 #include "mm/slab.h"
 
-#define ORDERS      19
-#define NO_PFN      0xffffffffu
-#define LOW_BYTES   0x100000ull         /* the first MiB stays the firmware's (and the trampoline's) */
-#define STOCK_MAX   64
-#define POISON      0x5a5a5a5a5a5a5a5aull
+#define ORDERS    19
+#define NO_PFN    0xffffffffu
+#define LOW_BYTES 0x100000ull /* the first MiB stays the firmware's (and the trampoline's) */
+#define STOCK_MAX 64
+#define POISON    0x5a5a5a5a5a5a5a5aull
 
 struct frame *frame_array;
-uint64_t      frame_limit;
-static struct boot_range high_ranges[64];   /* RAM that the early map does not reach, for frame_init_high() */
-static unsigned      high_count;
+uint64_t frame_limit;
+/* RAM that the early map does not reach, for frame_init_high() */
+static struct boot_range high_ranges[64];
+static unsigned high_count;
 
 static struct spinlock frame_lock = SPINLOCK_INIT(LOCK_FRAME);
-static uint32_t heads[ORDERS];          /* [F] first free block of each order */
-static uint64_t free_count, total_count;            /* [F] */
-static uint64_t used_by_kind[FRAME_KIND_COUNT];     /* atomic */
+static uint32_t heads[ORDERS];                  /* [F] first free block of each order */
+static uint64_t free_count, total_count;        /* [F] */
+static uint64_t used_by_kind[FRAME_KIND_COUNT]; /* atomic */
 
 struct stock {
-    unsigned      count;                /* [F] */
-    struct frame *frame[STOCK_MAX];     /* [F] */
+    unsigned count;                 /* [F] */
+    struct frame *frame[STOCK_MAX]; /* [F] */
 };
 static struct stock singles, tables;
 
-/* ---- pfn and frame ------------------------------------------------------------------------------------ */
+/* ---- pfn and frame ------------------------------------------------------ */
 
-void frame_no_ram(uint64_t pfn)
-{
-    panic("page frame number %#lx is no RAM", (unsigned long)pfn);
-}
+void frame_no_ram(uint64_t pfn) { panic("page frame number %#lx is no RAM", (unsigned long)pfn); }
 
 bool pfn_is_ram(uint64_t pfn)
 {
@@ -57,7 +56,7 @@ const char *frame_kind_name(enum frame_kind kind)
     return names[kind];
 }
 
-/* ---- Buddies. frame_lock is held. --------------------------------------------------------------------- */
+/* ---- Buddies. frame_lock is held. --------------------------------------- */
 
 static void list_push(uint32_t pfn, unsigned order)
 {
@@ -79,13 +78,14 @@ static void list_take(uint32_t pfn)
         frame_array[frame->free.prev_pfn].free.next_pfn = frame->free.next_pfn;
     if (frame->free.next_pfn != NO_PFN)
         frame_array[frame->free.next_pfn].free.prev_pfn = frame->free.prev_pfn;
-    frame->order = ORDERS;              /* no longer the head of a free block */
+    frame->order = ORDERS; /* no longer the head of a free block */
 }
 
 /* Is the block at pfn free as one block of just this order? */
 static bool block_is_free(uint64_t pfn, unsigned order)
 {
-    return pfn < frame_limit && frame_array[pfn].kind == FRAME_FREE && frame_array[pfn].order == order;
+    return pfn < frame_limit && frame_array[pfn].kind == FRAME_FREE
+           && frame_array[pfn].order == order;
 }
 
 static void buddy_free(uint32_t pfn, unsigned order)
@@ -98,7 +98,8 @@ static void buddy_free(uint32_t pfn, unsigned order)
     list_push(pfn, order);
 }
 
-/* The first pfn of a block, NO_PFN when there is none that large. The upper halves of a larger one are used first. */
+/* The first pfn of a block, NO_PFN when there is none that large. The upper halves of a larger
+ * one are used first. */
 static uint32_t buddy_alloc(unsigned order)
 {
     unsigned have = order;
@@ -125,7 +126,7 @@ static void stocks_drain(void)
         buddy_free((uint32_t)frame_pfn(tables.frame[--tables.count]), 0);
 }
 
-/* ---- Poison (test build) ------------------------------------------------------------------------------ */
+/* ---- Poison (test build) ------------------------------------------------ */
 
 #ifdef CONFIG_TEST
 static void poison(struct frame *frame)
@@ -135,7 +136,8 @@ static void poison(struct frame *frame)
         words[i] = POISON;
 }
 
-/* Was a free frame written to? Frames never handed out yet hold anything, so only the ends of a poisoned one are compared. */
+/* Was a free frame written to? Frames never handed out yet hold anything, so only the ends of a
+ * poisoned one are compared. */
 static void poison_check(struct frame *frame)
 {
     const uint64_t *words = frame_va(frame);
@@ -143,7 +145,8 @@ static void poison_check(struct frame *frame)
         return;
     for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
         if (words[i] != POISON)
-            panic("free frame %#lx was written to at offset %#lx", (unsigned long)frame_pfn(frame), (unsigned long)i * 8);
+            panic("free frame %#lx was written to at offset %#lx", (unsigned long)frame_pfn(frame),
+                  (unsigned long)i * 8);
     }
 }
 
@@ -152,7 +155,8 @@ static void zero_check(struct frame *frame)
     const uint64_t *words = frame_va(frame);
     for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
         if (words[i])
-            panic("page table %#lx was freed with entry %lu in it", (unsigned long)frame_pfn(frame), (unsigned long)i);
+            panic("page table %#lx was freed with entry %lu in it", (unsigned long)frame_pfn(frame),
+                  (unsigned long)i);
     }
 }
 #else
@@ -161,7 +165,7 @@ static void poison_check(struct frame *frame) { (void)frame; }
 static void zero_check(struct frame *frame) { (void)frame; }
 #endif
 
-/* ---- Allocation --------------------------------------------------------------------------------------- */
+/* ---- Allocation --------------------------------------------------------- */
 
 static void frame_begin(struct frame *frame, enum frame_kind kind)
 {
@@ -252,7 +256,7 @@ struct frame *frame_alloc_block(enum frame_kind kind, unsigned order)
     return frame_array + pfn;
 }
 
-/* ---- References --------------------------------------------------------------------------------------- */
+/* ---- References --------------------------------------------------------- */
 
 void frame_get(struct frame *frame)
 {
@@ -303,23 +307,26 @@ void frame_put_many(struct frame *first, uint64_t count)
         frame_put(first + i);
 }
 
-/* ---- Start-up ----------------------------------------------------------------------------------------- */
+/* ---- Start-up ----------------------------------------------------------- */
 
 static bool memory_is_ours(const struct boot_memory *memory)
 {
-    return memory->type == BOOT_MEMORY_CONVENTIONAL || memory->type == BOOT_MEMORY_LOADER_CODE ||
-           memory->type == BOOT_MEMORY_LOADER_DATA || memory->type == BOOT_MEMORY_BOOT_SERVICES_CODE ||
-           memory->type == BOOT_MEMORY_BOOT_SERVICES_DATA;
+    return memory->type == BOOT_MEMORY_CONVENTIONAL || memory->type == BOOT_MEMORY_LOADER_CODE
+           || memory->type == BOOT_MEMORY_LOADER_DATA
+           || memory->type == BOOT_MEMORY_BOOT_SERVICES_CODE
+           || memory->type == BOOT_MEMORY_BOOT_SERVICES_DATA;
 }
 
 typedef void (*memory_visitor)(const struct boot_info *info, uint64_t start, uint64_t end);
 
 static void for_each_ram(const struct boot_info *info, memory_visitor visit)
 {
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)), *end = at + info->memory_map.bytes;
+    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)),
+               *end = at + info->memory_map.bytes;
     for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
         const struct boot_memory *memory = (const void *)at;
-        uint64_t start = max_u64(memory->start, LOW_BYTES), stop = memory->start + memory->page_count * PAGE_SIZE;
+        uint64_t start = max_u64(memory->start, LOW_BYTES),
+                 stop = memory->start + memory->page_count * PAGE_SIZE;
         if (memory_is_ours(memory) && start < stop)
             visit(info, start, stop);
     }
@@ -331,7 +338,8 @@ static void limit_visit(const struct boot_info *info, uint64_t start, uint64_t e
     frame_limit = max_u64(frame_limit, end >> PAGE_SHIFT);
 }
 
-/* The frame array's place: the top of the largest range that the early map reaches, clear of image and initrd. */
+/* The frame array's place: the top of the largest range that the early map reaches, clear of
+ * image and initrd. */
 static uint64_t array_bytes, array_start, array_room;
 
 static void array_visit(const struct boot_info *info, uint64_t start, uint64_t end)
@@ -340,7 +348,7 @@ static void array_visit(const struct boot_info *info, uint64_t start, uint64_t e
     end = min_u64(end, arch_early_map_end());
     for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
         uint64_t from = keep[i]->start, to = align_up(from + keep[i]->bytes, PAGE_SIZE);
-        if (from < end && to > start) {         /* take the larger side */
+        if (from < end && to > start) { /* take the larger side */
             if (from > start && from - start > (end > to ? end - to : 0))
                 end = from;
             else
@@ -433,7 +441,8 @@ void frame_init_high(void)
 
 void frame_release_range(paddr_t start, uint64_t bytes)
 {
-    uint64_t pfn = align_up(start.v, PAGE_SIZE) >> PAGE_SHIFT, end = (start.v + bytes) >> PAGE_SHIFT;
+    uint64_t pfn = align_up(start.v, PAGE_SIZE) >> PAGE_SHIFT,
+             end = (start.v + bytes) >> PAGE_SHIFT;
     spin_lock(&frame_lock);
     if (pfn < end)
         run_release(pfn, end);

@@ -2,10 +2,11 @@
 /*
  * Physical frames: one struct frame for each 4 KiB of RAM, with a reference count and a kind.
  *
- * A frame is free (kind FRAME_FREE, refs 0) or used (refs >= 1). Every page-table entry that points to it, every
- * get-user-pages caller and every owner inside the kernel holds one reference. A block of 2^order frames is
- * 2^order frames with a reference each: nothing remembers that they were allocated together, so a 2 MiB leaf can
- * be replaced by 512 smaller ones without touching a count, and each frame is freed alone and coalesces again.
+ * A frame is free (kind FRAME_FREE, refs 0) or used (refs >= 1). Every page-table entry that points
+ * to it, every get-user-pages caller and every owner inside the kernel holds one reference. A block
+ * of 2^order frames is 2^order frames with a reference each: nothing remembers that they were
+ * allocated together, so a 2 MiB leaf can be replaced by 512 smaller ones without touching a count,
+ * and each frame is freed alone and coalesces again.
  */
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
@@ -15,14 +16,14 @@
 #include "base/types.h"
 
 enum frame_kind {
-    FRAME_RESERVED,             /* not RAM, or never handed out */
+    FRAME_RESERVED, /* not RAM, or never handed out */
     FRAME_FREE,
-    FRAME_ANON,                 /* user data */
-    FRAME_SHSTK,                /* user shadow stack */
-    FRAME_TABLE,                /* page table */
-    FRAME_FILE,                 /* contents of a file */
-    FRAME_SLAB,                 /* small kernel objects */
-    FRAME_KERNEL,               /* everything else of the kernel's */
+    FRAME_ANON,   /* user data */
+    FRAME_SHSTK,  /* user shadow stack */
+    FRAME_TABLE,  /* page table */
+    FRAME_FILE,   /* contents of a file */
+    FRAME_SLAB,   /* small kernel objects */
+    FRAME_KERNEL, /* everything else of the kernel's */
     FRAME_KIND_COUNT
 };
 
@@ -31,44 +32,59 @@ enum frame_kind {
 #define FRAME_ORDER_1G 18
 
 struct frame {
-    uint32_t refs;              /* atomic */
-    uint8_t  kind;              /* [F] enum frame_kind; fixed while used */
-    uint8_t  order;             /* [F] of the free block this frame heads */
-    uint16_t count;             /* FRAME_TABLE: present or PROT_NONE entries [T]; FRAME_SLAB: objects in use */
+    uint32_t refs;  /* atomic */
+    uint8_t kind;   /* [F] enum frame_kind; fixed while used */
+    uint8_t order;  /* [F] of the free block this frame heads */
+    uint16_t count; /* FRAME_TABLE: present or PROT_NONE entries [T]; FRAME_SLAB: objects in use */
     union {
-        struct { uint32_t next_pfn, prev_pfn; } free;           /* [F] free list, while this frame heads a block */
-        struct { struct spinlock lock; } table;                 /* FRAME_TABLE: guards the entries [T] */
-        struct { uint16_t free_head, object_bytes; uint32_t next_pfn; } slab;
+        /* [F] free list, while this frame heads a block */
+        struct {
+            uint32_t next_pfn, prev_pfn;
+        } free;
+        struct {
+            struct spinlock lock;
+        } table; /* FRAME_TABLE: guards the entries [T] */
+        struct {
+            uint16_t free_head, object_bytes;
+            uint32_t next_pfn;
+        } slab;
     };
 };
 
 struct boot_info;
 
 /*
- * Take over the RAM of the memory map: conventional, boot services and loader memory, but for the kernel image, the initrd,
- * boot_info, the command line and what the frame array itself needs. RAM the early map cannot reach comes with
- * frame_init_high(), after kmap_init().
+ * Take over the RAM of the memory map: conventional, boot services and loader memory, but for the
+ * kernel image, the initrd, boot_info, the command line and what the frame array itself needs. RAM
+ * the early map cannot reach comes with frame_init_high(), after kmap_init().
  */
 void frame_init(const struct boot_info *info);
 void frame_init_high(void);
-/* Hand a reserved physical range (the initrd, when unpacked) over to the allocator. Whole pages only. */
+/* Hand a reserved physical range (the initrd, when unpacked) over to the allocator. Whole pages
+ * only. */
 void frame_release_range(paddr_t start, uint64_t bytes);
 
-/* A frame with one reference and undefined contents (poisoned in the test build), or NULL when memory is out. */
+/* A frame with one reference and undefined contents (poisoned in the test build), or NULL when
+ * memory is out. */
 MUST_CHECK struct frame *frame_alloc(enum frame_kind kind);
 MUST_CHECK struct frame *frame_alloc_zeroed(enum frame_kind kind);
-/* The first of 2^order physically consecutive frames, naturally aligned, one reference on each; or NULL. */
+/* The first of 2^order physically consecutive frames, naturally aligned, one reference on each;
+ * or NULL. */
 MUST_CHECK struct frame *frame_alloc_block(enum frame_kind kind, unsigned order);
 
-void frame_get(struct frame *frame);                            /* frame is used */
-void frame_put(struct frame *frame);                            /* the last one frees it */
-void frame_get_many(struct frame *first, uint64_t count);       /* one reference on each of count frames */
+void frame_get(struct frame *frame); /* frame is used */
+void frame_put(struct frame *frame); /* the last one frees it */
+/* one reference on each of count frames */
+void frame_get_many(struct frame *first, uint64_t count);
 void frame_put_many(struct frame *first, uint64_t count);
-static inline uint32_t frame_refs(const struct frame *frame) { return __atomic_load_n(&frame->refs, __ATOMIC_ACQUIRE); }
+static inline uint32_t frame_refs(const struct frame *frame)
+{
+    return __atomic_load_n(&frame->refs, __ATOMIC_ACQUIRE);
+}
 
 /* Fixed after frame_init(); named only by the two functions below and by mm/frame.c. */
-extern struct frame *frame_array;                               /* indexed by pfn */
-extern uint64_t      frame_limit;                               /* pfns below this have a struct frame */
+extern struct frame *frame_array; /* indexed by pfn */
+extern uint64_t frame_limit;      /* pfns below this have a struct frame */
 NORETURN void frame_no_ram(uint64_t pfn);
 
 /* Panics for a pfn without a struct frame. */
@@ -78,13 +94,22 @@ static inline struct frame *pfn_to_frame(uint64_t pfn)
         frame_no_ram(pfn);
     return frame_array + pfn;
 }
-static inline uint64_t frame_pfn(const struct frame *frame) { return (uint64_t)(frame - frame_array); }
-bool pfn_is_ram(uint64_t pfn);                                  /* has a struct frame and is not reserved */
-static inline paddr_t frame_pa(const struct frame *frame) { return paddr(frame_pfn(frame) << PAGE_SHIFT); }
-static inline void   *frame_va(const struct frame *frame) { return arch_phys_to_virt(frame_pa(frame)); }
+static inline uint64_t frame_pfn(const struct frame *frame)
+{
+    return (uint64_t)(frame - frame_array);
+}
+bool pfn_is_ram(uint64_t pfn); /* has a struct frame and is not reserved */
+static inline paddr_t frame_pa(const struct frame *frame)
+{
+    return paddr(frame_pfn(frame) << PAGE_SHIFT);
+}
+static inline void *frame_va(const struct frame *frame)
+{
+    return arch_phys_to_virt(frame_pa(frame));
+}
 
 struct frame_stats {
-    uint64_t total, free;                                       /* frames */
+    uint64_t total, free; /* frames */
     uint64_t used[FRAME_KIND_COUNT];
 };
 void frame_stats(struct frame_stats *stats);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Get-user-pages: reach the frame behind an address of any address space, as an access by its own program would, or
- * with GUP_FORCE as a debugger. The reference taken here makes the page shared: while it is held, a fork's or a
- * fault's "last owner" test fails, so nobody reuses the page under the caller.
+ * Get-user-pages: reach the frame behind an address of any address space, as an access by its own
+ * program would, or with GUP_FORCE as a debugger. The reference taken here makes the page shared:
+ * while it is held, a fork's or a fault's "last owner" test fails, so nobody reuses the page under
+ * the caller.
  */
 #include "base/string.h"
 #include "mm/fault_cases.h"
@@ -10,8 +11,9 @@
 #include "uapi/errno.h"
 
 /*
- * May flags access this VMA? An ordinary write to a shadow stack is refused, a debugger's is not (as on Linux); a forced
- * write to a shared mapping is refused, since it would change what others see.
+ * May flags access this VMA? An ordinary write to a shadow stack is refused, a debugger's is not
+ * (as on Linux); a forced write to a shared mapping is refused, since it would change what others
+ * see.
  */
 static bool gup_allowed(const struct vma *vma, unsigned flags)
 {
@@ -23,7 +25,8 @@ static bool gup_allowed(const struct vma *vma, unsigned flags)
 }
 
 /* Take a reference on the frame behind va if its entry allows access. */
-static bool gup_take(struct mm *mm, const struct vma *vma, uint64_t va, enum access access, struct frame **frame)
+static bool gup_take(struct mm *mm, const struct vma *vma, uint64_t va, enum access access,
+                     struct frame **frame)
 {
     struct slot slot;
     uint64_t next;
@@ -64,7 +67,8 @@ int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame)
     return err;
 }
 
-/* Move part of one page, with mm.lock held throughout: a fork in between would share the page, and a store then reach the child. */
+/* Move part of one page, with mm.lock held throughout: a fork in between would share the page,
+ * and a store then reach the child. */
 static int page_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned flags)
 {
     struct frame *frame;

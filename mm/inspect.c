@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Showing an address space to people: leaves with their state letters, and VMAs. Changes nothing. */
+/* Showing an address space to people: leaves with their state letters, and VMAs. Changes
+ * nothing. */
 #include "base/string.h"
 #include "mm/table.h"
 #include "mm/vma.h"
@@ -59,11 +60,11 @@ bool mm_next_vma(struct mm *mm, uint64_t va, struct vma *copy, char *name, size_
     const struct vma *vma = vma_find(mm, va);
     if (vma) {
         *copy = *vma;
-        const char *text = vma->source                    ? vma->source->name(vma->source)
-                           : vma_is_shstk(vma)            ? "[shadow stack]"
-                           : vma->flags & VM_STACK        ? "[stack]"
-                           : vma->flags & VM_HEAP         ? "[heap]"
-                                                          : "";
+        const char *text = vma->source             ? vma->source->name(vma->source)
+                           : vma_is_shstk(vma)     ? "[shadow stack]"
+                           : vma->flags & VM_STACK ? "[stack]"
+                           : vma->flags & VM_HEAP  ? "[heap]"
+                                                   : "";
         snprintf(name, name_bytes, "%s", text);
     }
     read_unlock(&mm->lock);

@@ -10,26 +10,31 @@
 #include "boot_info.h"
 #include "mm/frame.h"
 
-#define ROOT_LEVEL     4
-#define KERNEL_SLOTS   32               /* root entries in use in the kernel's half */
-#define STACK_SLOTS    32768
-#define STACK_STOCK    16
-#define STACK_PAGES    (KSTACK_BYTES / PAGE_SIZE)
-#define PTE_PAT_WC     PTE_PAT_4K       /* PAT entry 4, which arch/x86/cpu/cpu.c makes write combining */
+#define ROOT_LEVEL   4
+#define KERNEL_SLOTS 32 /* root entries in use in the kernel's half */
+#define STACK_SLOTS  32768
+#define STACK_STOCK  16
+#define STACK_PAGES  (KSTACK_BYTES / PAGE_SIZE)
+#define PTE_PAT_WC   PTE_PAT_4K /* PAT entry 4, which arch/x86/cpu/cpu.c makes write combining */
 
 extern char __kernel_start[], __rodata_start[], __data_start[], __kernel_end[];
 
-static struct frame *root_frame;        /* [I] */
-static struct { unsigned index; uint64_t entry; } kernel_slots[KERNEL_SLOTS];   /* [I] what every root shares */
-static unsigned kernel_slot_count;      /* [I] */
+static struct frame *root_frame; /* [I] */
+/* [I] what every root shares */
+static struct {
+    unsigned index;
+    uint64_t entry;
+} kernel_slots[KERNEL_SLOTS];
+static unsigned kernel_slot_count; /* [I] */
 
-static struct spinlock kmap_lock = SPINLOCK_INIT(LOCK_KMAP);   /* the tables below the root, and what follows */
+/* the tables below the root, and what follows */
+static struct spinlock kmap_lock = SPINLOCK_INIT(LOCK_KMAP);
 static uint64_t device_next = DEVICE_BASE;
-static uint64_t stack_slots[STACK_SLOTS / 64];      /* bit set: in use */
+static uint64_t stack_slots[STACK_SLOTS / 64]; /* bit set: in use */
 static uint64_t stack_stock[STACK_STOCK];
 static unsigned stack_stock_count;
 
-/* ---- Entries ------------------------------------------------------------------------------------------ */
+/* ---- Entries ------------------------------------------------------------ */
 
 static pte_t *entries_of(pte_t table_entry)
 {
@@ -79,7 +84,8 @@ static bool range_map(uint64_t va, uint64_t pa, uint64_t bytes, pgprot_t prot, i
 {
     while (bytes) {
         int level = max_level;
-        while (level > 1 && (!is_aligned(va | pa, level_bytes(level)) || bytes < level_bytes(level)))
+        while (level > 1
+               && (!is_aligned(va | pa, level_bytes(level)) || bytes < level_bytes(level)))
             level--;
         if (!leaf_set(va, pa >> PAGE_SHIFT, prot, level))
             return false;
@@ -107,7 +113,7 @@ static struct frame *leaf_clear(uint64_t va)
     return frame;
 }
 
-/* ---- The final table ---------------------------------------------------------------------------------- */
+/* ---- The final table ---------------------------------------------------- */
 
 static void must(bool done)
 {
@@ -115,35 +121,37 @@ static void must(bool done)
         panic("no memory for the kernel's page tables");
 }
 
-/* RAM of the memory map: what the allocator owns and what ACPI keeps its tables in; no runtime services, no devices. */
+/* RAM of the memory map: what the allocator owns and what ACPI keeps its tables in; no runtime
+ * services, no devices. */
 static bool memory_is_mapped(uint32_t type)
 {
-    return type == BOOT_MEMORY_CONVENTIONAL || type == BOOT_MEMORY_LOADER_CODE || type == BOOT_MEMORY_LOADER_DATA ||
-           type == BOOT_MEMORY_BOOT_SERVICES_CODE || type == BOOT_MEMORY_BOOT_SERVICES_DATA ||
-           type == BOOT_MEMORY_ACPI_RECLAIM || type == BOOT_MEMORY_ACPI_NVS;
+    return type == BOOT_MEMORY_CONVENTIONAL || type == BOOT_MEMORY_LOADER_CODE
+           || type == BOOT_MEMORY_LOADER_DATA || type == BOOT_MEMORY_BOOT_SERVICES_CODE
+           || type == BOOT_MEMORY_BOOT_SERVICES_DATA || type == BOOT_MEMORY_ACPI_RECLAIM
+           || type == BOOT_MEMORY_ACPI_NVS;
 }
 
-static int direct_level_max(void)
-{
-    return arch_has_1g_pages() ? 3 : 2;
-}
+static int direct_level_max(void) { return arch_has_1g_pages() ? 3 : 2; }
 
 /* Map RAM, but for the image, which follows page by page. */
 static void direct_map_run(const struct boot_info *info, uint64_t start, uint64_t end)
 {
     uint64_t image = info->kernel.start, image_end = image + info->kernel.bytes;
     if (start < image)
-        must(range_map(DIRECT_MAP_BASE + start, start, min_u64(end, image) - start, PGPROT_KERNEL_RW, direct_level_max()));
+        must(range_map(DIRECT_MAP_BASE + start, start, min_u64(end, image) - start,
+                       PGPROT_KERNEL_RW, direct_level_max()));
     if (end > image_end) {
         uint64_t from = max_u64(start, image_end);
-        must(range_map(DIRECT_MAP_BASE + from, from, end - from, PGPROT_KERNEL_RW, direct_level_max()));
+        must(range_map(DIRECT_MAP_BASE + from, from, end - from, PGPROT_KERNEL_RW,
+                       direct_level_max()));
     }
 }
 
 /* Neighbouring descriptors are joined, so that large leaves fit. */
 static void direct_map_build(const struct boot_info *info)
 {
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)), *end = at + info->memory_map.bytes;
+    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)),
+               *end = at + info->memory_map.bytes;
     uint64_t run_start = 0, run_end = 0;
     for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
         const struct boot_memory *memory = (const void *)at;
@@ -158,17 +166,19 @@ static void direct_map_build(const struct boot_info *info)
     direct_map_run(info, run_start, run_end);
 }
 
-/* The image at its linked addresses, and its pages in the direct map: text and rodata are read-only there as well. */
+/* The image at its linked addresses, and its pages in the direct map: text and rodata are
+ * read-only there as well. */
 static void image_map(const struct boot_info *info)
 {
-    uint64_t text = (uint64_t)__kernel_start, rodata = (uint64_t)__rodata_start, data = (uint64_t)__data_start;
+    uint64_t text = (uint64_t)__kernel_start, rodata = (uint64_t)__rodata_start,
+             data = (uint64_t)__data_start;
     uint64_t end = align_up((uint64_t)__kernel_end, PAGE_SIZE), base = info->kernel.start;
     must(range_map(text, base, rodata - text, PGPROT_KERNEL_RX, 1));
     must(range_map(rodata, base + (rodata - text), data - rodata, PGPROT_KERNEL_R, 1));
     must(range_map(data, base + (data - text), end - data, PGPROT_KERNEL_RW, 1));
     must(range_map(DIRECT_MAP_BASE + base, base, data - text, PGPROT_KERNEL_R, 1));
-    must(range_map(DIRECT_MAP_BASE + base + (data - text), base + (data - text), info->kernel.bytes - (data - text),
-                   PGPROT_KERNEL_RW, 1));
+    must(range_map(DIRECT_MAP_BASE + base + (data - text), base + (data - text),
+                   info->kernel.bytes - (data - text), PGPROT_KERNEL_RW, 1));
 }
 
 /* Remember the root's entries: every address space's root gets them. */
@@ -192,16 +202,14 @@ void kmap_init(const struct boot_info *info)
     direct_map_build(info);
     image_map(info);
     struct frame *unused;
-    must(entry_own(KSTACK_BASE, 2, &unused) != NULL);   /* the tables of the regions that fill up later */
+    /* the tables of the regions that fill up later */
+    must(entry_own(KSTACK_BASE, 2, &unused) != NULL);
     must(entry_own(DEVICE_BASE, 2, &unused) != NULL);
     kernel_slots_collect();
     arch_mm_load_kernel(kmap_root());
 }
 
-paddr_t kmap_root(void)
-{
-    return frame_pa(root_frame);
-}
+paddr_t kmap_root(void) { return frame_pa(root_frame); }
 
 void kmap_fill_root(uint64_t *root_entries)
 {
@@ -215,24 +223,26 @@ void kmap_clear_root(uint64_t *root_entries)
         root_entries[kernel_slots[i].index] = 0;
 }
 
-/* ---- Devices ------------------------------------------------------------------------------------------ */
+/* ---- Devices ------------------------------------------------------------ */
 
 void *kmap_device(paddr_t pa, uint64_t bytes, enum kmap_cache cache)
 {
     static const uint64_t cache_bits[] = {
-        [KMAP_UNCACHED] = PTE_PCD | PTE_PWT, [KMAP_WRITE_COMBINING] = PTE_PAT_WC, [KMAP_CACHED] = 0,
+        [KMAP_UNCACHED] = PTE_PCD | PTE_PWT,
+        [KMAP_WRITE_COMBINING] = PTE_PAT_WC,
+        [KMAP_CACHED] = 0,
     };
     uint64_t offset = pa.v & (PAGE_SIZE - 1), len = align_up(offset + bytes, PAGE_SIZE);
     pgprot_t prot = { PGPROT_KERNEL_RW.raw | cache_bits[cache] };
     spin_lock(&kmap_lock);
     uint64_t va = device_next;
-    device_next += len + PAGE_SIZE;     /* an unmapped page between */
+    device_next += len + PAGE_SIZE; /* an unmapped page between */
     bool done = range_map(va, pa.v - offset, len, prot, 1);
     spin_unlock(&kmap_lock);
     return done ? (void *)(va + offset) : NULL;
 }
 
-/* ---- Kernel stacks ------------------------------------------------------------------------------------ */
+/* ---- Kernel stacks ------------------------------------------------------ */
 
 /* A slot without a stack, marked as used; -1 when there is none. kmap_lock is held. */
 static int64_t stack_slot_take(void)
@@ -271,7 +281,8 @@ static uint64_t stack_make(void)
             stack_drop(top, i - 1);
             return 0;
         }
-        arch_page_zero(frame_va(frame));    /* it may hold code of the firmware's, which makes QEMU slow (docs/platform.md) */
+        /* it may hold code of the firmware's, which makes QEMU slow (docs/platform.md) */
+        arch_page_zero(frame_va(frame));
     }
     return top;
 }
@@ -302,7 +313,7 @@ void kmap_stack_reclaim(void)
     spin_unlock(&kmap_lock);
 }
 
-/* ---- Looking ------------------------------------------------------------------------------------------ */
+/* ---- Looking ------------------------------------------------------------ */
 
 uint64_t kmap_lookup(paddr_t root, uint64_t va, int *level)
 {
@@ -325,9 +336,10 @@ void kmap_print_path(paddr_t root, uint64_t va)
     log_line("page-table path of %016lx:", (unsigned long)va);
     for (int l = ROOT_LEVEL; l >= 1; l--) {
         pte_t pte = table[level_index(va, l)];
-        log_line("  %-4s[%3u] %016lx%s%s%s%s%s%s", names[l], level_index(va, l), (unsigned long)pte.raw,
-                 pte_present(pte) ? " P" : "", pte.raw & PTE_W ? " W" : "", pte.raw & PTE_U ? " U" : "",
-                 pte.raw & PTE_D ? " D" : "", pte.raw & PTE_COW ? " COW" : "", pte.raw & PTE_NX ? " NX" : "");
+        log_line("  %-4s[%3u] %016lx%s%s%s%s%s%s", names[l], level_index(va, l),
+                 (unsigned long)pte.raw, pte_present(pte) ? " P" : "", pte.raw & PTE_W ? " W" : "",
+                 pte.raw & PTE_U ? " U" : "", pte.raw & PTE_D ? " D" : "",
+                 pte.raw & PTE_COW ? " COW" : "", pte.raw & PTE_NX ? " NX" : "");
         if (!pte_is_table(pte, l))
             return;
         table = entries_of(pte);

@@ -9,7 +9,7 @@
 #include "mm/vma.h"
 #include "mm/zero.h"
 
-#define STACK_LIMIT_BYTES (8ull << 20)      /* RLIMIT_STACK's default, as on Linux */
+#define STACK_LIMIT_BYTES (8ull << 20) /* RLIMIT_STACK's default, as on Linux */
 
 static struct frame *the_zero_frame;
 
@@ -21,10 +21,7 @@ void mm_init(void)
     arch_page_zero(frame_va(the_zero_frame));
 }
 
-struct frame *zero_frame(void)
-{
-    return the_zero_frame;
-}
+struct frame *zero_frame(void) { return the_zero_frame; }
 
 struct mm *mm_create(void)
 {
@@ -47,16 +44,13 @@ struct mm *mm_create(void)
     return mm;
 }
 
-void mm_hold(struct mm *mm)
-{
-    __atomic_add_fetch(&mm->users, 1, __ATOMIC_RELAXED);
-}
+void mm_hold(struct mm *mm) { __atomic_add_fetch(&mm->users, 1, __ATOMIC_RELAXED); }
 
 static void mm_unmap_all(struct mm *mm)
 {
     struct flush flush;
     flush_begin(&flush, mm);
-    list_for_each_safe(link, after, &mm->vmas) {
+    list_for_each_safe (link, after, &mm->vmas) {
         struct vma *vma = vma_of_link(link);
         tables_zap(mm, vma, vma->start, vma->end, &flush);
         vma_remove(mm, vma);

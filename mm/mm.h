@@ -12,14 +12,14 @@
 
 /*
  * Where a file mapping's frames come from: kernel/ provides one for each file it lets be mapped.
- * frame(): put the frame that holds page number page of the file, with a reference for the caller, in *frame; 0, -ENOMEM, or
- * -EIO beyond the end of the file. Called with mm.lock held for reading.
+ * frame(): put the frame that holds page number page of the file, with a reference for the caller,
+ * in *frame; 0, -ENOMEM, or -EIO beyond the end of the file. Called with mm.lock held for reading.
  */
 struct vm_source {
-    int  (*frame)(struct vm_source *source, uint64_t page, struct frame **frame);
+    int (*frame)(struct vm_source *source, uint64_t page, struct frame **frame);
     void (*hold)(struct vm_source *source);
     void (*release)(struct vm_source *source);
-    const char *(*name)(struct vm_source *source);      /* for /proc/PID/maps */
+    const char *(*name)(struct vm_source *source); /* for /proc/PID/maps */
 };
 
 #define VM_READ         0x0001u
@@ -27,73 +27,77 @@ struct vm_source {
 #define VM_EXEC         0x0004u
 #define VM_SHARED       0x0008u
 #define VM_GROWSDOWN    0x0010u
-#define VM_SHADOW_STACK 0x0020u     /* guard pages at both ends that placement never fills */
-#define VM_HUGE_2M      0x0040u     /* leaves of this size only; mapped, protected and unmapped in whole leaves */
+#define VM_SHADOW_STACK 0x0020u /* guard pages at both ends that placement never fills */
+/* leaves of this size only; mapped, protected and unmapped in whole leaves */
+#define VM_HUGE_2M      0x0040u
 #define VM_HUGE_1G      0x0080u
-#define VM_STACK        0x0100u     /* a program's first stack; for /proc/PID/maps */
-#define VM_HEAP         0x0200u     /* brk; for /proc/PID/maps */
+#define VM_STACK        0x0100u /* a program's first stack; for /proc/PID/maps */
+#define VM_HEAP         0x0200u /* brk; for /proc/PID/maps */
 #define VM_PROT         (VM_READ | VM_WRITE | VM_EXEC)
 
 /* [M] mm.lock for writing; read with it held either way */
 struct vma {
-    struct list link;               /* [M] in mm.vmas, by address */
-    uint64_t start, end;            /* [M] page aligned, end excluded */
-    uint32_t flags;                 /* [M] VM_* */
-    struct vm_source *source;       /* [M] NULL: anonymous */
-    uint64_t source_page;           /* [M] the source's page number at start */
+    struct list link;         /* [M] in mm.vmas, by address */
+    uint64_t start, end;      /* [M] page aligned, end excluded */
+    uint32_t flags;           /* [M] VM_* */
+    struct vm_source *source; /* [M] NULL: anonymous */
+    uint64_t source_page;     /* [M] the source's page number at start */
 };
 
 static inline bool vma_is_shstk(const struct vma *vma) { return vma->flags & VM_SHADOW_STACK; }
-static inline int  vma_leaf_level(const struct vma *vma)
+static inline int vma_leaf_level(const struct vma *vma)
 {
     return vma->flags & VM_HUGE_1G ? 3 : vma->flags & VM_HUGE_2M ? 2 : 1;
 }
 
 /* [M] lock for writing  [A] atomic  [I] fixed at creation */
 struct mm {
-    struct frame *root;             /* [I] the level-4 table; its entries by its table lock */
-    struct arch_mm arch;            /* where it runs */
+    struct frame *root;  /* [I] the level-4 table; its entries by its table lock */
+    struct arch_mm arch; /* where it runs */
     struct rwlock lock;
-    struct list   vmas;             /* [M] */
-    struct vma   *hint;             /* [A] where vma_find() looked last */
-    uint64_t      brk_start, brk;   /* [M] the heap, brk not aligned */
-    uint64_t      stack_limit;      /* [M] how far the first stack may grow, bytes */
-    uint32_t      users;            /* [A] tasks that run it, and other holders */
-    uint64_t      resident;         /* [A] frames mapped by leaves, PROT_NONE ones included */
+    struct list vmas;        /* [M] */
+    struct vma *hint;        /* [A] where vma_find() looked last */
+    uint64_t brk_start, brk; /* [M] the heap, brk not aligned */
+    uint64_t stack_limit;    /* [M] how far the first stack may grow, bytes */
+    uint32_t users;          /* [A] tasks that run it, and other holders */
+    uint64_t resident;       /* [A] frames mapped by leaves, PROT_NONE ones included */
 };
 
-/* ---- Life (mm/mm.c) ----------------------------------------------------------------------------------- */
+/* ---- Life (mm/mm.c) ----------------------------------------------------- */
 
 /* Once at start, after frame_init_high(): the zero page. */
 void mm_init(void);
 /* An empty address space with one user, or NULL when memory is out. */
 MUST_CHECK struct mm *mm_create(void);
 void mm_hold(struct mm *mm);
-/* The last user's put checks the invariant, unmaps everything and frees it. No CPU runs it by then. */
+/* The last user's put checks the invariant, unmaps everything and frees it. No CPU runs it by
+ * then. */
 void mm_put(struct mm *mm);
 /* Run it on this CPU from now on; NULL: none, this CPU is idle. */
 void mm_activate(struct mm *mm);
 
-/* ---- Fork (mm/fork.c) --------------------------------------------------------------------------------- */
+/* ---- Fork (mm/fork.c) --------------------------------------------------- */
 
 /*
- * A copy of parent with one user: data and shadow stacks shared copy-on-write and copy-on-access. 0, or -ENOMEM with
- * the parent unchanged and nothing left allocated. Takes parent->lock for writing; flushes the parent's TLB once.
+ * A copy of parent with one user: data and shadow stacks shared copy-on-write and copy-on-access.
+ * 0, or -ENOMEM with the parent unchanged and nothing left allocated. Takes parent->lock for
+ * writing; flushes the parent's TLB once.
  */
 MUST_CHECK int mm_fork(struct mm *parent, struct mm **child);
 
-/* ---- Mappings (mm/mmap.c). All take mm.lock for writing. ---------------------------------------------- */
+/* ---- Mappings (mm/mmap.c). All take mm.lock for writing. ---------------- */
 
 struct map_request {
-    uint64_t start;                 /* a hint, or the address when fixed */
-    uint64_t len;                   /* bytes, rounded up to pages (of the leaf size) */
-    uint32_t flags;                 /* VM_* */
-    bool     fixed;                 /* exactly there, replacing what is there */
-    bool     no_replace;            /* with fixed: -EEXIST rather than replace */
-    struct vm_source *source;       /* NULL: anonymous; mm holds it for itself */
+    uint64_t start;           /* a hint, or the address when fixed */
+    uint64_t len;             /* bytes, rounded up to pages (of the leaf size) */
+    uint32_t flags;           /* VM_* */
+    bool fixed;               /* exactly there, replacing what is there */
+    bool no_replace;          /* with fixed: -EEXIST rather than replace */
+    struct vm_source *source; /* NULL: anonymous; mm holds it for itself */
     uint64_t source_page;
 };
-/* 0 with the address in *start; -EINVAL, -ENOMEM (address space or memory), -EEXIST. Nothing changes on failure. */
+/* 0 with the address in *start; -EINVAL, -ENOMEM (address space or memory), -EEXIST. Nothing
+ * changes on failure. */
 MUST_CHECK int mm_map(struct mm *mm, const struct map_request *request, uint64_t *start);
 /* As munmap(2): -EINVAL (alignment, part of a huge leaf), -ENOMEM (a VMA had to be split). */
 MUST_CHECK int mm_unmap(struct mm *mm, uint64_t start, uint64_t len);
@@ -106,55 +110,62 @@ void mm_brk_init(struct mm *mm, uint64_t start);
 /* As Linux's brk(): the new break, or the old one when it cannot be had. */
 uint64_t mm_brk(struct mm *mm, uint64_t brk);
 
-/* ---- Shadow stacks (mm/shstk.c) ----------------------------------------------------------------------- */
+/* ---- Shadow stacks (mm/shstk.c) ----------------------------------------- */
 
 /*
- * Map a shadow stack of bytes (rounded up to pages) with unmapped guard pages at both ends. address 0: anywhere, else
- * exactly there and nothing may be in the way (-EEXIST). with_token puts a restore token in the top 8 bytes
- * (Intel SDM vol. 1, "Shadow-Stack Restore Token"): (top) | 1. huge: 2 MiB leaves, bytes and
- * address multiples of that. 0 with the lowest address in *start; -EINVAL, -ENOMEM, -EEXIST. mm need not be running.
+ * Map a shadow stack of bytes (rounded up to pages) with unmapped guard pages at both ends. address
+ * 0: anywhere, else exactly there and nothing may be in the way (-EEXIST). with_token puts a
+ * restore token in the top 8 bytes (Intel SDM vol. 1, "Shadow-Stack Restore Token"): (top) | 1.
+ * huge: 2 MiB leaves, bytes and address multiples of that. 0 with the lowest address in *start;
+ * -EINVAL, -ENOMEM, -EEXIST. mm need not be running.
  */
-MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_token, bool huge, uint64_t *start);
+MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_token,
+                            bool huge, uint64_t *start);
 
-/* ---- Access from outside (mm/gup.c) ------------------------------------------------------------------- */
+/* ---- Access from outside (mm/gup.c) ------------------------------------- */
 
 #define GUP_WRITE 1u
-#define GUP_FORCE 2u                /* as a debugger: a private page may be read and written whatever its VMA says */
+/* as a debugger: a private page may be read and written whatever its VMA says */
+#define GUP_FORCE 2u
 
 /*
- * The frame behind va, faulted in (and copied, for GUP_WRITE) as an access of this kind would, with a reference of
- * the caller's. A forced write to a read-only private page leaves its entry W=0, COW=1: state (b).
- * 0, -EFAULT, -ENOMEM. mm need not be running.
+ * The frame behind va, faulted in (and copied, for GUP_WRITE) as an access of this kind would, with
+ * a reference of the caller's. A forced write to a read-only private page leaves its entry W=0,
+ * COW=1: state (b). 0, -EFAULT, -ENOMEM. mm need not be running.
  */
 MUST_CHECK int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame);
 /*
- * Set the word at va, 4-byte aligned, to new if it still is *old, as a store of mm's own would: 0 when done, -EAGAIN with what it is in *old, or
- * as mm_gup(). No fork comes in between.
+ * Set the word at va, 4-byte aligned, to new if it still is *old, as a store of mm's own would: 0
+ * when done, -EAGAIN with what it is in *old, or as mm_gup(). No fork comes in between.
  */
 MUST_CHECK int mm_cmpxchg(struct mm *mm, uint64_t va, uint32_t *old, uint32_t new);
-/* Copy between buffer and mm's memory through gup; returns bytes done, or a negative errno when none were. */
+/* Copy between buffer and mm's memory through gup; returns bytes done, or a negative errno when
+ * none were. */
 MUST_CHECK long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned flags);
 
-/* ---- Looking (mm/inspect.c) --------------------------------------------------------------------------- */
+/* ---- Looking (mm/inspect.c) --------------------------------------------- */
 
 /* One leaf entry and what it means. */
 struct leaf {
     uint64_t va;
-    int      level;                 /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
-    pte_t    pte;
-    char     state;                 /* w r a b c d e n !, see docs/paging.md */
+    int level; /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
+    pte_t pte;
+    char state; /* w r a b c d e n !, see docs/paging.md */
     uint64_t pfn;
-    uint32_t refs;                  /* of the first frame */
+    uint32_t refs; /* of the first frame */
 };
 /* The first leaf at or above va; false when there is none. Takes mm.lock for reading. */
 MUST_CHECK bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf *leaf);
 
-/* Copy the first VMA that ends above va into *copy; false when there is none. A source in it is not held. */
-MUST_CHECK bool mm_next_vma(struct mm *mm, uint64_t va, struct vma *copy, char *name, size_t name_bytes);
+/* Copy the first VMA that ends above va into *copy; false when there is none. A source in it is
+ * not held. */
+MUST_CHECK bool mm_next_vma(struct mm *mm, uint64_t va, struct vma *copy, char *name,
+                            size_t name_bytes);
 
 /*
- * The walker: look at every leaf for a broken invariant, repair what can be repaired (state (e): D moves to COW), count and
- * log each. Returns how many it found. Runs at exit, at fork and on request (/proc/check). The total since boot: mm_check_total().
+ * The walker: look at every leaf for a broken invariant, repair what can be repaired (state (e): D
+ * moves to COW), count and log each. Returns how many it found. Runs at exit, at fork and on
+ * request (/proc/check). The total since boot: mm_check_total().
  */
 unsigned mm_check(struct mm *mm);
 uint64_t mm_check_total(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mapping, unmapping and protecting ranges. Each call first makes sure that it can be carried out (arguments,
- * memory for the VMAs it may have to split off), then changes the VMAs, then the entries.
+ * Mapping, unmapping and protecting ranges. Each call first makes sure that it can be carried out
+ * (arguments, memory for the VMAs it may have to split off), then changes the VMAs, then the
+ * entries.
  */
 #include "base/panic.h"
 #include "mm/place.h"
@@ -10,10 +11,10 @@
 #include "uapi/errno.h"
 
 /* Where top-down placement begins: Linux leaves at least 128 MiB for the first stack above. */
-#define PLACE_TOP (USER_END - (128ull << 20))
-#define PLACE_BOTTOM 0x10000ull         /* as Linux's mmap_min_addr */
+#define PLACE_TOP    (USER_END - (128ull << 20))
+#define PLACE_BOTTOM 0x10000ull /* as Linux's mmap_min_addr */
 
-/* ---- Placement ---------------------------------------------------------------------------------------- */
+/* ---- Placement ---------------------------------------------------------- */
 
 static bool range_is_user(uint64_t start, uint64_t len)
 {
@@ -23,13 +24,16 @@ static bool range_is_user(uint64_t start, uint64_t len)
 bool place_is_free(struct mm *mm, uint64_t start, uint64_t end, uint64_t gap)
 {
     struct vma *above = vma_find(mm, start);
-    struct vma *below = above ? vma_prev(mm, above) : list_empty(&mm->vmas) ? NULL : vma_of_link(mm->vmas.prev);
+    struct vma *below = above                   ? vma_prev(mm, above)
+                        : list_empty(&mm->vmas) ? NULL
+                                                : vma_of_link(mm->vmas.prev);
     if (above && above->start < end + max_u64(gap, vma_gap_below(above)))
         return false;
     return !below || below->end + max_u64(gap, vma_gap_above(below)) <= start;
 }
 
-/* Highest aligned start such that [start, start + len) fits with gap on both sides into [low, high); 0: none. */
+/* Highest aligned start such that [start, start + len) fits with gap on both sides into [low,
+ * high); 0: none. */
 static uint64_t fit(uint64_t low, uint64_t high, uint64_t len, uint64_t align)
 {
     if (high < low || high - low < len)
@@ -43,7 +47,8 @@ uint64_t place_find(struct mm *mm, uint64_t len, uint64_t align, uint64_t gap)
     uint64_t high = PLACE_TOP - gap;
     for (struct list *link = mm->vmas.prev; link != &mm->vmas; link = link->prev) {
         struct vma *vma = vma_of_link(link);
-        uint64_t start = fit(max_u64(vma->end + max_u64(gap, vma_gap_above(vma)), PLACE_BOTTOM), high, len, align);
+        uint64_t start = fit(max_u64(vma->end + max_u64(gap, vma_gap_above(vma)), PLACE_BOTTOM),
+                             high, len, align);
         if (start)
             return start;
         uint64_t above_gap = max_u64(gap, vma_gap_below(vma));
@@ -52,7 +57,7 @@ uint64_t place_find(struct mm *mm, uint64_t len, uint64_t align, uint64_t gap)
     return fit(PLACE_BOTTOM + gap, high, len, align);
 }
 
-/* ---- Cutting VMAs at the ends of a range --------------------------------------------------------------- */
+/* ---- Cutting VMAs at the ends of a range -------------------------------- */
 
 /* VMAs set aside for splits, so that nothing fails once the work has begun. */
 struct spare {
@@ -67,7 +72,8 @@ static void spare_free(struct spare *spare)
     }
 }
 
-/* Does the range cut this VMA at va, and may it: not inside a huge leaf? 1 yes, 0 no cut, -EINVAL. */
+/* Does the range cut this VMA at va, and may it: not inside a huge leaf? 1 yes, 0 no cut,
+ * -EINVAL. */
 static int cut_at(const struct vma *vma, uint64_t va)
 {
     if (!vma || va <= vma->start || va >= vma->end)
@@ -104,7 +110,7 @@ static void range_cut(struct mm *mm, uint64_t start, uint64_t end, struct spare 
     }
 }
 
-/* ---- Unmapping ---------------------------------------------------------------------------------------- */
+/* ---- Unmapping ---------------------------------------------------------- */
 
 /* Unmap the VMAs inside [start, end), which no VMA reaches over. */
 static void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
@@ -151,7 +157,7 @@ int mm_discard(struct mm *mm, uint64_t start, uint64_t len)
     for (struct vma *vma = vma_find(mm, start); vma && vma->start < end; vma = vma_next(mm, vma)) {
         uint64_t from = max_u64(vma->start, start), to = min_u64(vma->end, end);
         if (from > covered)
-            err = -ENOMEM;                      /* as Linux: the mapped parts are discarded all the same */
+            err = -ENOMEM; /* as Linux: the mapped parts are discarded all the same */
         covered = to;
         if (!is_aligned(from | to, level_bytes(vma_leaf_level(vma))))
             err = -EINVAL;
@@ -165,11 +171,11 @@ int mm_discard(struct mm *mm, uint64_t start, uint64_t len)
     return err;
 }
 
-/* ---- Mapping ------------------------------------------------------------------------------------------ */
+/* ---- Mapping ------------------------------------------------------------ */
 
 /* Decide on the address; *replace: what lies there has to go first. */
-static int map_place(struct mm *mm, const struct map_request *request, uint64_t len, uint64_t align, uint64_t *start,
-                     bool *replace)
+static int map_place(struct mm *mm, const struct map_request *request, uint64_t len, uint64_t align,
+                     uint64_t *start, bool *replace)
 {
     *replace = false;
     if (request->fixed) {
@@ -186,7 +192,8 @@ static int map_place(struct mm *mm, const struct map_request *request, uint64_t 
         return 0;
     }
     uint64_t hint = align_up(request->start, align);
-    if (hint >= PLACE_BOTTOM && range_is_user(hint, len) && place_is_free(mm, hint, hint + len, 0)) {
+    if (hint >= PLACE_BOTTOM && range_is_user(hint, len)
+        && place_is_free(mm, hint, hint + len, 0)) {
         *start = hint;
         return 0;
     }
@@ -195,7 +202,8 @@ static int map_place(struct mm *mm, const struct map_request *request, uint64_t 
 }
 
 /* vma has everything but its addresses. mm.lock held. */
-static int map_locked(struct mm *mm, const struct map_request *request, struct vma *vma, uint64_t len, uint64_t align)
+static int map_locked(struct mm *mm, const struct map_request *request, struct vma *vma,
+                      uint64_t len, uint64_t align)
 {
     uint64_t start;
     bool replace;
@@ -248,16 +256,16 @@ int mm_map(struct mm *mm, const struct map_request *request, uint64_t *start)
     return err;
 }
 
-/* ---- Protecting --------------------------------------------------------------------------------------- */
+/* ---- Protecting --------------------------------------------------------- */
 
 struct protecting {
     const struct vma *vma;
-    struct flush     *flush;
+    struct flush *flush;
 };
 
 /*
- * Give a leaf the VMA's new rights. A private page keeps W only where it had it and may keep it; one that lost it gets it
- * back at its next store, when it is known whether it is shared.
+ * Give a leaf the VMA's new rights. A private page keeps W only where it had it and may keep it;
+ * one that lost it gets it back at its next store, when it is known whether it is shared.
  */
 static void leaf_protect(const struct slot *slot, pte_t old, void *context)
 {
@@ -333,7 +341,7 @@ int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot)
     return err;
 }
 
-/* ---- The heap ----------------------------------------------------------------------------------------- */
+/* ---- The heap ----------------------------------------------------------- */
 
 void mm_brk_init(struct mm *mm, uint64_t start)
 {

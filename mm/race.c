@@ -3,15 +3,18 @@
  * The dirty race. A round, with mm.lock held as fork holds it and the entry's table locked:
  *
  *   1. The entry becomes W=1,D=0, and no TLB holds it any more.
- *   2. The other CPU stores, so its page walker looks at the entry and sets D. Meanwhile, at a time that is chosen so that the
- *      two meet, this CPU clears W, and looks at the entry: W=0,D=1 must not be there.
+ *   2. The other CPU stores, so its page walker looks at the entry and sets D. Meanwhile, at a time
+ * that is chosen so that the two meet, this CPU clears W, and looks at the entry: W=0,D=1 must not
+ * be there.
  *   3. The other CPUs' TLBs are flushed, which no store outlasts, and the entry is looked at again.
  *   4. What is broken is repaired. The other CPU's next store faults, and makes the page writable.
  *
- * The word that the other CPU increments tells whether it has stored, whatever the entry says of it.
+ * The word that the other CPU increments tells whether it has stored, whatever the entry says of
+ * it.
  *
- * In place of a real CPU's page walker another CPU can play one in software, as careless as the oldest were: it reads W=1, and
- * some time later sets D. As a CPU it knows no locks; as in a CPU no interrupt comes in between.
+ * In place of a real CPU's page walker another CPU can play one in software, as careless as the
+ * oldest were: it reads W=1, and some time later sets D. As a CPU it knows no locks; as in a CPU no
+ * interrupt comes in between.
  */
 #include "mm/race.h"
 
@@ -21,27 +24,29 @@
 #include "mm/vma.h"
 #include "uapi/errno.h"
 
-#define AIM_MAX_CYCLES      200000ull       /* how long to wait for the other CPU's walk, at most */
-#define WALK_CYCLES         4000ull         /* how long a walk in software takes, at most */
-#define LATE_CYCLES         500ull          /* how long to look for late stores */
-#define WHOLE_NS            10000000000ull  /* what one call may take: nothing stops the task that makes it */
-#define ABSENT_NS           200000000ull    /* the other CPU has gone */
+#define AIM_MAX_CYCLES 200000ull /* how long to wait for the other CPU's walk, at most */
+#define WALK_CYCLES    4000ull   /* how long a walk in software takes, at most */
+#define LATE_CYCLES    500ull    /* how long to look for late stores */
+/* what one call may take: nothing stops the task that makes it */
+#define WHOLE_NS       10000000000ull
+#define ABSENT_NS      200000000ull /* the other CPU has gone */
 
 /* The race being run. [R] who made busy true */
 static struct race {
-    bool       busy;            /* atomic */
-    int        pid;             /* [R] */
-    struct mm *mm;              /* [R] */
-    uint64_t   aim_cycles;      /* [R] from the clean entry to the clearing of W: so that every other store comes first */
-    uint64_t   seed;            /* [R] */
-    struct race_result result;  /* [R] but for what the walker counts: played, in_time, atomic */
+    bool busy;     /* atomic */
+    int pid;       /* [R] */
+    struct mm *mm; /* [R] */
+    /* [R] from the clean entry to the clearing of W: so that every other store comes first */
+    uint64_t aim_cycles;
+    uint64_t seed;             /* [R] */
+    struct race_result result; /* [R] but for what the walker counts: played, in_time, atomic */
 } race;
 
 /* Where the walker in software finds the entry, NULL between rounds. All atomic. */
-static pte_t    *walk_entry;
-static uint64_t *walk_word;     /* the page's first word, to store to */
-static bool      walk_begun;    /* in this round */
-static uint32_t  walking;       /* CPUs that may be using walk_entry */
+static pte_t *walk_entry;
+static uint64_t *walk_word; /* the page's first word, to store to */
+static bool walk_begun;     /* in this round */
+static uint32_t walking;    /* CPUs that may be using walk_entry */
 
 /* xorshift: no order that the other CPU could fall into step with. */
 static uint64_t random_below(uint64_t *seed, uint64_t limit)
@@ -54,13 +59,13 @@ static uint64_t random_below(uint64_t *seed, uint64_t limit)
 
 static void wait_cycles(uint64_t cycles)
 {
-    for (uint64_t start = arch_cycles(); arch_cycles() - start < cycles;) {
-    }
+    for (uint64_t start = arch_cycles(); arch_cycles() - start < cycles;) {}
 }
 
-/* ---- The walker in software: the other CPU ------------------------------------------------------------ */
+/* ---- The walker in software: the other CPU ------------------------------ */
 
-/* A store's walk through *entry; false when there is none to make, since W=0 faults and D=1 needs nothing. */
+/* A store's walk through *entry; false when there is none to make, since W=0 faults and D=1
+ * needs nothing. */
 static bool walk(pte_t *entry, uint64_t *seed)
 {
     pte_t pte = { __atomic_load_n(&entry->raw, __ATOMIC_SEQ_CST) };
@@ -112,14 +117,14 @@ static void walker_end(void)
         arch_pause();
 }
 
-/* ---- A round: this CPU -------------------------------------------------------------------------------- */
+/* ---- A round: this CPU -------------------------------------------------- */
 
 static bool page_fits(const struct vma *vma, const struct slot *slot)
 {
     pte_t pte = slot_read(slot);
     const struct frame *frame = pfn_to_frame(pte_pfn(pte));
-    return (vma->flags & (VM_WRITE | VM_SHARED | VM_SHADOW_STACK)) == VM_WRITE && slot->level == 1 && pte_present(pte) &&
-           frame->kind == FRAME_ANON && frame_refs(frame) == 1;
+    return (vma->flags & (VM_WRITE | VM_SHARED | VM_SHADOW_STACK)) == VM_WRITE && slot->level == 1
+           && pte_present(pte) && frame->kind == FRAME_ANON && frame_refs(frame) == 1;
 }
 
 /* Flush the entry from every TLB, whatever is due. */
@@ -137,14 +142,15 @@ static void entry_make_clean(const struct slot *slot, const struct vma *vma, str
         old = slot_read(slot);
     } while (!slot_set(slot, vma, old, pte_mkclean(pte_mkwrite(old)), TRACE_PROBE, flush));
     if (defect_on(DEFECT_CLEAN_NO_FLUSH))
-        flush_begin(flush, flush->mm);      /* forget that one is due */
+        flush_begin(flush, flush->mm); /* forget that one is due */
     else
         entry_flush(slot, flush);
 }
 
-/* Clear W, between cycles after the entry is read. False: CMPXCHG found another value, and nothing is changed. */
-static bool entry_clear_write(const struct slot *slot, const struct vma *vma, enum race_way way, uint64_t between_cycles,
-                              struct flush *flush)
+/* Clear W, between cycles after the entry is read. False: CMPXCHG found another value, and
+ * nothing is changed. */
+static bool entry_clear_write(const struct slot *slot, const struct vma *vma, enum race_way way,
+                              uint64_t between_cycles, struct flush *flush)
 {
     pte_t old = slot_read(slot), new = pte_wrprotect(old);
     if (between_cycles)
@@ -172,16 +178,19 @@ static void entry_repair(const struct slot *slot, const struct vma *vma, struct 
     entry_flush(slot, flush);
 }
 
-/* The walk and the clearing meet where about every other store comes first, so look for that place. */
+/* The walk and the clearing meet where about every other store comes first, so look for that
+ * place. */
 static void aim(bool stored)
 {
     uint64_t step = race.aim_cycles / 32 + 1;
-    race.aim_cycles = stored ? race.aim_cycles - step : min_u64(race.aim_cycles + step, AIM_MAX_CYCLES);
+    race.aim_cycles = stored ? race.aim_cycles - step
+                             : min_u64(race.aim_cycles + step, AIM_MAX_CYCLES);
     race.aim_cycles = max_u64(race.aim_cycles, 8);
 }
 
 /* Steps 1 to 4 on an entry whose table and mm are locked. False: no walker came. */
-static bool round_run(const struct slot *slot, const struct vma *vma, enum race_way way, bool software)
+static bool round_run(const struct slot *slot, const struct vma *vma, enum race_way way,
+                      bool software)
 {
     struct race_result *result = &race.result;
     struct flush flush;
@@ -233,7 +242,8 @@ static int round_lock(struct mm *mm, uint64_t va, enum race_way way, bool softwa
     return err;
 }
 
-/* Wait until the other CPU has stored again, so that its next walk finds it in full run; false when it does not. */
+/* Wait until the other CPU has stored again, so that its next walk finds it in full run; false
+ * when it does not. */
 static bool store_awaited(uint64_t va)
 {
     uint64_t first, now, give_up = arch_clock_ns() + ABSENT_NS;
@@ -263,7 +273,8 @@ int mm_race(struct mm *mm, uint64_t va, uint64_t rounds, enum race_way way, bool
     va = align_down(va, PAGE_SIZE);
     uint64_t give_up = arch_clock_ns() + WHOLE_NS;
     int err = 0;
-    while (!err && race.result.rounds < rounds && arch_clock_ns() < give_up && (software || store_awaited(va))) {
+    while (!err && race.result.rounds < rounds && arch_clock_ns() < give_up
+           && (software || store_awaited(va))) {
         err = round_lock(mm, va, way, software);
         race.result.rounds += !err;
     }

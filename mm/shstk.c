@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making shadow stacks: a VMA of their own with an unmapped guard page at each end, and, where asked for, a restore
- * token in the top word. One guard page is enough: INCSSPQ moves SSP by at most 255 * 8 = 2,040 bytes at a time
- * and touches where it starts and ends (Intel SDM vol. 2, "INCSSPD/INCSSPQ").
+ * Making shadow stacks: a VMA of their own with an unmapped guard page at each end, and, where
+ * asked for, a restore token in the top word. One guard page is enough: INCSSPQ moves SSP by at
+ * most 255 * 8 = 2,040 bytes at a time and touches where it starts and ends (Intel SDM vol. 2,
+ * "INCSSPD/INCSSPQ").
  */
 #include "base/defect.h"
 #include "mm/place.h"
@@ -13,7 +14,8 @@
 #define GUARD_BYTES PAGE_SIZE
 
 /* Give vma its addresses and insert it. mm.lock held for writing. */
-static int shstk_insert(struct mm *mm, struct vma *vma, uint64_t address, uint64_t len, uint64_t align)
+static int shstk_insert(struct mm *mm, struct vma *vma, uint64_t address, uint64_t len,
+                        uint64_t align)
 {
     uint64_t start = address;
     if (!address)
@@ -40,7 +42,8 @@ static int token_write(struct mm *mm, uint64_t top)
     return done == sizeof(token) ? 0 : done < 0 ? (int)done : -EFAULT;
 }
 
-int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_token, bool huge, uint64_t *start)
+int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_token, bool huge,
+                 uint64_t *start)
 {
     uint64_t align = huge ? level_bytes(2) : PAGE_SIZE;
     uint64_t len = align_up(bytes, PAGE_SIZE);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small objects. A class hands out objects of one power-of-two size; its free objects, whatever frame they lie in, form
- * one list through their first word. A frame's count says how many of its objects are in use. What is larger than
- * half a page gets whole frames, their number in the first frame's count.
+ * Small objects. A class hands out objects of one power-of-two size; its free objects, whatever
+ * frame they lie in, form one list through their first word. A frame's count says how many of its
+ * objects are in use. What is larger than half a page gets whole frames, their number in the first
+ * frame's count.
  */
 #include "mm/slab.h"
 
@@ -14,22 +15,24 @@
 
 #define CLASS_SHIFT_MIN 5
 #define CLASS_SHIFT_MAX 11
-#define CLASSES (CLASS_SHIFT_MAX - CLASS_SHIFT_MIN + 1)
+#define CLASSES         (CLASS_SHIFT_MAX - CLASS_SHIFT_MIN + 1)
 #define LARGE_BYTES_MAX (4ull << 20)
 
 struct object {
     struct object *next;
 };
 
-struct class {
+struct class
+{
     struct spinlock lock;
-    struct object  *free;       /* [lock] */
+    struct object *free; /* [lock] */
 };
 static struct class classes[CLASSES] = { [0 ... CLASSES - 1] = { SPINLOCK_INIT(LOCK_SLAB), NULL } };
 
 static unsigned class_index(size_t bytes)
 {
-    unsigned shift = bytes <= 1u << CLASS_SHIFT_MIN ? CLASS_SHIFT_MIN : 64 - (unsigned)__builtin_clzll(bytes - 1);
+    unsigned shift = bytes <= 1u << CLASS_SHIFT_MIN ? CLASS_SHIFT_MIN
+                                                    : 64 - (unsigned)__builtin_clzll(bytes - 1);
     return shift - CLASS_SHIFT_MIN;
 }
 
@@ -46,7 +49,8 @@ static bool class_grow(struct class *class, size_t bytes)
         return false;
     frame->slab.object_bytes = (uint16_t)bytes;
     char *page = frame_va(frame);
-    arch_page_zero(page);               /* it may hold code of the firmware's, which makes QEMU slow (docs/platform.md) */
+    /* it may hold code of the firmware's, which makes QEMU slow (docs/platform.md) */
+    arch_page_zero(page);
     struct object *first = NULL;
     for (size_t at = PAGE_SIZE; at > 0; at -= bytes) {
         struct object *object = (struct object *)(page + at - bytes);
@@ -135,7 +139,8 @@ void kfree(void *pointer)
     spin_unlock(&class->lock);
 }
 
-/* Take the objects of unused frames out of the list; the first object of each such frame brings the frame along. */
+/* Take the objects of unused frames out of the list; the first object of each such frame brings
+ * the frame along. */
 static uint64_t class_reclaim(struct class *class)
 {
     struct object *unused = NULL;

@@ -2,9 +2,10 @@
 /*
  * Page tables: finding, changing, removing and pairing entries.
  *
- * Every table page is a frame of kind FRAME_TABLE; its count is the number of entries that are not empty, its lock
- * guards them. Tables come into being under mm.lock held for reading (by faults), and go only while it is held
- * for writing, so a walk that holds mm.lock may read the entries above its slot without their locks.
+ * Every table page is a frame of kind FRAME_TABLE; its count is the number of entries that are not
+ * empty, its lock guards them. Tables come into being under mm.lock held for reading (by faults),
+ * and go only while it is held for writing, so a walk that holds mm.lock may read the entries above
+ * its slot without their locks.
  */
 #include "mm/table.h"
 
@@ -30,11 +31,12 @@ static inline struct frame *entry_table(pte_t entry)
     return table;
 }
 
-/* ---- Flush and put ------------------------------------------------------------------------------------ */
+/* ---- Flush and put ------------------------------------------------------ */
 
 void flush_now(struct flush *flush)
 {
-    bool in_use = __atomic_load_n(&flush->mm->users, __ATOMIC_RELAXED);     /* at its end no CPU has it any more: mm_put() */
+    /* at its end no CPU has it any more: mm_put() */
+    bool in_use = __atomic_load_n(&flush->mm->users, __ATOMIC_RELAXED);
     if (flush->start < flush->end && in_use && !defect_on(DEFECT_NO_FLUSH))
         arch_tlb_flush(&flush->mm->arch, flush->start, flush->end - flush->start, flush->tables);
     for (unsigned i = 0; i < flush->count; i++) {
@@ -61,9 +63,10 @@ static void flush_note(struct flush *flush, uint64_t va, int level)
     flush->end = max_u64(flush->end, va + level_bytes(level));
 }
 
-/* ---- The setter --------------------------------------------------------------------------------------- */
+/* ---- The setter --------------------------------------------------------- */
 
-/* Store new over old, atomically against the CPU's own setting of A and D where the entry is present. */
+/* Store new over old, atomically against the CPU's own setting of A and D where the entry is
+ * present. */
 static bool entry_replace(pte_t *entry, pte_t old, pte_t new)
 {
     if (pte_present(old) && !defect_on(DEFECT_PLAIN_STORE))
@@ -79,8 +82,8 @@ static void value_check(const struct slot *slot, const struct vma *vma, pte_t ne
               (unsigned long)slot->va, vma->flags);
 }
 
-bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
-              struct flush *flush)
+bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
+              enum trace_why why, struct flush *flush)
 {
     value_check(slot, vma, new);
     if (!entry_replace(slot->entry, old, new))
@@ -92,8 +95,8 @@ bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t n
     return true;
 }
 
-bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
-               struct flush *flush)
+bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
+               enum trace_why why, struct flush *flush)
 {
     struct mm *mm = flush->mm;
     if (__atomic_load_n(&mm->users, __ATOMIC_RELAXED) == 1)
@@ -108,7 +111,8 @@ bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t 
     return true;
 }
 
-/* Point an empty entry of table at a new, zeroed table; NULL when memory is out. The table's lock is held. */
+/* Point an empty entry of table at a new, zeroed table; NULL when memory is out. The table's
+ * lock is held. */
 static struct frame *entry_make_table(struct frame *table, pte_t *entry)
 {
     struct frame *below = frame_alloc_zeroed(FRAME_TABLE);
@@ -121,9 +125,10 @@ static struct frame *entry_make_table(struct frame *table, pte_t *entry)
     return below;
 }
 
-/* ---- Slots -------------------------------------------------------------------------------------------- */
+/* ---- Slots -------------------------------------------------------------- */
 
-/* Step down without a lock, as far as there are tables, and lock the last one: *slot is va's entry in it. */
+/* Step down without a lock, as far as there are tables, and lock the last one: *slot is va's
+ * entry in it. */
 static inline void slot_descend(struct mm *mm, uint64_t va, struct slot *slot)
 {
     struct frame *table = mm->root;
@@ -148,7 +153,7 @@ int slot_own(struct mm *mm, uint64_t va, int level, struct slot *slot)
         if (pte_is_leaf(pte, slot->level) || (pte_none(pte) && slot->level <= level))
             return 0;
         bool made = !pte_none(pte) || entry_make_table(slot->table, slot->entry);
-        slot_release(slot);                     /* there is a table below now: step down again */
+        slot_release(slot); /* there is a table below now: step down again */
         if (!made)
             return -ENOMEM;
     }
@@ -185,7 +190,7 @@ int slot_split(struct slot *slot, const struct vma *vma, pte_t old, struct flush
         leaf.raw &= ~PTE_PS;
     for (int i = 0; i < PT_ENTRIES; i++) {
         ASSERT(pte_check(leaf, vma_is_shstk(vma)));
-        table_entries(below)[i] = leaf;         /* nobody can reach this table yet */
+        table_entries(below)[i] = leaf; /* nobody can reach this table yet */
         leaf.raw += level_bytes(level);
     }
     pte_t new = pte_mktable(frame_pfn(below), true);
@@ -201,21 +206,22 @@ int slot_split(struct slot *slot, const struct vma *vma, pte_t old, struct flush
     return 0;
 }
 
-/* ---- Ranges ------------------------------------------------------------------------------------------- */
+/* ---- Ranges ------------------------------------------------------------- */
 
 /*
- * The part of a range that one table covers, entry by entry. Empty entries are passed over, and a sparse table is left
- * early: once as many entries were met as are in use.
+ * The part of a range that one table covers, entry by entry. Empty entries are passed over, and a
+ * sparse table is left early: once as many entries were met as are in use.
  */
 struct span {
-    struct slot at;                 /* the current entry; at first the one before the first */
-    pte_t      *last;
-    unsigned    in_use;             /* entries ahead that are not empty, at most */
-    uint64_t    start, end;         /* the range */
+    struct slot at; /* the current entry; at first the one before the first */
+    pte_t *last;
+    unsigned in_use;     /* entries ahead that are not empty, at most */
+    uint64_t start, end; /* the range */
 };
 
 /* The kernel's half of a root is in no range, and its count leaves it out. */
-static void span_begin(struct span *span, struct frame *table, int level, uint64_t start, uint64_t end)
+static void span_begin(struct span *span, struct frame *table, int level, uint64_t start,
+                       uint64_t end)
 {
     pte_t *entries = table_entries(table);
     span->at.va = align_down(start, level_bytes(level)) - level_bytes(level);
@@ -246,17 +252,25 @@ static inline bool span_next(struct span *span, pte_t *pte)
 }
 
 /* The part of the range that the current entry translates. */
-static inline uint64_t span_from(const struct span *span) { return max_u64(span->start, span->at.va); }
-static inline uint64_t span_to(const struct span *span) { return min_u64(span->end, span->at.va + level_bytes(span->at.level)); }
+static inline uint64_t span_from(const struct span *span)
+{
+    return max_u64(span->start, span->at.va);
+}
+static inline uint64_t span_to(const struct span *span)
+{
+    return min_u64(span->end, span->at.va + level_bytes(span->at.level));
+}
 
-static void table_visit(struct frame *table, int level, uint64_t start, uint64_t end, leaf_visitor visit, void *context)
+static void table_visit(struct frame *table, int level, uint64_t start, uint64_t end,
+                        leaf_visitor visit, void *context)
 {
     struct span span;
     span_begin(&span, table, level, start, end);
     pte_t pte;
     while (span_next(&span, &pte)) {
         if (pte_is_table(pte, level)) {
-            table_visit(entry_table(pte), level - 1, span_from(&span), span_to(&span), visit, context);
+            table_visit(entry_table(pte), level - 1, span_from(&span), span_to(&span), visit,
+                        context);
             continue;
         }
         spin_lock(&table->table.lock);
@@ -270,23 +284,25 @@ void tables_visit(struct mm *mm, uint64_t start, uint64_t end, leaf_visitor visi
     table_visit(mm->root, ROOT_LEVEL, start, end, visit, context);
 }
 
-/* Empty one slot and hand its frames to flush. mm.lock, held for writing, keeps everyone but the CPU away. */
-static void leaf_zap(struct mm *mm, const struct vma *vma, const struct slot *slot, struct flush *flush)
+/* Empty one slot and hand its frames to flush. mm.lock, held for writing, keeps everyone but the
+ * CPU away. */
+static void leaf_zap(struct mm *mm, const struct vma *vma, const struct slot *slot,
+                     struct flush *flush)
 {
     pte_t pte;
     do {
         pte = slot_read(slot);
     } while (!slot_set(slot, vma, pte, (pte_t){ 0 }, TRACE_UNMAP, flush));
     if (!pte_check(pte, vma_is_shstk(vma)))
-        check_report(slot, vma, pte);           /* the last look at it */
+        check_report(slot, vma, pte); /* the last look at it */
     uint64_t frames = level_frames(slot->level);
     __atomic_sub_fetch(&mm->resident, frames, __ATOMIC_RELAXED);
     if (!defect_on(DEFECT_REF_LEAK))
         flush_put(flush, pfn_to_frame(pte_pfn(pte)), frames);
 }
 
-static void table_zap(struct mm *mm, const struct vma *vma, struct frame *table, int level, uint64_t start, uint64_t end,
-                      struct flush *flush)
+static void table_zap(struct mm *mm, const struct vma *vma, struct frame *table, int level,
+                      uint64_t start, uint64_t end, struct flush *flush)
 {
     struct span span;
     span_begin(&span, table, level, start, end);
@@ -299,8 +315,7 @@ static void table_zap(struct mm *mm, const struct vma *vma, struct frame *table,
         struct frame *below = entry_table(pte);
         table_zap(mm, vma, below, level - 1, span_from(&span), span_to(&span), flush);
         if (below->count == 0) {
-            while (!entry_replace(span.at.entry, slot_read(&span.at), (pte_t){ 0 })) {
-            }
+            while (!entry_replace(span.at.entry, slot_read(&span.at), (pte_t){ 0 })) {}
             table->count--;
             flush_note(flush, span.at.va, level);
             flush->tables = true;
@@ -309,12 +324,13 @@ static void table_zap(struct mm *mm, const struct vma *vma, struct frame *table,
     }
 }
 
-void tables_zap(struct mm *mm, const struct vma *vma, uint64_t start, uint64_t end, struct flush *flush)
+void tables_zap(struct mm *mm, const struct vma *vma, uint64_t start, uint64_t end,
+                struct flush *flush)
 {
     table_zap(mm, vma, mm->root, ROOT_LEVEL, start, end, flush);
 }
 
-/* ---- Two address spaces ------------------------------------------------------------------------------- */
+/* ---- Two address spaces ------------------------------------------------- */
 
 /* The entry of another table of the same level for the same addresses. */
 static pte_t *slot_twin(const struct slot *slot, struct frame *table)
@@ -322,7 +338,8 @@ static pte_t *slot_twin(const struct slot *slot, struct frame *table)
     return table_entries(table) + level_index(slot->va, slot->level);
 }
 
-static int table_reserve(struct frame *child, struct frame *parent, int level, uint64_t start, uint64_t end)
+static int table_reserve(struct frame *child, struct frame *parent, int level, uint64_t start,
+                         uint64_t end)
 {
     struct span span;
     span_begin(&span, parent, level, start, end);
@@ -331,10 +348,13 @@ static int table_reserve(struct frame *child, struct frame *parent, int level, u
         if (!pte_is_table(theirs, level))
             continue;
         pte_t *entry = slot_twin(&span.at, child);
-        struct frame *below = pte_none(*entry) ? entry_make_table(child, entry) : entry_table(*entry);
+        struct frame *below = pte_none(*entry) ? entry_make_table(child, entry)
+                                               : entry_table(*entry);
         if (!below)
             return -ENOMEM;
-        int err = level > 2 ? table_reserve(below, entry_table(theirs), level - 1, span_from(&span), span_to(&span)) : 0;
+        int err = level > 2 ? table_reserve(below, entry_table(theirs), level - 1, span_from(&span),
+                                            span_to(&span))
+                            : 0;
         if (err)
             return err;
     }
@@ -346,8 +366,8 @@ int tables_reserve(struct mm *child, struct mm *parent, uint64_t start, uint64_t
     return table_reserve(child->root, parent->root, ROOT_LEVEL, start, end);
 }
 
-static void pair_visit(struct frame *parent, struct frame *child, int level, uint64_t start, uint64_t end,
-                       pair_visitor visit, void *context)
+static void pair_visit(struct frame *parent, struct frame *child, int level, uint64_t start,
+                       uint64_t end, pair_visitor visit, void *context)
 {
     spin_lock_second(&parent->table.lock);
     struct span span;
@@ -356,7 +376,8 @@ static void pair_visit(struct frame *parent, struct frame *child, int level, uin
     while (span_next(&span, &pte)) {
         pte_t *twin = slot_twin(&span.at, child);
         if (pte_is_table(pte, level)) {
-            pair_visit(entry_table(pte), entry_table(*twin), level - 1, span_from(&span), span_to(&span), visit, context);
+            pair_visit(entry_table(pte), entry_table(*twin), level - 1, span_from(&span),
+                       span_to(&span), visit, context);
             continue;
         }
         struct slot ours = { span.at.va, twin, child, level };
@@ -365,7 +386,8 @@ static void pair_visit(struct frame *parent, struct frame *child, int level, uin
     spin_unlock(&parent->table.lock);
 }
 
-void tables_visit_pair(struct mm *parent, struct mm *child, uint64_t start, uint64_t end, pair_visitor visit, void *context)
+void tables_visit_pair(struct mm *parent, struct mm *child, uint64_t start, uint64_t end,
+                       pair_visitor visit, void *context)
 {
     pair_visit(parent->root, child->root, ROOT_LEVEL, start, end, visit, context);
 }

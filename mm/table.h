@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reaching and changing page-table entries: the only door to them. "Own the path to this address, then set": a
- * slot names an entry of a table this address space may change, with that table's lock held; nobody keeps a table
- * pointer past slot_release(). Private to mm/.
+ * Reaching and changing page-table entries: the only door to them. "Own the path to this address,
+ * then set": a slot names an entry of a table this address space may change, with that table's lock
+ * held; nobody keeps a table pointer past slot_release(). Private to mm/.
  */
 #ifndef MM_TABLE_H
 #define MM_TABLE_H
@@ -10,20 +10,24 @@
 #include "base/trace.h"
 #include "mm/mm.h"
 
-/* ---- What is due once entries have changed ------------------------------------------------------------ */
+/* ---- What is due once entries have changed ------------------------------ */
 
 #define FLUSH_FRAMES 32
 
 /*
- * The TLB flush and the references that changes made so far call for. A frame (or a table) goes back only after the
- * flush that covers it. Lives on the stack of the function that makes the changes.
+ * The TLB flush and the references that changes made so far call for. A frame (or a table) goes
+ * back only after the flush that covers it. Lives on the stack of the function that makes the
+ * changes.
  */
 struct flush {
     struct mm *mm;
-    uint64_t   start, end;          /* addresses whose translation changed; start >= end: none */
-    bool       tables;              /* tables are among what is due */
-    unsigned   count;
-    struct { struct frame *first; uint64_t count; } due[FLUSH_FRAMES];
+    uint64_t start, end; /* addresses whose translation changed; start >= end: none */
+    bool tables;         /* tables are among what is due */
+    unsigned count;
+    struct {
+        struct frame *first;
+        uint64_t count;
+    } due[FLUSH_FRAMES];
 };
 
 static inline void flush_begin(struct flush *flush, struct mm *mm)
@@ -34,7 +38,8 @@ static inline void flush_begin(struct flush *flush, struct mm *mm)
     flush->tables = false;
     flush->count = 0;
 }
-/* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the list is full. */
+/* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the
+ * list is full. */
 void flush_put(struct flush *flush, struct frame *first, uint64_t count);
 /* Flush, then drop what is due. The struct can be used again. No table lock is needed. */
 void flush_now(struct flush *flush);
@@ -44,22 +49,23 @@ static inline void flush_end(struct flush *flush)
         flush_now(flush);
 }
 
-/* ---- Slots -------------------------------------------------------------------------------------------- */
+/* ---- Slots -------------------------------------------------------------- */
 
 struct slot {
-    uint64_t      va;               /* lowest address the entry translates */
-    pte_t        *entry;
-    struct frame *table;            /* locked */
-    int           level;            /* of the entry: 1, 2 or 3 */
+    uint64_t va; /* lowest address the entry translates */
+    pte_t *entry;
+    struct frame *table; /* locked */
+    int level;           /* of the entry: 1, 2 or 3 */
 };
 
 /*
- * The entry for a leaf of mm at va: the leaf that is there, whatever its level, or else an empty entry at level (or
- * below, where a huge leaf was split); tables on the way are made. 0 with the table locked, or -ENOMEM.
- * mm.lock held, for reading at least.
+ * The entry for a leaf of mm at va: the leaf that is there, whatever its level, or else an empty
+ * entry at level (or below, where a huge leaf was split); tables on the way are made. 0 with the
+ * table locked, or -ENOMEM. mm.lock held, for reading at least.
  */
 MUST_CHECK int slot_own(struct mm *mm, uint64_t va, int level, struct slot *slot);
-/* The same without making tables: false, and nothing locked, when there is no leaf. *next is then an address above va below which there is none. */
+/* The same without making tables: false, and nothing locked, when there is no leaf. *next is
+ * then an address above va below which there is none. */
 MUST_CHECK bool slot_find(struct mm *mm, uint64_t va, struct slot *slot, uint64_t *next);
 static inline void slot_release(struct slot *slot) { spin_unlock(&slot->table->table.lock); }
 
@@ -69,28 +75,30 @@ static inline pte_t slot_read(const struct slot *slot)
 }
 
 /*
- * The one setter. Put new in the slot if it still holds old; false, with nothing changed, when the CPU changed it
- * meanwhile: read it again. Panics when new breaks the invariant for vma. Records in flush what a stale
- * translation calls for; references are the caller's affair.
+ * The one setter. Put new in the slot if it still holds old; false, with nothing changed, when the
+ * CPU changed it meanwhile: read it again. Panics when new breaks the invariant for vma. Records in
+ * flush what a stale translation calls for; references are the caller's affair.
  */
-MUST_CHECK bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
-                         struct flush *flush);
+MUST_CHECK bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
+                         enum trace_why why, struct flush *flush);
 
 /*
- * The same for a leaf whose frame changes. Where several tasks run the address space, the entry is empty until no CPU translates by
- * the old one: otherwise one CPU could still read the old frame after another has written to the new. The table stays
- * locked, so who faults on the empty entry waits and finds the new one.
+ * The same for a leaf whose frame changes. Where several tasks run the address space, the entry is
+ * empty until no CPU translates by the old one: otherwise one CPU could still read the old frame
+ * after another has written to the new. The table stays locked, so who faults on the empty entry
+ * waits and finds the new one.
  */
-MUST_CHECK bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new, enum trace_why why,
-                          struct flush *flush);
+MUST_CHECK bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
+                          enum trace_why why, struct flush *flush);
 
 /*
- * Replace the leaf in slot (level 2 or 3, value old) by a table of 512 leaves of the level below that translate the
- * same, and release the slot. 0 (also when the entry changed meanwhile: look again) or -ENOMEM. No count changes.
+ * Replace the leaf in slot (level 2 or 3, value old) by a table of 512 leaves of the level below
+ * that translate the same, and release the slot. 0 (also when the entry changed meanwhile: look
+ * again) or -ENOMEM. No count changes.
  */
 MUST_CHECK int slot_split(struct slot *slot, const struct vma *vma, pte_t old, struct flush *flush);
 
-/* ---- Whole ranges. mm.lock held for writing. ---------------------------------------------------------- */
+/* ---- Whole ranges. mm.lock held for writing. ---------------------------- */
 
 /* Called for each leaf with its table locked. */
 typedef void (*leaf_visitor)(const struct slot *slot, pte_t pte, void *context);
@@ -98,15 +106,18 @@ typedef void (*leaf_visitor)(const struct slot *slot, pte_t pte, void *context);
 void tables_visit(struct mm *mm, uint64_t start, uint64_t end, leaf_visitor visit, void *context);
 
 /* Remove every leaf of vma in [start, end), and the tables left empty. Frames go to flush. */
-void tables_zap(struct mm *mm, const struct vma *vma, uint64_t start, uint64_t end, struct flush *flush);
+void tables_zap(struct mm *mm, const struct vma *vma, uint64_t start, uint64_t end,
+                struct flush *flush);
 
 /*
- * Make in child, which nobody can reach yet, a table for each table of parent that covers part of [start, end).
- * 0 or -ENOMEM, with the tables made so far linked in child.
+ * Make in child, which nobody can reach yet, a table for each table of parent that covers part of
+ * [start, end). 0 or -ENOMEM, with the tables made so far linked in child.
  */
 MUST_CHECK int tables_reserve(struct mm *child, struct mm *parent, uint64_t start, uint64_t end);
-/* Called for each leaf of parent in [start, end) with the parent's table locked, and the child's slot for it. */
+/* Called for each leaf of parent in [start, end) with the parent's table locked, and the child's
+ * slot for it. */
 typedef void (*pair_visitor)(const struct slot *parent, const struct slot *child, void *context);
-void tables_visit_pair(struct mm *parent, struct mm *child, uint64_t start, uint64_t end, pair_visitor visit, void *context);
+void tables_visit_pair(struct mm *parent, struct mm *child, uint64_t start, uint64_t end,
+                       pair_visitor visit, void *context);
 
 #endif

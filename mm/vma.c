@@ -5,7 +5,7 @@
 #include "base/panic.h"
 #include "mm/slab.h"
 
-#define STACK_GAP_BYTES (1ull << 20)    /* as Linux's stack_guard_gap: 256 pages */
+#define STACK_GAP_BYTES (1ull << 20) /* as Linux's stack_guard_gap: 256 pages */
 
 struct vma *vma_next(struct mm *mm, const struct vma *vma)
 {
@@ -22,7 +22,8 @@ struct vma *vma_find(struct mm *mm, uint64_t va)
     struct vma *hint = __atomic_load_n(&mm->hint, __ATOMIC_RELAXED);
     if (hint && vma_contains(hint, va))
         return hint;
-    mm_for_each_vma(mm, vma) {
+    mm_for_each_vma(mm, vma)
+    {
         if (va < vma->end) {
             if (vma_contains(vma, va))
                 __atomic_store_n(&mm->hint, vma, __ATOMIC_RELAXED);
@@ -39,10 +40,7 @@ uint64_t vma_gap_below(const struct vma *vma)
     return vma->flags & VM_GROWSDOWN ? STACK_GAP_BYTES : 0;
 }
 
-uint64_t vma_gap_above(const struct vma *vma)
-{
-    return vma_is_shstk(vma) ? PAGE_SIZE : 0;
-}
+uint64_t vma_gap_above(const struct vma *vma) { return vma_is_shstk(vma) ? PAGE_SIZE : 0; }
 
 struct vma *vma_create(void)
 {
@@ -90,8 +88,8 @@ void vma_split(struct mm *mm, struct vma *vma, uint64_t va, struct vma *upper)
 /* Does b go on where a ends, with the same meaning? A shadow stack is always a VMA of its own. */
 static bool vma_continues(const struct vma *a, const struct vma *b)
 {
-    return a->end == b->start && a->flags == b->flags && a->source == b->source && !vma_is_shstk(a) &&
-           (!a->source || vma_source_page(a, a->end) == b->source_page);
+    return a->end == b->start && a->flags == b->flags && a->source == b->source && !vma_is_shstk(a)
+           && (!a->source || vma_source_page(a, a->end) == b->source_page);
 }
 
 void vma_merge(struct mm *mm, struct vma *vma)

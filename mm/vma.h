@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The ordered list of VMAs of one address space. Private to mm/. mm.lock is held by every caller. */
+/* The ordered list of VMAs of one address space. Private to mm/. mm.lock is held by every
+ * caller. */
 #ifndef MM_VMA_H
 #define MM_VMA_H
 
@@ -8,14 +9,18 @@
 /* The first VMA that ends above va, or NULL. The one that contains va, if any does. */
 struct vma *vma_find(struct mm *mm, uint64_t va);
 
-static inline bool vma_contains(const struct vma *vma, uint64_t va) { return vma->start <= va && va < vma->end; }
+static inline bool vma_contains(const struct vma *vma, uint64_t va)
+{
+    return vma->start <= va && va < vma->end;
+}
 /* The source's page number for va. */
 static inline uint64_t vma_source_page(const struct vma *vma, uint64_t va)
 {
     return vma->source_page + ((va - vma->start) >> PAGE_SHIFT);
 }
 
-/* Access rights of an entry of this VMA that the mapping does not own: never W but in shared mappings. */
+/* Access rights of an entry of this VMA that the mapping does not own: never W but in shared
+ * mappings. */
 static inline pgprot_t vma_prot(const struct vma *vma)
 {
     if (!(vma->flags & VM_PROT))
@@ -26,26 +31,29 @@ static inline pgprot_t vma_prot(const struct vma *vma)
     return shared_write ? PGPROT_USER_RW : PGPROT_USER_R;
 }
 
-/* ---- mm.lock held for writing ------------------------------------------------------------------------- */
+/* ---- mm.lock held for writing ------------------------------------------- */
 
-MUST_CHECK struct vma *vma_create(void);                        /* NULL: out of memory */
-void vma_free(struct vma *vma);                                 /* not in a list; releases the source */
-void vma_insert(struct mm *mm, struct vma *vma);                /* overlaps nothing */
+MUST_CHECK struct vma *vma_create(void);         /* NULL: out of memory */
+void vma_free(struct vma *vma);                  /* not in a list; releases the source */
+void vma_insert(struct mm *mm, struct vma *vma); /* overlaps nothing */
 void vma_remove(struct mm *mm, struct vma *vma);
-/* Cut vma at va, strictly inside: vma keeps the lower part, upper becomes the rest and is inserted. */
+/* Cut vma at va, strictly inside: vma keeps the lower part, upper becomes the rest and is
+ * inserted. */
 void vma_split(struct mm *mm, struct vma *vma, uint64_t va, struct vma *upper);
 /* Join vma with its neighbours where they continue each other; vma may be freed. */
 void vma_merge(struct mm *mm, struct vma *vma);
 
 #define vma_of_link(node) list_entry(node, struct vma, link)
-#define mm_for_each_vma(mm, vma) \
-    for (struct vma *vma = vma_of_link((mm)->vmas.next); &vma->link != &(mm)->vmas; vma = vma_of_link(vma->link.next))
+#define mm_for_each_vma(mm, vma)                                                    \
+    for (struct vma *vma = vma_of_link((mm)->vmas.next); &vma->link != &(mm)->vmas; \
+         vma = vma_of_link(vma->link.next))
 
 /* The VMA behind (before) this one, NULL at the end. */
 struct vma *vma_next(struct mm *mm, const struct vma *vma);
 struct vma *vma_prev(struct mm *mm, const struct vma *vma);
 
-/* Pages below (above) a VMA that placement leaves free: a shadow stack's guards, a growing stack's gap. */
+/* Pages below (above) a VMA that placement leaves free: a shadow stack's guards, a growing
+ * stack's gap. */
 uint64_t vma_gap_below(const struct vma *vma);
 uint64_t vma_gap_above(const struct vma *vma);
 

@@ -5,7 +5,8 @@
 
 #include "mm/frame.h"
 
-/* The frame; it stays all zero and always holds one reference of its own, so that nobody is its last owner. */
+/* The frame; it stays all zero and always holds one reference of its own, so that nobody is its
+ * last owner. */
 struct frame *zero_frame(void);
 
 #endif

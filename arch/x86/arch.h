@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The architecture's C interface: all that kernel/ and mm/ may ask of arch/x86/, besides the page-table entry
- * helpers in pgtable.h. What arch/x86/ calls back is declared in arch/x86/upcalls.h and mm/fault.h.
+ * The architecture's C interface: all that kernel/ and mm/ may ask of arch/x86/, besides the
+ * page-table entry helpers in pgtable.h. What arch/x86/ calls back is declared in
+ * arch/x86/upcalls.h and mm/fault.h.
  */
 #ifndef ARCH_X86_ARCH_H
 #define ARCH_X86_ARCH_H
@@ -10,104 +11,119 @@
 #include "arch/x86/layout.h"
 #include "base/types.h"
 
-#define CPUS_MAX 64                         /* a set of CPUs is one 64-bit word */
+#define CPUS_MAX 64 /* a set of CPUs is one 64-bit word */
 
 struct mm;
 struct task;
 
-/* ---- The machine state saved on entry to the kernel --------------------------------------------------- */
+/* ---- The machine state saved on entry to the kernel --------------------- */
 
 /* What every entry pushes, lowest address first. arch/x86/entry/frame.inc mirrors the offsets. */
 struct trap_frame {
     uint64_t r15, r14, r13, r12, rbp, rbx;
     uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
-    uint64_t vector;            /* 0-255, or TRAP_SYSCALL */
-    uint64_t error;             /* the CPU's error code, or 0; for a system call its number */
+    uint64_t vector; /* 0-255, or TRAP_SYSCALL */
+    uint64_t error;  /* the CPU's error code, or 0; for a system call its number */
     uint64_t rip, cs, rflags, rsp, ss;
 };
 #define TRAP_SYSCALL 0x100
 
 static inline bool trap_from_user(const struct trap_frame *frame) { return (frame->cs & 3) == 3; }
 
-/* ---- This CPU ----------------------------------------------------------------------------------------- */
+/* ---- This CPU ----------------------------------------------------------- */
 
-unsigned     arch_cpu_id(void);             /* 0, 1, ... in order of arrival */
-struct task *arch_current_task(void);       /* NULL until the first arch_switch() */
-int          arch_current_pid(void);        /* 0 until then */
-struct mm   *arch_current_mm(void);         /* the address space in CR3, NULL for the kernel's own */
+unsigned arch_cpu_id(void);           /* 0, 1, ... in order of arrival */
+struct task *arch_current_task(void); /* NULL until the first arch_switch() */
+int arch_current_pid(void);           /* 0 until then */
+struct mm *arch_current_mm(void);     /* the address space in CR3, NULL for the kernel's own */
 
 /* arch_irq_save(), arch_irq_restore(), arch_irq_enable(), arch_irq_disable(): inline.h */
-void     arch_pause(void);                  /* inside a spin loop: also serves what other CPUs ask of this one meanwhile */
-void     arch_wait_for_interrupt(void);     /* enable interrupts and halt in one step; returns with them off */
-uint64_t arch_cycles(void);                 /* TSC; on Bochs one tick is one executed instruction */
-NORETURN void arch_halt(void);              /* for good */
-void     arch_random(void *buffer, size_t len_bytes);   /* RDRAND where there is one, mixed with the TSC */
+/* inside a spin loop: also serves what other CPUs ask of this one meanwhile */
+void arch_pause(void);
+/* enable interrupts and halt in one step; returns with them off */
+void arch_wait_for_interrupt(void);
+uint64_t arch_cycles(void);    /* TSC; on Bochs one tick is one executed instruction */
+NORETURN void arch_halt(void); /* for good */
+/* RDRAND where there is one, mixed with the TSC */
+void arch_random(void *buffer, size_t len_bytes);
 
-/* ---- Start-up, called once by kernel_main() in this order --------------------------------------------- */
+/* ---- Start-up, called once by kernel_main() in this order --------------- */
 
 struct boot_info;
-uint64_t arch_early_map_end(void);          /* RAM below this physical address is reachable before kmap_init() */
-void arch_init(const struct boot_info *info);   /* after kmap_init(): APIC, timer, FPU, CET; logs what it found */
-void arch_timer_start(void);                /* this CPU's periodic tick: entry_timer_tick() ARCH_TICK_HZ times a second */
+/* RAM below this physical address is reachable before kmap_init() */
+uint64_t arch_early_map_end(void);
+/* after kmap_init(): APIC, timer, FPU, CET; logs what it found */
+void arch_init(const struct boot_info *info);
+/* this CPU's periodic tick: entry_timer_tick() ARCH_TICK_HZ times a second */
+void arch_timer_start(void);
 #define ARCH_TICK_HZ 100
 
-/* ---- Many CPUs ---------------------------------------------------------------------------------------- */
+/* ---- Many CPUs ---------------------------------------------------------- */
 
 /*
- * Start the other CPUs, so that no more than max run in all; each enters the kernel by entry_cpu_begin(). One that does not
- * answer is reported and left out. Called once, after arch_init().
+ * Start the other CPUs, so that no more than max run in all; each enters the kernel by
+ * entry_cpu_begin(). One that does not answer is reported and left out. Called once, after
+ * arch_init().
  */
-void     arch_cpus_start(unsigned max);
-void     arch_cpu_ready(void);              /* the last thing entry_cpu_begin() does before its CPU counts as online */
-uint64_t arch_cpus_online(void);            /* the set of CPUs that run the kernel */
-/* Make cpu pass through its interrupt entry soon: one that is halted goes on, one in user mode looks for work. */
-void     arch_cpu_kick(unsigned cpu);
+void arch_cpus_start(unsigned max);
+/* the last thing entry_cpu_begin() does before its CPU counts as online */
+void arch_cpu_ready(void);
+uint64_t arch_cpus_online(void); /* the set of CPUs that run the kernel */
+/* Make cpu pass through its interrupt entry soon: one that is halted goes on, one in user mode
+ * looks for work. */
+void arch_cpu_kick(unsigned cpu);
 /* Log what every other CPU is doing. Waits, bounded, for their answers. */
-void     arch_cpus_report(void);
+void arch_cpus_report(void);
 /* Send every other CPU one NMI; true when all have answered it. */
 MUST_CHECK bool arch_cpus_answer(void);
 /*
- * Stop all other CPUs for good, wherever they are, and this one, too, should another have been first. Interrupts stay off, and only the log
- * may be used afterwards: any lock may be held by one of those stopped.
+ * Stop all other CPUs for good, wherever they are, and this one, too, should another have been
+ * first. Interrupts stay off, and only the log may be used afterwards: any lock may be held by one
+ * of those stopped.
  */
-void     arch_cpus_stop(void);
-uint64_t arch_ipi_count(void);              /* interrupts sent between CPUs since boot */
+void arch_cpus_stop(void);
+uint64_t arch_ipi_count(void); /* interrupts sent between CPUs since boot */
 
-/* ---- Time --------------------------------------------------------------------------------------------- */
+/* ---- Time --------------------------------------------------------------- */
 
-uint64_t arch_clock_ns(void);               /* nanoseconds since boot, never goes back */
-uint64_t arch_wall_clock_s(void);           /* seconds since 1970 from the RTC, 0 when there is none */
-void     arch_delay_us(uint64_t us);
+uint64_t arch_clock_ns(void);     /* nanoseconds since boot, never goes back */
+uint64_t arch_wall_clock_s(void); /* seconds since 1970 from the RTC, 0 when there is none */
+void arch_delay_us(uint64_t us);
 
-/* ---- Ports and interrupt lines, for the drivers in kernel/ -------------------------------------------- */
+/* ---- Ports and interrupt lines, for the drivers in kernel/ -------------- */
 
-uint8_t  arch_inb(uint16_t port);
+uint8_t arch_inb(uint16_t port);
 uint16_t arch_inw(uint16_t port);
 uint32_t arch_inl(uint16_t port);
-void     arch_outb(uint16_t port, uint8_t value);
-void     arch_outw(uint16_t port, uint16_t value);
-void     arch_outl(uint16_t port, uint32_t value);
-bool     arch_on_emulator(void);            /* Bochs or QEMU identified: their private ports may be touched */
+void arch_outb(uint16_t port, uint8_t value);
+void arch_outw(uint16_t port, uint16_t value);
+void arch_outl(uint16_t port, uint32_t value);
+bool arch_on_emulator(void); /* Bochs or QEMU identified: their private ports may be touched */
 
 /* Call handler, interrupts off, whenever ISA line (1 keyboard, 4 COM1) fires; unmasks the line. */
 void arch_irq_register(unsigned isa_line, void (*handler)(void));
 
-/* ---- Memory ------------------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------- */
 
 static inline void *arch_phys_to_virt(paddr_t pa) { return (void *)(DIRECT_MAP_BASE + pa.v); }
 /* Only for addresses in the direct map. */
-static inline paddr_t arch_virt_to_phys(const void *va) { return paddr((uint64_t)va - DIRECT_MAP_BASE); }
+static inline paddr_t arch_virt_to_phys(const void *va)
+{
+    return paddr((uint64_t)va - DIRECT_MAP_BASE);
+}
 
-/* What the architecture keeps of an address space, inside struct mm. [I] fixed at creation  [A] atomic */
+/* What the architecture keeps of an address space, inside struct mm. [I] fixed at creation  [A]
+ * atomic */
 struct arch_mm {
-    paddr_t  root;              /* [I] the level-4 table */
-    uint64_t cpus;              /* [A] the CPUs that have it in CR3, idle ones included */
-    uint64_t generation;        /* [A] flushes so far: an idle CPU that missed some sees it here */
+    paddr_t root;        /* [I] the level-4 table */
+    uint64_t cpus;       /* [A] the CPUs that have it in CR3, idle ones included */
+    uint64_t generation; /* [A] flushes so far: an idle CPU that missed some sees it here */
 };
 
 /* Run mm, whose architectural part is arch, on this CPU from now on. */
 void arch_mm_load(struct arch_mm *arch, struct mm *mm);
-/* This CPU runs no address space until the next arch_mm_load(); it need not hear of flushes until then. */
+/* This CPU runs no address space until the next arch_mm_load(); it need not hear of flushes
+ * until then. */
 void arch_mm_idle(void);
 /* No task runs it any more and its tables are about to go: make idle CPUs let go of it, too. */
 void arch_mm_forget(struct arch_mm *arch);
@@ -115,8 +131,9 @@ void arch_mm_forget(struct arch_mm *arch);
 void arch_mm_load_kernel(paddr_t root);
 
 /*
- * Finish a change of entries: on return no CPU translates [va, va + len_bytes) of the address space by what the entries
- * said before. len_bytes == 0: all of it. tables: page tables are about to be freed, so idle CPUs must let go of them as well.
+ * Finish a change of entries: on return no CPU translates [va, va + len_bytes) of the address space
+ * by what the entries said before. len_bytes == 0: all of it. tables: page tables are about to be
+ * freed, so idle CPUs must let go of them as well.
  */
 void arch_tlb_flush(struct arch_mm *arch, uint64_t va, uint64_t len_bytes, bool tables);
 /* The same for kernel addresses, on all CPUs. */
@@ -124,61 +141,68 @@ void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes);
 
 /* arch_entry_cmpxchg(): inline.h */
 /*
- * For mm/race.c alone, which does on purpose what breaks the invariant: LOCK OR and LOCK AND, which return the value before, and a
- * plain store.
+ * For mm/race.c alone, which does on purpose what breaks the invariant: LOCK OR and LOCK AND, which
+ * return the value before, and a plain store.
  */
 uint64_t arch_entry_or(uint64_t *entry, uint64_t bits);
 uint64_t arch_entry_and(uint64_t *entry, uint64_t bits);
-void     arch_entry_store(uint64_t *entry, uint64_t value);
+void arch_entry_store(uint64_t *entry, uint64_t value);
 
 bool arch_has_1g_pages(void);
-void arch_page_zero(void *page);            /* 4 KiB, page aligned */
+void arch_page_zero(void *page); /* 4 KiB, page aligned */
 void arch_page_copy(void *to, const void *from);
 
-/* User memory. 0, or -EFAULT when some byte cannot be accessed (how many were copied is not said). */
+/* User memory. 0, or -EFAULT when some byte cannot be accessed (how many were copied is not
+ * said). */
 MUST_CHECK int arch_copy_from_user(void *to, uaddr_t from, size_t len_bytes);
 MUST_CHECK int arch_copy_to_user(uaddr_t to, const void *from, size_t len_bytes);
 MUST_CHECK int arch_clear_user(uaddr_t to, size_t len_bytes);
-/* Copy a string with its zero; its length, -EFAULT, or -ENAMETOOLONG when no zero was among size bytes. */
+/* Copy a string with its zero; its length, -EFAULT, or -ENAMETOOLONG when no zero was among size
+ * bytes. */
 MUST_CHECK long arch_strncpy_from_user(char *to, uaddr_t from, size_t size);
 /* Store value into a shadow stack with WRUSS. va 8-byte aligned. 0 or -EFAULT. */
 MUST_CHECK int arch_wruss(uaddr_t va, uint64_t value);
 
-/* ---- Control-flow enforcement (Intel SDM vol. 1, "Control-flow Enforcement Technology") --------------- */
+/* ---- Control-flow enforcement (Intel SDM vol. 1, "Control-flow Enforcement Technology") ---- */
 
 /* IA32_U_CET bits */
-#define CET_SHSTK_EN    (1ull << 0)
-#define CET_WRSS_EN     (1ull << 1)
-#define CET_ENDBR_EN    (1ull << 2)
+#define CET_SHSTK_EN (1ull << 0)
+#define CET_WRSS_EN  (1ull << 1)
+#define CET_ENDBR_EN (1ull << 2)
 
-bool     arch_has_shstk(void);              /* CPU has it, and shstk=off was not given: CR4.CET is on */
-void     arch_shstk_read(uint64_t *u_cet, uint64_t *ssp);     /* the running task's IA32_U_CET, IA32_PL3_SSP */
-void     arch_shstk_write(uint64_t u_cet, uint64_t ssp);
+bool arch_has_shstk(void); /* CPU has it, and shstk=off was not given: CR4.CET is on */
+/* the running task's IA32_U_CET, IA32_PL3_SSP */
+void arch_shstk_read(uint64_t *u_cet, uint64_t *ssp);
+void arch_shstk_write(uint64_t u_cet, uint64_t ssp);
 
-/* ---- Tasks -------------------------------------------------------------------------------------------- */
+/* ---- Tasks -------------------------------------------------------------- */
 
-/* A task's machine state. [O] the task itself while it runs, valid only when switched out, but for what is fixed. */
+/* A task's machine state. [O] the task itself while it runs, valid only when switched out, but
+ * for what is fixed. */
 struct arch_task {
-    uint64_t kernel_sp;         /* [O] */
-    uint64_t kernel_stack_top;  /* fixed */
-    uint64_t fs_base;           /* [O] */
-    uint64_t gs_base;           /* [O] the user's */
-    uint64_t u_cet;             /* [O] IA32_U_CET */
-    uint64_t user_ssp;          /* [O] IA32_PL3_SSP */
-    void    *fpu;               /* XSAVE area of arch_fpu_bytes(), 64-byte aligned, allocated by kernel/ */
-    int      pid;               /* what arch_current_pid() answers */
+    uint64_t kernel_sp;        /* [O] */
+    uint64_t kernel_stack_top; /* fixed */
+    uint64_t fs_base;          /* [O] */
+    uint64_t gs_base;          /* [O] the user's */
+    uint64_t u_cet;            /* [O] IA32_U_CET */
+    uint64_t user_ssp;         /* [O] IA32_PL3_SSP */
+    void *fpu; /* XSAVE area of arch_fpu_bytes(), 64-byte aligned, allocated by kernel/ */
+    int pid;   /* what arch_current_pid() answers */
 };
 
 size_t arch_fpu_bytes(void);
-void   arch_fpu_reset(struct arch_task *task);      /* initial state in task->fpu, and in the registers if it runs */
-void   arch_fpu_fork(struct arch_task *child);      /* running task's registers -> child->fpu */
+/* initial state in task->fpu, and in the registers if it runs */
+void arch_fpu_reset(struct arch_task *task);
+void arch_fpu_fork(struct arch_task *child); /* running task's registers -> child->fpu */
 
 /* Make a new task, once switched to, return to user mode with a copy of *frame. */
 void arch_task_init_user(struct arch_task *task, const struct trap_frame *frame);
-/* Make a new task, once switched to, call function(argument) with interrupts off; it must never return. */
+/* Make a new task, once switched to, call function(argument) with interrupts off; it must never
+ * return. */
 void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), void *argument);
 
-/* Leave the kernel for user mode through *frame, which lies at the top of the running task's stack. */
+/* Leave the kernel for user mode through *frame, which lies at the top of the running task's
+ * stack. */
 NORETURN void arch_enter_user(struct trap_frame *frame);
 /* Make the context that runs since boot count as task's. */
 void arch_task_begin(struct arch_task *arch, struct task *task);
@@ -188,18 +212,19 @@ uint64_t arch_boot_stack_top(void);
 struct trap_frame *arch_user_frame(struct arch_task *task);
 
 /*
- * Run next instead of prev; returns when somebody switches back. Interrupts off. Saves and loads FPU, FS and GS
- * base, IA32_U_CET and IA32_PL3_SSP, sets the stack for the next entry and what arch_current_*() answer.
- * The address space is arch_mm_load()'s affair.
+ * Run next instead of prev; returns when somebody switches back. Interrupts off. Saves and loads
+ * FPU, FS and GS base, IA32_U_CET and IA32_PL3_SSP, sets the stack for the next entry and what
+ * arch_current_*() answer. The address space is arch_mm_load()'s affair.
  */
 void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *next_task);
 
-/* Ask that entry_user_return() be called before this CPU next returns to user mode. Cleared by that call. */
+/* Ask that entry_user_return() be called before this CPU next returns to user mode. Cleared by
+ * that call. */
 void arch_request_user_return(void);
 /* The same of any CPU; one that is in user mode is interrupted. */
 void arch_request_user_return_of(unsigned cpu);
 
-void arch_set_fs_base(uint64_t base);       /* of the running task; base is canonical */
+void arch_set_fs_base(uint64_t base); /* of the running task; base is canonical */
 uint64_t arch_get_fs_base(void);
 void arch_set_gs_base(uint64_t base);
 uint64_t arch_get_gs_base(void);
@@ -207,13 +232,15 @@ uint64_t arch_get_gs_base(void);
 /* Set up *frame to start a program: all registers zero, interrupts on. */
 void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp);
 
-/* ---- The end ------------------------------------------------------------------------------------------ */
+/* ---- The end ------------------------------------------------------------ */
 
-/* Power off by every means in turn: ResetSystem, ACPI S5, the emulator's ports; then halt. Prints "power: off". */
+/* Power off by every means in turn: ResetSystem, ACPI S5, the emulator's ports; then halt.
+ * Prints "power: off". */
 NORETURN void arch_power_off(void);
 NORETURN void arch_reboot(void);
 
-/* Called by panic(), other CPUs stopped: registers and backtrace of frame (NULL: from here) printed. */
+/* Called by panic(), other CPUs stopped: registers and backtrace of frame (NULL: from here)
+ * printed. */
 void arch_panic_report(const struct trap_frame *frame);
 /* The trap frame of the innermost exception taken in the kernel on this CPU, or NULL. */
 const struct trap_frame *arch_kernel_fault_frame(void);

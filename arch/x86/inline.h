@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of arch.h that is one or two instructions and stands on every hot path. Only arch.h includes it; tests on the
- * build machine bring their own.
+ * The part of arch.h that is one or two instructions and stands on every hot path. Only arch.h
+ * includes it; tests on the build machine bring their own.
  */
 #ifndef ARCH_X86_INLINE_H
 #define ARCH_X86_INLINE_H
@@ -25,7 +25,8 @@ static inline void arch_irq_restore(uint64_t state)
         arch_irq_enable();
 }
 
-/* Set *entry to new if it still is old (LOCK CMPXCHG); false, with nothing changed, when it is not. */
+/* Set *entry to new if it still is old (LOCK CMPXCHG); false, with nothing changed, when it is
+ * not. */
 MUST_CHECK static inline bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new)
 {
     return __atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);

@@ -1,44 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page-table entries: the bits, what "writable" and "dirty" mean, and every helper that may touch a raw entry.
+ * Page-table entries: the bits, what "writable" and "dirty" mean, and every helper that may touch a
+ * raw entry.
  *
- * Entries are values: a helper takes one and returns a new one; only the setter in mm/table.c stores it. pte_t, pmd_t
- * and pud_t are distinct types, so that levels cannot be mixed up; their helpers come from one definition. Code that
- * works on a leaf of any level carries it as pte_t together with its level.
+ * Entries are values: a helper takes one and returns a new one; only the setter in mm/table.c
+ * stores it. pte_t, pmd_t and pud_t are distinct types, so that levels cannot be mixed up; their
+ * helpers come from one definition. Code that works on a leaf of any level carries it as pte_t
+ * together with its level.
  */
 #ifndef ARCH_X86_PGTABLE_H
 #define ARCH_X86_PGTABLE_H
 
 #include "base/types.h"
 
-/* ---- Bits of an entry (Intel SDM vol. 3, "4-Level Paging", and "CR4.CET and shadow-stack pages") ---------- */
+/* ---- Bits of an entry (Intel SDM vol. 3, "4-Level Paging", and "CR4.CET and shadow-stack pages")
+ * ---- */
 
-#define PTE_P       (1ull << 0)     /* present */
+#define PTE_P       (1ull << 0) /* present */
 #define PTE_W_BIT   1
-#define PTE_W       (1ull << PTE_W_BIT)     /* the hardware's Write */
-#define PTE_U       (1ull << 2)     /* user */
+#define PTE_W       (1ull << PTE_W_BIT) /* the hardware's Write */
+#define PTE_U       (1ull << 2)         /* user */
 #define PTE_PWT     (1ull << 3)
 #define PTE_PCD     (1ull << 4)
-#define PTE_A       (1ull << 5)     /* accessed, set by the CPU */
+#define PTE_A       (1ull << 5) /* accessed, set by the CPU */
 #define PTE_D_BIT   6
-#define PTE_D       (1ull << PTE_D_BIT)     /* the hardware's Dirty, set by the CPU on a store through W=1 */
-#define PTE_PS      (1ull << 7)     /* a leaf above the lowest level; PAT at the lowest */
+/* the hardware's Dirty, set by the CPU on a store through W=1 */
+#define PTE_D       (1ull << PTE_D_BIT)
+#define PTE_PS      (1ull << 7) /* a leaf above the lowest level; PAT at the lowest */
 #define PTE_PAT_4K  (1ull << 7)
-#define PTE_G       (1ull << 8)     /* global; this kernel: kernel leaves only */
-#define PTE_NONE    (1ull << 8)     /* with P=0: PROT_NONE, the frame is kept. The CPU ignores it there */
+#define PTE_G       (1ull << 8) /* global; this kernel: kernel leaves only */
+/* with P=0: PROT_NONE, the frame is kept. The CPU ignores it there */
+#define PTE_NONE    (1ull << 8)
 #define PTE_COW_BIT 58
-#define PTE_COW     (1ull << PTE_COW_BIT)   /* _PAGE_COW: Dirty, remembered while W=0 */
+#define PTE_COW     (1ull << PTE_COW_BIT) /* _PAGE_COW: Dirty, remembered while W=0 */
 #define PTE_NX      (1ull << 63)
 
-#define _PAGE_COW   PTE_COW         /* the name the field knows it by */
+#define _PAGE_COW PTE_COW /* the name the field knows it by */
 
 #define PTE_PFN_MASK  0x000ffffffffff000ull
-/* What this kernel may still give a meaning to: bits 9-11 and 52-57. 59-62 are the protection key. */
+/* What this kernel may still give a meaning to: bits 9-11 and 52-57. 59-62 are the protection
+ * key. */
 #define PTE_SOFT_FREE (7ull << 9 | 0x3full << 52)
 #define PTE_PKEY_MASK (0xfull << 59)
 
-_Static_assert((PTE_COW & (PTE_PFN_MASK | PTE_PKEY_MASK | PTE_NX | PTE_SOFT_FREE)) == 0, "COW has a bit of its own");
-_Static_assert((PTE_PFN_MASK | PTE_SOFT_FREE | PTE_COW | PTE_PKEY_MASK | PTE_NX | 0x1ffull) == ~0ull,
+_Static_assert((PTE_COW & (PTE_PFN_MASK | PTE_PKEY_MASK | PTE_NX | PTE_SOFT_FREE)) == 0,
+               "COW has a bit of its own");
+_Static_assert((PTE_PFN_MASK | PTE_SOFT_FREE | PTE_COW | PTE_PKEY_MASK | PTE_NX | 0x1ffull)
+                   == ~0ull,
                "every bit of an entry is accounted for");
 _Static_assert(PTE_W_BIT == 1 && PTE_D_BIT == 6, "Write and Dirty are where the manual puts them");
 
@@ -47,12 +55,14 @@ _Static_assert(PTE_W_BIT == 1 && PTE_D_BIT == 6, "Write and Dirty are where the 
 /*
  * What the bits of a present leaf entry mean in this kernel
  *
- * Writable, pte_write(): a store, or for a shadow stack a CALL, may change the page without a fault.
- * Hardware-writable, pte_hw_write(), is W=1. CR0.WP is always 1, so this binds the kernel as well.
+ * Writable, pte_write(): a store, or for a shadow stack a CALL, may change the page without a
+ * fault. Hardware-writable, pte_hw_write(), is W=1. CR0.WP is always 1, so this binds the kernel as
+ * well.
  *
- * Dirty, pte_dirty(): the page holds something its backing does not. It is recorded in D while W=1, and in COW
- * while W=0, because W=0,D=1 is how the CPU recognises a shadow stack (an owned shadow stack alone keeps D with
- * W=0). One word, two places: code that means the hardware bit says so by name, pte_hw_dirty().
+ * Dirty, pte_dirty(): the page holds something its backing does not. It is recorded in D while W=1,
+ * and in COW while W=0, because W=0,D=1 is how the CPU recognises a shadow stack (an owned shadow
+ * stack alone keeps D with W=0). One word, two places: code that means the hardware bit says so by
+ * name, pte_hw_dirty().
  *
  *    W D COW   what it is                          ordinary store        shadow-stack access
  *    1 x  0    private data                        succeeds              fault, refuse
@@ -62,24 +72,34 @@ _Static_assert(PTE_W_BIT == 1 && PTE_D_BIT == 6, "Write and Dirty are where the 
  *    0 1  0    shadow stack, owned                 fault, refuse         succeeds
  *    all other combinations are bugs: pte_check() finds them, the setter in mm/table.c panics
  *
- * (*) The VMA says what the page may become again, because the entry no longer can: copy, reuse or refuse.
+ * (*) The VMA says what the page may become again, because the entry no longer can: copy, reuse or
+ * refuse.
  *
- * Copy on access: once a shadow stack is shared, even RET, which only reads it, faults. Plain loads do not.
- * Entries above the leaf keep W=1, or no page below can be a shadow stack.
+ * Copy on access: once a shadow stack is shared, even RET, which only reads it, faults. Plain loads
+ * do not. Entries above the leaf keep W=1, or no page below can be a shadow stack.
  *
- * A PROT_NONE entry has P=0 and PTE_NONE=1 and keeps frame, COW, NX and A; the CPU looks at none of its bits.
+ * A PROT_NONE entry has P=0 and PTE_NONE=1 and keeps frame, COW, NX and A; the CPU looks at none of
+ * its bits.
  *
- * No helper but pte_mkwrite_shstk() turns a value without W=0,D=1 into one with it. Of the others, applied to an
- * owned shadow stack, pte_mkyoung(), pte_mkold() and pte_mkdirty() keep it; pte_wrprotect(), pte_mkcow() and
- * pte_modify() make it COW; pte_mkclean() and pte_clear_cow() (on COW) leave neither bit; pte_mkwrite() makes it
- * ordinary memory.
+ * No helper but pte_mkwrite_shstk() turns a value without W=0,D=1 into one with it. Of the others,
+ * applied to an owned shadow stack, pte_mkyoung(), pte_mkold() and pte_mkdirty() keep it;
+ * pte_wrprotect(), pte_mkcow() and pte_modify() make it COW; pte_mkclean() and pte_clear_cow() (on
+ * COW) leave neither bit; pte_mkwrite() makes it ordinary memory.
  */
-typedef struct { uint64_t raw; } pte_t;     /* 4 KiB, or a leaf of any level together with its level */
-typedef struct { uint64_t raw; } pmd_t;     /* 2 MiB leaf, or points to a table of pte_t */
-typedef struct { uint64_t raw; } pud_t;     /* 1 GiB leaf, or points to a table of pmd_t */
+typedef struct {
+    uint64_t raw;
+} pte_t; /* 4 KiB, or a leaf of any level together with its level */
+typedef struct {
+    uint64_t raw;
+} pmd_t; /* 2 MiB leaf, or points to a table of pte_t */
+typedef struct {
+    uint64_t raw;
+} pud_t; /* 1 GiB leaf, or points to a table of pmd_t */
 
 /* Access rights of a mapping, the bits pte_modify() replaces. Never D or COW. */
-typedef struct { uint64_t raw; } pgprot_t;
+typedef struct {
+    uint64_t raw;
+} pgprot_t;
 #define PGPROT_MASK (PTE_P | PTE_W | PTE_U | PTE_PWT | PTE_PCD | PTE_G | PTE_NX)
 
 #define PGPROT_USER_NONE ((pgprot_t){ PTE_NONE | PTE_U | PTE_NX })
@@ -91,7 +111,7 @@ typedef struct { uint64_t raw; } pgprot_t;
 #define PGPROT_KERNEL_RX ((pgprot_t){ PTE_P | PTE_G })
 #define PGPROT_KERNEL_RW ((pgprot_t){ PTE_P | PTE_W | PTE_G | PTE_NX })
 
-/* ---- What an entry says ------------------------------------------------------------------------------- */
+/* ---- What an entry says ------------------------------------------------- */
 
 static inline bool pte_none(pte_t pte) { return pte.raw == 0; }
 static inline bool pte_present(pte_t pte) { return pte.raw & PTE_P; }
@@ -109,9 +129,10 @@ static inline bool pte_dirty(pte_t pte) { return pte.raw & (PTE_D | PTE_COW); }
 static inline bool pte_same(pte_t a, pte_t b) { return a.raw == b.raw; }
 static inline uint64_t pte_pfn(pte_t pte) { return (pte.raw & PTE_PFN_MASK) >> PAGE_SHIFT; }
 
-/* ---- Values made from values -------------------------------------------------------------------------- */
+/* ---- Values made from values -------------------------------------------- */
 
-/* Take W away. D moves to COW in the same value, unconditionally: W=0,D=1 is never seen in between. */
+/* Take W away. D moves to COW in the same value, unconditionally: W=0,D=1 is never seen in
+ * between. */
 static inline pte_t pte_wrprotect(pte_t pte)
 {
     uint64_t dirty = pte.raw >> PTE_D_BIT & 1;
@@ -129,8 +150,8 @@ static inline pte_t pte_mkcow(pte_t pte)
 }
 
 /*
- * Take COW away. With W=1 what it recorded goes back to D. With W=0 D cannot take it, so the page counts as clean
- * from here on: only for a caller who gives it a new meaning in the same change.
+ * Take COW away. With W=1 what it recorded goes back to D. With W=0 D cannot take it, so the page
+ * counts as clean from here on: only for a caller who gives it a new meaning in the same change.
  */
 static inline pte_t pte_clear_cow(pte_t pte)
 {
@@ -155,7 +176,8 @@ static inline pte_t pte_mkwrite_shstk(pte_t pte)
     return pte;
 }
 
-/* Record a modification where it belongs: in D while W=1 or D is set already (a shadow stack), else in COW. */
+/* Record a modification where it belongs: in D while W=1 or D is set already (a shadow stack),
+ * else in COW. */
 static inline pte_t pte_mkdirty(pte_t pte)
 {
     pte.raw |= pte.raw & (PTE_W | PTE_D) ? PTE_D : PTE_COW;
@@ -173,8 +195,9 @@ static inline pte_t pte_mkyoung(pte_t pte) { return (pte_t){ pte.raw | PTE_A }; 
 static inline pte_t pte_mkold(pte_t pte) { return (pte_t){ pte.raw & ~PTE_A }; }
 
 /*
- * Give the page other access rights; frame, A and the fact of being dirty stay. Where the new rights lack W, D moves
- * to COW (an owned shadow stack too: its next access makes it owned again); where they have it, COW moves to D.
+ * Give the page other access rights; frame, A and the fact of being dirty stay. Where the new
+ * rights lack W, D moves to COW (an owned shadow stack too: its next access makes it owned again);
+ * where they have it, COW moves to D.
  */
 static inline pte_t pte_modify(pte_t pte, pgprot_t prot)
 {
@@ -184,17 +207,20 @@ static inline pte_t pte_modify(pte_t pte, pgprot_t prot)
 }
 
 /*
- * May a TLB that holds old be wrong once the entry is new? An entry with P=0 is never cached. Rights that only grow need
- * no flush: the CPU that faults on the old ones drops them (Intel SDM vol. 3, "Operations that Invalidate TLBs and
- * Paging-Structure Caches"), and the fault handler finds nothing left to do; NX that goes away, which is rare, is not told
- * apart. A shadow stack that gains W loses its right to shadow-stack accesses.
+ * May a TLB that holds old be wrong once the entry is new? An entry with P=0 is never cached.
+ * Rights that only grow need no flush: the CPU that faults on the old ones drops them (Intel SDM
+ * vol. 3, "Operations that Invalidate TLBs and Paging-Structure Caches"), and the fault handler
+ * finds nothing left to do; NX that goes away, which is rare, is not told apart. A shadow stack
+ * that gains W loses its right to shadow-stack accesses.
  */
 static inline bool pte_needs_flush(pte_t old, pte_t new)
 {
-    uint64_t changed = old.raw ^ new.raw, lost = changed & old.raw;
+    uint64_t changed = old.raw ^ new.raw;
+    uint64_t lost = changed & old.raw;
     if (!pte_present(old))
         return false;
-    return lost & (PTE_P | PTE_W | PTE_A | PTE_D) || changed & (PTE_PFN_MASK | PTE_NX) || (pte_shstk(old) && changed & PTE_W);
+    return lost & (PTE_P | PTE_W | PTE_A | PTE_D) || changed & (PTE_PFN_MASK | PTE_NX)
+           || (pte_shstk(old) && changed & PTE_W);
 }
 
 static inline pte_t mk_pte(uint64_t pfn, pgprot_t prot)
@@ -202,41 +228,50 @@ static inline pte_t mk_pte(uint64_t pfn, pgprot_t prot)
     return (pte_t){ pfn << PAGE_SHIFT | prot.raw };
 }
 
-/* ---- The same for pmd_t and pud_t --------------------------------------------------------------------- */
+/* ---- The same for pmd_t and pud_t --------------------------------------- */
 
+/* clang-format off */
 #define PGTABLE_PREDICATE(level, name) \
     static inline bool level##_##name(level##_t e) { return pte_##name((pte_t){ e.raw }); }
 #define PGTABLE_TRANSFORMER(level, name) \
-    static inline level##_t level##_##name(level##_t e) { return (level##_t){ pte_##name((pte_t){ e.raw }).raw }; }
+    static inline level##_t level##_##name(level##_t e) \
+    { return (level##_t){ pte_##name((pte_t){ e.raw }).raw }; }
 
 #define PGTABLE_TWIN(level) \
-    PGTABLE_PREDICATE(level, none)         PGTABLE_PREDICATE(level, present)   PGTABLE_PREDICATE(level, protnone) \
-    PGTABLE_PREDICATE(level, hw_write)     PGTABLE_PREDICATE(level, hw_dirty)  PGTABLE_PREDICATE(level, cow) \
-    PGTABLE_PREDICATE(level, young)        PGTABLE_PREDICATE(level, exec)      PGTABLE_PREDICATE(level, shstk) \
-    PGTABLE_PREDICATE(level, write)        PGTABLE_PREDICATE(level, dirty) \
-    PGTABLE_TRANSFORMER(level, wrprotect)  PGTABLE_TRANSFORMER(level, mkcow)   PGTABLE_TRANSFORMER(level, clear_cow) \
-    PGTABLE_TRANSFORMER(level, mkwrite)    PGTABLE_TRANSFORMER(level, mkwrite_shstk) \
-    PGTABLE_TRANSFORMER(level, mkdirty)    PGTABLE_TRANSFORMER(level, mkclean) \
-    PGTABLE_TRANSFORMER(level, mkyoung)    PGTABLE_TRANSFORMER(level, mkold) \
+    PGTABLE_PREDICATE(level, none)        PGTABLE_PREDICATE(level, present) \
+    PGTABLE_PREDICATE(level, protnone)    PGTABLE_PREDICATE(level, hw_write) \
+    PGTABLE_PREDICATE(level, hw_dirty)    PGTABLE_PREDICATE(level, cow) \
+    PGTABLE_PREDICATE(level, young)       PGTABLE_PREDICATE(level, exec) \
+    PGTABLE_PREDICATE(level, shstk)       PGTABLE_PREDICATE(level, write) \
+    PGTABLE_PREDICATE(level, dirty)       PGTABLE_TRANSFORMER(level, wrprotect) \
+    PGTABLE_TRANSFORMER(level, mkcow)     PGTABLE_TRANSFORMER(level, clear_cow) \
+    PGTABLE_TRANSFORMER(level, mkwrite)   PGTABLE_TRANSFORMER(level, mkwrite_shstk) \
+    PGTABLE_TRANSFORMER(level, mkdirty)   PGTABLE_TRANSFORMER(level, mkclean) \
+    PGTABLE_TRANSFORMER(level, mkyoung)   PGTABLE_TRANSFORMER(level, mkold) \
     static inline bool level##_same(level##_t a, level##_t b) { return a.raw == b.raw; } \
     static inline uint64_t level##_pfn(level##_t e) { return pte_pfn((pte_t){ e.raw }); } \
     static inline level##_t level##_modify(level##_t e, pgprot_t prot) \
     { return (level##_t){ pte_modify((pte_t){ e.raw }, prot).raw }; } \
     static inline level##_t mk_##level(uint64_t pfn, pgprot_t prot) \
     { return (level##_t){ mk_pte(pfn, prot).raw | PTE_PS }; }
+/* clang-format on */
 
 PGTABLE_TWIN(pmd)
 PGTABLE_TWIN(pud)
 
-/* ---- Levels and tables -------------------------------------------------------------------------------- */
+/* ---- Levels and tables -------------------------------------------------- */
 
 /* Levels count from 1, the table of 4 KiB leaves, to 4, the root. Leaves exist at 1, 2 and 3. */
 static inline unsigned level_shift(int level) { return PAGE_SHIFT + 9 * (unsigned)(level - 1); }
 static inline uint64_t level_bytes(int level) { return 1ull << level_shift(level); }
 static inline uint64_t level_frames(int level) { return 1ull << (9 * (level - 1)); }
-static inline unsigned level_index(uint64_t va, int level) { return va >> level_shift(level) & (PT_ENTRIES - 1); }
+static inline unsigned level_index(uint64_t va, int level)
+{
+    return va >> level_shift(level) & (PT_ENTRIES - 1);
+}
 
-/* An entry that points to the next table. W=1 always: clearing it would take every shadow stack below away. */
+/* An entry that points to the next table. W=1 always: clearing it would take every shadow stack
+ * below away. */
 static inline pte_t pte_mktable(uint64_t pfn, bool user)
 {
     return (pte_t){ pfn << PAGE_SHIFT | PTE_P | PTE_W | PTE_A | (user ? PTE_U : 0) };
@@ -258,11 +293,11 @@ static inline pte_t mk_leaf(uint64_t pfn, pgprot_t prot, int level)
     return pte;
 }
 
-/* ---- The invariant ------------------------------------------------------------------------------------ */
+/* ---- The invariant ------------------------------------------------------ */
 
 /*
- * May a user leaf in a VMA that is (or is not) a shadow stack have this value? (1) W=0,D=1 only in a shadow stack,
- * (2) there never W=1 and always NX, and in no VMA COW with W or D.
+ * May a user leaf in a VMA that is (or is not) a shadow stack have this value? (1) W=0,D=1 only in
+ * a shadow stack, (2) there never W=1 and always NX, and in no VMA COW with W or D.
  */
 static inline bool pte_check(pte_t pte, bool in_shstk)
 {

@@ -8,35 +8,40 @@
 
 struct boot_info;
 
-/* First C function of kernel/, on the boot stack, early page tables, interrupts off. info is in the direct map. */
+/* First C function of kernel/, on the boot stack, early page tables, interrupts off. info is in
+ * the direct map. */
 NORETURN void kernel_main(const struct boot_info *info);
 
 /* Another CPU is ready, on the stack with this top, interrupts off. */
 NORETURN void entry_cpu_begin(uint64_t stack_top);
 
-/* A SYSCALL: number in frame->rax, arguments in rdi rsi rdx r10 r8 r9; the result goes to rax. Interrupts on. */
+/* A SYSCALL: number in frame->rax, arguments in rdi rsi rdx r10 r8 r9; the result goes to rax.
+ * Interrupts on. */
 void entry_syscall(struct trap_frame *frame);
 
 /* Why a user instruction was refused. */
 struct refusal {
-    int         signal;         /* SIGSEGV, ... */
-    int         si_code;        /* SEGV_MAPERR, ... */
-    uint64_t    si_addr;
-    uint64_t    error;          /* the CPU's error code */
-    const char *reason;         /* a few words for the log line */
+    int signal;  /* SIGSEGV, ... */
+    int si_code; /* SEGV_MAPERR, ... */
+    uint64_t si_addr;
+    uint64_t error;     /* the CPU's error code */
+    const char *reason; /* a few words for the log line */
 };
 
 /*
  * The current task's instruction at frame->rip was refused: log one line
  *   refused: pid 12 (name) SIGSEGV SEGV_ACCERR addr 0x... error 0x.. rip 0x...: reason
- * record a TRACE_REFUSAL event, and mark the signal pending (a fatal one ends the process on the way out).
+ * record a TRACE_REFUSAL event, and mark the signal pending (a fatal one ends the process on the
+ * way out).
  */
 void entry_refused(struct trap_frame *frame, const struct refusal *why);
 
-/* First thing a new user task does on its own stack, interrupts off: finish the switch that led to it. */
+/* First thing a new user task does on its own stack, interrupts off: finish the switch that led
+ * to it. */
 void entry_task_begin(void);
 
-/* On the way back to user mode after arch_request_user_return(): signals, reschedule. Interrupts on. */
+/* On the way back to user mode after arch_request_user_return(): signals, reschedule. Interrupts
+ * on. */
 void entry_user_return(struct trap_frame *frame);
 
 /* The periodic tick. Interrupts off, inside the interrupt. */

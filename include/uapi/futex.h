@@ -17,14 +17,14 @@
 
 #define FUTEX_BITSET_MATCH_ANY 0xffffffffu
 
-#define FUTEX_WAITERS        0x80000000u
-#define FUTEX_OWNER_DIED     0x40000000u
-#define FUTEX_TID_MASK       0x3fffffffu
+#define FUTEX_WAITERS    0x80000000u
+#define FUTEX_OWNER_DIED 0x40000000u
+#define FUTEX_TID_MASK   0x3fffffffu
 
 struct robust_list_head {
-    uint64_t next;              /* of the first entry; the head itself ends the list */
-    int64_t  futex_offset;      /* from an entry to its futex word */
-    uint64_t list_op_pending;   /* an entry about to be put in or taken out */
+    uint64_t next;            /* of the first entry; the head itself ends the list */
+    int64_t futex_offset;     /* from an entry to its futex word */
+    uint64_t list_op_pending; /* an entry about to be put in or taken out */
 };
 
 #endif

@@ -15,7 +15,7 @@
 #define CLONE_SETTLS         0x00080000
 #define CLONE_PARENT_SETTID  0x00100000
 #define CLONE_CHILD_CLEARTID 0x00200000
-#define CLONE_DETACHED       0x00400000      /* says nothing any more */
+#define CLONE_DETACHED       0x00400000 /* says nothing any more */
 #define CLONE_CHILD_SETTID   0x01000000
 
 /* What clone3() takes, as far as it is known here (CLONE_ARGS_SIZE_VER0). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The debug port of Bochs and QEMU: every byte written to port E9h appears on the emulator's own output. */
+/* The debug port of Bochs and QEMU: every byte written to port E9h appears on the emulator's own
+ * output. */
 #include "arch/x86/arch.h"
 #include "base/log.h"
 #include "kernel/tty/console.h"
@@ -16,6 +17,7 @@ static struct log_sink sink = { e9_write, NULL };
 
 void e9_init(void)
 {
-    if (arch_on_emulator() && arch_inb(E9_PORT) == E9_PORT)     /* reads back its own number where it exists */
+    /* reads back its own number where it exists */
+    if (arch_on_emulator() && arch_inb(E9_PORT) == E9_PORT)
         log_sink_register(&sink);
 }

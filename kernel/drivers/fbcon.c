@@ -1,35 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The framebuffer console: text in a linear framebuffer that the firmware's GOP set up, or, where it has none, in one that the
- * Bochs/QEMU display adapter (DISPI) is told to make. The text is kept in memory; scrolling redraws only what differs.
+ * The framebuffer console: text in a linear framebuffer that the firmware's GOP set up, or, where
+ * it has none, in one that the Bochs/QEMU display adapter (DISPI) is told to make. The text is kept
+ * in memory; scrolling redraws only what differs.
  */
 #include "arch/x86/arch.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "boot_info.h"
-#include "kernel/tty/console.h"
 #include "kernel/drivers/font.h"
+#include "kernel/tty/console.h"
 #include "mm/kmap.h"
 
-#define DISPI_INDEX 0x1ce
-#define DISPI_DATA  0x1cf
-#define DISPI_WIDTH 1024
-#define DISPI_HEIGHT 768
+#define DISPI_INDEX        0x1ce
+#define DISPI_DATA         0x1cf
+#define DISPI_WIDTH        1024
+#define DISPI_HEIGHT       768
 #define DISPI_DEFAULT_BASE 0xe0000000ull
-#define PCI_DISPLAY 0x11111234u         /* QEMU's and Bochs' standard VGA */
-#define CELL_WIDTH  8
-#define CELL_HEIGHT 16
-#define COLUMNS_MAX 240
-#define ROWS_MAX    100
-#define TEXT_COLOR  0xd0u               /* each channel */
+#define PCI_DISPLAY        0x11111234u /* QEMU's and Bochs' standard VGA */
+#define CELL_WIDTH         8
+#define CELL_HEIGHT        16
+#define COLUMNS_MAX        240
+#define ROWS_MAX           100
+#define TEXT_COLOR         0xd0u /* each channel */
 
 static volatile uint32_t *pixels;
-static unsigned stride, columns, rows;  /* pixels; cells */
+static unsigned stride, columns, rows; /* pixels; cells */
 static uint32_t ink;
 static char text[ROWS_MAX][COLUMNS_MAX];
 static unsigned row, column;
 
-/* ---- Drawing ------------------------------------------------------------------------------------------ */
+/* ---- Drawing ------------------------------------------------------------ */
 
 /* Glyphs have FONT_ROWS rows of 5 dots, drawn one dot wide and two high, in a cell of 8 by 16. */
 static void cell_draw(unsigned r, unsigned c, char character)
@@ -94,7 +95,7 @@ static void fbcon_write(const char *from, size_t len)
 
 static struct log_sink sink = { fbcon_write, NULL };
 
-/* ---- Finding a framebuffer ---------------------------------------------------------------------------- */
+/* ---- Finding a framebuffer ---------------------------------------------- */
 
 static uint16_t dispi_read(uint16_t index)
 {
@@ -128,15 +129,22 @@ static struct boot_framebuffer dispi_framebuffer(void)
     if (!arch_on_emulator() || (dispi_read(0) & 0xfff0) != 0xb0c0)
         return fb;
     static const uint16_t mode[][2] = {
-        { 4, 0 }, { 1, DISPI_WIDTH }, { 2, DISPI_HEIGHT }, { 3, 32 }, { 6, DISPI_WIDTH }, { 8, 0 }, { 9, 0 }, { 4, 0x41 },
+        { 4, 0 }, { 1, DISPI_WIDTH }, { 2, DISPI_HEIGHT }, { 3, 32 }, { 6, DISPI_WIDTH },
+        { 8, 0 }, { 9, 0 },           { 4, 0x41 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(mode); i++)
         dispi_write(mode[i][0], mode[i][1]);
     (void)arch_inb(0x3da);
-    arch_outb(0x3c0, 0x20);             /* screen on */
+    arch_outb(0x3c0, 0x20); /* screen on */
     fb = (struct boot_framebuffer){
-        .base = dispi_base(), .bytes = (uint64_t)DISPI_WIDTH * DISPI_HEIGHT * 4, .width = DISPI_WIDTH, .height = DISPI_HEIGHT,
-        .stride = DISPI_WIDTH, .red_shift = 16, .green_shift = 8, .blue_shift = 0,
+        .base = dispi_base(),
+        .bytes = (uint64_t)DISPI_WIDTH * DISPI_HEIGHT * 4,
+        .width = DISPI_WIDTH,
+        .height = DISPI_HEIGHT,
+        .stride = DISPI_WIDTH,
+        .red_shift = 16,
+        .green_shift = 8,
+        .blue_shift = 0,
     };
     return fb;
 }

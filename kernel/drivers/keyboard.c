@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* A PS/2 keyboard behind an i8042: scancode set 1, a US layout. Absent on many machines; every wait is bounded. */
+/* A PS/2 keyboard behind an i8042: scancode set 1, a US layout. Absent on many machines; every
+ * wait is bounded. */
 #include "arch/x86/arch.h"
 #include "base/log.h"
 #include "kernel/tty/console.h"
 
-#define DATA         0x60
-#define STATUS       0x64
-#define STATUS_OUT   0x01
-#define STATUS_IN    0x02
+#define DATA                 0x60
+#define STATUS               0x64
+#define STATUS_OUT           0x01
+#define STATUS_IN            0x02
 #define COMMAND_READ_CONFIG  0x20
 #define COMMAND_WRITE_CONFIG 0x60
-#define CONFIG_IRQ1      0x01
-#define CONFIG_TRANSLATE 0x40
-#define KEYBOARD_LINE 1
-#define POLLS 100000
-#define RELEASED 0x80
-#define KEY_CTRL 0x1d
-#define KEY_SHIFT_LEFT 0x2a
-#define KEY_SHIFT_RIGHT 0x36
-#define KEY_CAPS 0x3a
+#define CONFIG_IRQ1          0x01
+#define CONFIG_TRANSLATE     0x40
+#define KEYBOARD_LINE        1
+#define POLLS                100000
+#define RELEASED             0x80
+#define KEY_CTRL             0x1d
+#define KEY_SHIFT_LEFT       0x2a
+#define KEY_SHIFT_RIGHT      0x36
+#define KEY_CAPS             0x3a
 
-static const char plain[] = "\0\0331234567890-=\b\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
-static const char shifted[] = "\0\033!@#$%^&*()_+\b\tQWERTYUIOP{}\n\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
+static const char plain[] =
+    "\0\0331234567890-=\b\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
+static const char shifted[] =
+    "\0\033!@#$%^&*()_+\b\tQWERTYUIOP{}\n\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
 static bool shift, control, caps;
 
 static bool wait_for(uint8_t mask, uint8_t value)
@@ -48,7 +51,8 @@ static void keyboard_interrupt(void)
 {
     if (!(arch_inb(STATUS) & STATUS_OUT))
         return;
-    uint8_t code = arch_inb(DATA), key = code & (uint8_t)~RELEASED;
+    uint8_t code = arch_inb(DATA);
+    uint8_t key = code & (uint8_t)~RELEASED;
     bool down = !(code & RELEASED);
     if (key == KEY_SHIFT_LEFT || key == KEY_SHIFT_RIGHT) {
         shift = down;
@@ -76,7 +80,8 @@ void keyboard_init(void)
     arch_outb(STATUS, COMMAND_READ_CONFIG);
     if (!wait_for(STATUS_OUT, STATUS_OUT))
         return;
-    uint8_t config = (arch_inb(DATA) | CONFIG_IRQ1 | CONFIG_TRANSLATE) & (uint8_t)~0x10;    /* clock on */
+    /* clock on */
+    uint8_t config = (arch_inb(DATA) | CONFIG_IRQ1 | CONFIG_TRANSLATE) & (uint8_t)~0x10;
     arch_outb(STATUS, COMMAND_WRITE_CONFIG);
     if (!wait_for(STATUS_IN, 0))
         return;

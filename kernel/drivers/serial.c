@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* COM1, a 16550: polled output, interrupt-driven input. Many machines have none: its absence is noticed, and no wait is unbounded. */
+/* COM1, a 16550: polled output, interrupt-driven input. Many machines have none: its absence is
+ * noticed, and no wait is unbounded. */
 #include "arch/x86/arch.h"
 #include "base/log.h"
 #include "kernel/tty/console.h"
 
-#define COM1         0x3f8
-#define COM1_LINE    4
-#define REG_DATA     0
-#define REG_IER      1
-#define REG_FCR      2
-#define REG_LCR      3
-#define REG_MCR      4
-#define REG_LSR      5
-#define REG_SCRATCH  7
-#define LSR_DATA     0x01
+#define COM1          0x3f8
+#define COM1_LINE     4
+#define REG_DATA      0
+#define REG_IER       1
+#define REG_FCR       2
+#define REG_LCR       3
+#define REG_MCR       4
+#define REG_LSR       5
+#define REG_SCRATCH   7
+#define LSR_DATA      0x01
 #define LSR_THR_EMPTY 0x20
-#define SEND_POLLS   20000000u          /* at least some seconds: an emulator's reader may be slow */
+#define SEND_POLLS    20000000u /* at least some seconds: an emulator's reader may be slow */
 
 static bool present;
-static bool stalled;                    /* the last character could not be sent */
+static bool stalled; /* the last character could not be sent */
 
 static uint8_t reg_read(unsigned reg) { return arch_inb((uint16_t)(COM1 + reg)); }
 static void reg_write(unsigned reg, uint8_t value) { arch_outb((uint16_t)(COM1 + reg), value); }
 
-/* A line that does not empty loses characters, without waiting again for each of them, until it does. */
+/* A line that does not empty loses characters, without waiting again for each of them, until it
+ * does. */
 static void send(char c)
 {
     unsigned polls = stalled ? 1 : SEND_POLLS;
@@ -32,7 +34,7 @@ static void send(char c)
             stalled = true;
             return;
         }
-        arch_pause();                   /* others may wait for this CPU meanwhile */
+        arch_pause(); /* others may wait for this CPU meanwhile */
     }
     stalled = false;
     reg_write(REG_DATA, (uint8_t)c);
@@ -56,10 +58,10 @@ void serial_init(void)
     if (!present)
         return;
     reg_write(REG_IER, 0);
-    reg_write(REG_LCR, 0x80);           /* divisor 1: 115200 baud */
+    reg_write(REG_LCR, 0x80); /* divisor 1: 115200 baud */
     reg_write(REG_DATA, 1);
     reg_write(REG_IER, 0);
-    reg_write(REG_LCR, 0x03);           /* 8 bits, no parity, 1 stop */
+    reg_write(REG_LCR, 0x03); /* 8 bits, no parity, 1 stop */
     reg_write(REG_FCR, 0x07);
     reg_write(REG_MCR, 0x0b);
     log_sink_register(&sink);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The initrd: a cpio archive of the "newc" kind, unpacked into the RAM file system. Believed in nothing. */
+/* The initrd: a cpio archive of the "newc" kind, unpacked into the RAM file system. Believed in
+ * nothing. */
 #include "base/log.h"
 #include "base/string.h"
 #include "kernel/fs/ramfs.h"
@@ -15,7 +16,7 @@ static bool field(const char *header, int i, uint32_t *value)
     *value = 0;
     for (int d = 0; d < 8; d++) {
         char c = header[6 + i * 8 + d];
-        uint32_t digit = c >= '0' && c <= '9' ? (uint32_t)(c - '0')
+        uint32_t digit = c >= '0' && c <= '9'                 ? (uint32_t)(c - '0')
                          : (c | 32) >= 'a' && (c | 32) <= 'f' ? (uint32_t)((c | 32) - 'a' + 10)
                                                               : 16;
         if (digit == 16)
@@ -37,7 +38,7 @@ static int entry_unpack(const char *name, uint32_t mode, const char *data, uint3
         return path_symlink(target, path);
     }
     if ((mode & S_IFMT) != S_IFDIR && (mode & S_IFMT) != S_IFREG)
-        return 0;                               /* devices: /dev is the kernel's */
+        return 0; /* devices: /dev is the kernel's */
     err = ramfs_create(path, mode, &inode);
     if (err == -EEXIST && (mode & S_IFMT) == S_IFDIR)
         return 0;
@@ -54,10 +55,12 @@ int initrd_unpack(const void *cpio, size_t bytes)
     for (uint64_t at = 0; at + HEADER_BYTES <= bytes;) {
         uint32_t mode, data_bytes, name_bytes;
         const char *header = base + at;
-        if (memcmp(header, "070701", 6) != 0 || !field(header, FIELD_MODE, &mode) ||
-            !field(header, FIELD_BYTES, &data_bytes) || !field(header, FIELD_NAME_BYTES, &name_bytes))
+        if (memcmp(header, "070701", 6) != 0 || !field(header, FIELD_MODE, &mode)
+            || !field(header, FIELD_BYTES, &data_bytes)
+            || !field(header, FIELD_NAME_BYTES, &name_bytes))
             break;
-        uint64_t data_at = align_up(at + HEADER_BYTES + name_bytes, 4), next = align_up(data_at + data_bytes, 4);
+        uint64_t data_at = align_up(at + HEADER_BYTES + name_bytes, 4),
+                 next = align_up(data_at + data_bytes, 4);
         const char *name = header + HEADER_BYTES;
         if (!name_bytes || data_at + data_bytes > bytes || name[name_bytes - 1])
             break;

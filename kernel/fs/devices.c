@@ -4,8 +4,8 @@
 
 #include "base/panic.h"
 #include "base/string.h"
-#include "kernel/tty/console.h"
 #include "kernel/fs/ramfs.h"
+#include "kernel/tty/console.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"
@@ -54,23 +54,34 @@ static int device_stat(struct file *file, struct linux_stat *stat)
     return 0;
 }
 
-static const struct file_ops null_ops = { .read = null_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat };
-static const struct file_ops zero_ops = { .read = zero_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat };
-static const struct file_ops random_ops = { .read = random_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat };
+static const struct file_ops null_ops = {
+    .read = null_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat
+};
+static const struct file_ops zero_ops = {
+    .read = zero_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat
+};
+static const struct file_ops random_ops = {
+    .read = random_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat
+};
 
 static void node_create(const char *path, const struct file_ops *ops, uint64_t rdev)
 {
     struct inode *inode;
     if (ramfs_create(path, S_IFCHR | 0666, &inode))
         panic("%s cannot be made", path);
-    inode_set_device(inode, ops, rdev);         /* devices are never removed: the reference stays */
+    inode_set_device(inode, ops, rdev); /* devices are never removed: the reference stays */
 }
 
 void devices_init(void)
 {
-    static const struct { const char *path; const struct file_ops *ops; uint64_t rdev; } nodes[] = {
-        { "/dev/null", &null_ops, 0x103 },     { "/dev/zero", &zero_ops, 0x105 },       { "/dev/random", &random_ops, 0x108 },
-        { "/dev/urandom", &random_ops, 0x109 }, { "/dev/console", &console_ops, 0x501 }, { "/dev/tty", &console_ops, 0x500 },
+    static const struct {
+        const char *path;
+        const struct file_ops *ops;
+        uint64_t rdev;
+    } nodes[] = {
+        { "/dev/null", &null_ops, 0x103 },       { "/dev/zero", &zero_ops, 0x105 },
+        { "/dev/random", &random_ops, 0x108 },   { "/dev/urandom", &random_ops, 0x109 },
+        { "/dev/console", &console_ops, 0x501 }, { "/dev/tty", &console_ops, 0x500 },
     };
     struct inode *inode;
     static const char *const folders[] = { "/dev", "/proc", "/tmp" };

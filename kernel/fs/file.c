@@ -4,14 +4,14 @@
 
 #include "base/panic.h"
 #include "base/string.h"
-#include "kernel/proc/procfs.h"
 #include "kernel/fs/ramfs.h"
+#include "kernel/proc/procfs.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"
 
-/* ---- Files -------------------------------------------------------------------------------------------- */
+/* ---- Files -------------------------------------------------------------- */
 
 struct file *file_create(const struct file_ops *ops, void *object, uint32_t flags)
 {
@@ -26,10 +26,7 @@ struct file *file_create(const struct file_ops *ops, void *object, uint32_t flag
     return file;
 }
 
-void file_hold(struct file *file)
-{
-    __atomic_add_fetch(&file->refs, 1, __ATOMIC_RELAXED);
-}
+void file_hold(struct file *file) { __atomic_add_fetch(&file->refs, 1, __ATOMIC_RELAXED); }
 
 void file_put(struct file *file)
 {
@@ -40,7 +37,7 @@ void file_put(struct file *file)
     kfree(file);
 }
 
-/* ---- Descriptor tables -------------------------------------------------------------------------------- */
+/* ---- Descriptor tables -------------------------------------------------- */
 
 struct files *files_create(void)
 {
@@ -183,7 +180,7 @@ bool files_take(struct files *files, int fd, const struct file *file)
     return there;
 }
 
-/* ---- Paths -------------------------------------------------------------------------------------------- */
+/* ---- Paths -------------------------------------------------------------- */
 
 int path_normalise(const char *cwd, const char *path, char *to, size_t size)
 {
@@ -197,8 +194,7 @@ int path_normalise(const char *cwd, const char *path, char *to, size_t size)
             while (at[part] && at[part] != '/')
                 part++;
             if (part == 2 && at[0] == '.' && at[1] == '.') {
-                while (len && to[--len] != '/') {
-                }
+                while (len && to[--len] != '/') {}
             } else if (part && !(part == 1 && at[0] == '.')) {
                 if (len + part + 2 > size)
                     return -ENAMETOOLONG;
@@ -236,8 +232,8 @@ static int ramfs_open(const char *path, unsigned flags, unsigned mode, struct fi
         if (err == -ENOENT && flags & O_CREAT)
             err = ramfs_create(path, S_IFREG | (mode & 0777), &inode);
         if (err == -EEXIST && ramfs_is_link(path))
-            return -ENOENT;                 /* a link that leads nowhere; Linux would make its target */
-    } while (err == -EEXIST && !(flags & O_EXCL));      /* somebody made it in between: that will do */
+            return -ENOENT; /* a link that leads nowhere; Linux would make its target */
+    } while (err == -EEXIST && !(flags & O_EXCL)); /* somebody made it in between: that will do */
     return err ? err : inode_open(inode, flags, file);
 }
 

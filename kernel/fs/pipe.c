@@ -13,11 +13,11 @@
 /* [L] lock */
 struct pipe {
     struct spinlock lock;
-    uint32_t ends;                  /* [A] open ends of either kind */
-    uint32_t readers, writers;      /* [L] */
-    uint64_t taken;                 /* [L] bytes ever read */
-    size_t start, len;              /* [L] what the ring holds */
-    char *ring;                     /* one page */
+    uint32_t ends;             /* [A] open ends of either kind */
+    uint32_t readers, writers; /* [L] */
+    uint64_t taken;            /* [L] bytes ever read */
+    size_t start, len;         /* [L] what the ring holds */
+    char *ring;                /* one page */
     struct wait_queue wait;
 };
 
@@ -45,7 +45,8 @@ static void ring_put(struct pipe *pipe, const char *from, size_t len)
         pipe->ring[(pipe->start + pipe->len++) % PIPE_BYTES] = from[i];
 }
 
-/* Wait for bytes or for the last writer to go. How many bytes are copied to bounce; *taken tells which ones they are. */
+/* Wait for bytes or for the last writer to go. How many bytes are copied to bounce; *taken tells
+ * which ones they are. */
 static long pipe_wait_bytes(struct file *file, char *bounce, size_t len, uint64_t *taken)
 {
     struct pipe *pipe = file->object;
@@ -65,7 +66,8 @@ static long pipe_wait_bytes(struct file *file, char *bounce, size_t len, uint64_
     }
 }
 
-/* The bytes leave the ring once the reader has them, unless another reader was faster: then this one looks again. */
+/* The bytes leave the ring once the reader has them, unless another reader was faster: then this
+ * one looks again. */
 static long pipe_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
     (void)position;
@@ -94,7 +96,8 @@ static long pipe_read(struct file *file, uaddr_t to, size_t len, uint64_t *posit
     return (long)done;
 }
 
-/* Put at most a ring's length into the ring, in one piece, waiting for room. 0 or negative errno. */
+/* Put at most a ring's length into the ring, in one piece, waiting for room. 0 or negative
+ * errno. */
 static long pipe_write_part(struct file *file, const char *bounce, size_t part)
 {
     struct pipe *pipe = file->object;
@@ -145,7 +148,8 @@ static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *po
 static int pipe_stat(struct file *file, struct linux_stat *stat)
 {
     (void)file;
-    *stat = (struct linux_stat){ .st_mode = S_IFIFO | 0600, .st_blksize = PAGE_SIZE, .st_nlink = 1 };
+    *stat =
+        (struct linux_stat){ .st_mode = S_IFIFO | 0600, .st_blksize = PAGE_SIZE, .st_nlink = 1 };
     return 0;
 }
 
@@ -153,8 +157,9 @@ static unsigned pipe_poll(struct file *file)
 {
     struct pipe *pipe = file->object;
     spin_lock(&pipe->lock);
-    unsigned ready = file_writes(file) ? (pipe->len < PIPE_BYTES ? POLLOUT : 0) | (pipe->readers ? 0 : POLLERR)
-                                       : (pipe->len ? POLLIN : 0) | (pipe->writers ? 0 : POLLHUP);
+    unsigned ready = file_writes(file)
+                         ? (pipe->len < PIPE_BYTES ? POLLOUT : 0) | (pipe->readers ? 0 : POLLERR)
+                         : (pipe->len ? POLLIN : 0) | (pipe->writers ? 0 : POLLHUP);
     spin_unlock(&pipe->lock);
     return ready;
 }
@@ -186,7 +191,12 @@ static long pipe_seek(struct file *file, int64_t offset, int whence)
 }
 
 static const struct file_ops pipe_ops = {
-    .read = pipe_read, .write = pipe_write, .seek = pipe_seek, .stat = pipe_stat, .poll = pipe_poll, .close = pipe_close,
+    .read = pipe_read,
+    .write = pipe_write,
+    .seek = pipe_seek,
+    .stat = pipe_stat,
+    .poll = pipe_poll,
+    .close = pipe_close,
 };
 
 int pipe_create(uint32_t flags, struct file *end[2])

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tree of inodes in memory. A regular file's contents are frames of kind FRAME_FILE, which mappings share; a page never
- * written is a hole. Names and tree are guarded by tree_lock, each file's contents by its own lock.
+ * A tree of inodes in memory. A regular file's contents are frames of kind FRAME_FILE, which
+ * mappings share; a page never written is a hole. Names and tree are guarded by tree_lock, each
+ * file's contents by its own lock.
  */
 #include "kernel/fs/ramfs.h"
 
@@ -12,25 +13,26 @@
 #include "uapi/stat.h"
 
 #define NAME_BYTES_MAX 256
-#define LINKS_MAX 8
+#define LINKS_MAX      8
 #define FILE_BYTES_MAX (1ull << 30)
 
 struct inode {
-    struct vm_source source;        /* first, so that a source is its inode */
-    uint32_t refs;                  /* atomic: names, open files, mappings */
-    uint32_t mode;                  /* [I] S_IF bits and permissions */
-    uint64_t number;                /* [I] */
-    struct spinlock lock;           /* contents */
-    struct sleep_lock write_lock;   /* one write or truncation at a time: what is written lands where the file still is */
-    uint64_t bytes;                 /* [lock] */
-    struct frame **pages;           /* [lock] NULL entries: holes */
-    uint64_t page_room;             /* [lock] entries in pages */
-    const struct file_ops *device;  /* [I] */
-    uint64_t rdev;                  /* [I] */
-    char *link;                     /* [I] */
-    struct inode *parent;           /* [tree] */
-    struct list children, sibling;  /* [tree] */
-    char *name;                     /* [tree] NULL: unnamed */
+    struct vm_source source; /* first, so that a source is its inode */
+    uint32_t refs;           /* atomic: names, open files, mappings */
+    uint32_t mode;           /* [I] S_IF bits and permissions */
+    uint64_t number;         /* [I] */
+    struct spinlock lock;    /* contents */
+    /* one write or truncation at a time: what is written lands where the file still is */
+    struct sleep_lock write_lock;
+    uint64_t bytes;                /* [lock] */
+    struct frame **pages;          /* [lock] NULL entries: holes */
+    uint64_t page_room;            /* [lock] entries in pages */
+    const struct file_ops *device; /* [I] */
+    uint64_t rdev;                 /* [I] */
+    char *link;                    /* [I] */
+    struct inode *parent;          /* [tree] */
+    struct list children, sibling; /* [tree] */
+    char *name;                    /* [tree] NULL: unnamed */
 };
 
 static struct spinlock tree_lock = SPINLOCK_INIT(LOCK_TREE);
@@ -39,7 +41,7 @@ static uint64_t last_number;
 
 static const struct file_ops regular_ops, folder_ops;
 
-/* ---- Inodes ------------------------------------------------------------------------------------------- */
+/* ---- Inodes ------------------------------------------------------------- */
 
 static void inode_hold(struct inode *inode)
 {
@@ -97,8 +99,14 @@ static int source_frame(struct vm_source *source, uint64_t page, struct frame **
     return err;
 }
 
-static void source_hold(struct vm_source *source) { inode_hold(container_of(source, struct inode, source)); }
-static void source_release(struct vm_source *source) { inode_put(container_of(source, struct inode, source)); }
+static void source_hold(struct vm_source *source)
+{
+    inode_hold(container_of(source, struct inode, source));
+}
+static void source_release(struct vm_source *source)
+{
+    inode_put(container_of(source, struct inode, source));
+}
 static const char *source_name(struct vm_source *source)
 {
     const struct inode *inode = container_of(source, struct inode, source);
@@ -142,25 +150,47 @@ void inode_set_device(struct inode *inode, const struct file_ops *ops, uint64_t 
 void inode_stat(struct inode *inode, struct linux_stat *stat)
 {
     *stat = (struct linux_stat){
-        .st_dev = 1, .st_ino = inode->number, .st_nlink = 1, .st_mode = inode->mode, .st_rdev = inode->rdev,
-        .st_size = (int64_t)inode->bytes, .st_blksize = PAGE_SIZE, .st_blocks = (int64_t)(align_up(inode->bytes, 512) / 512),
+        .st_dev = 1,
+        .st_ino = inode->number,
+        .st_nlink = 1,
+        .st_mode = inode->mode,
+        .st_rdev = inode->rdev,
+        .st_size = (int64_t)inode->bytes,
+        .st_blksize = PAGE_SIZE,
+        .st_blocks = (int64_t)(align_up(inode->bytes, 512) / 512),
     };
 }
 
-/* ---- Contents ----------------------------------------------------------------------------------------- */
+/* ---- Contents ----------------------------------------------------------- */
 
 /* What moves bytes between a page and the other side; 0 or -EFAULT. */
 typedef int (*mover)(void *page_bytes, uint64_t other, size_t len);
-static int to_kernel(void *page, uint64_t other, size_t len) { memcpy((void *)other, page, len); return 0; }
-static int from_kernel(void *page, uint64_t other, size_t len) { memcpy(page, (const void *)other, len); return 0; }
-static int to_user(void *page, uint64_t other, size_t len) { return arch_copy_to_user(uaddr(other), page, len); }
-static int from_user(void *page, uint64_t other, size_t len) { return arch_copy_from_user(page, uaddr(other), len); }
+static int to_kernel(void *page, uint64_t other, size_t len)
+{
+    memcpy((void *)other, page, len);
+    return 0;
+}
+static int from_kernel(void *page, uint64_t other, size_t len)
+{
+    memcpy(page, (const void *)other, len);
+    return 0;
+}
+static int to_user(void *page, uint64_t other, size_t len)
+{
+    return arch_copy_to_user(uaddr(other), page, len);
+}
+static int from_user(void *page, uint64_t other, size_t len)
+{
+    return arch_copy_from_user(page, uaddr(other), len);
+}
 
 /*
- * Move len bytes at position, page by page. The frame is held, not the lock, while user memory is touched, since that may
- * fault into this very file. Growth becomes visible after the bytes that it covers.
+ * Move len bytes at position, page by page. The frame is held, not the lock, while user memory is
+ * touched, since that may fault into this very file. Growth becomes visible after the bytes that it
+ * covers.
  */
-static long contents_move(struct inode *inode, uint64_t other, size_t len, uint64_t position, bool writing, mover move)
+static long contents_move(struct inode *inode, uint64_t other, size_t len, uint64_t position,
+                          bool writing, mover move)
 {
     size_t done = 0;
     while (done < len) {
@@ -220,18 +250,19 @@ int inode_truncate(struct inode *inode, uint64_t bytes)
         inode->pages[i] = NULL;
     }
     if (bytes % PAGE_SIZE && keep <= inode->page_room && inode->pages[keep - 1])
-        memset((char *)frame_va(inode->pages[keep - 1]) + bytes % PAGE_SIZE, 0, PAGE_SIZE - bytes % PAGE_SIZE);
+        memset((char *)frame_va(inode->pages[keep - 1]) + bytes % PAGE_SIZE, 0,
+               PAGE_SIZE - bytes % PAGE_SIZE);
     inode->bytes = bytes;
     spin_unlock(&inode->lock);
     sleep_unlock(&inode->write_lock);
     return 0;
 }
 
-/* ---- Names -------------------------------------------------------------------------------------------- */
+/* ---- Names -------------------------------------------------------------- */
 
 static struct inode *child_find(struct inode *folder, const char *name, size_t len)
 {
-    list_for_each(link, &folder->children) {
+    list_for_each (link, &folder->children) {
         struct inode *child = list_entry(link, struct inode, sibling);
         if (strlen(child->name) == len && memcmp(child->name, name, len) == 0)
             return child;
@@ -248,8 +279,8 @@ static size_t component_len(const char *path)
 }
 
 /*
- * Walk path from the root. Where a symbolic link stands in the way its target, joined with the rest, is left in next and
- * *again set. tree_lock is held; the result carries a reference.
+ * Walk path from the root. Where a symbolic link stands in the way its target, joined with the
+ * rest, is left in next and *again set. tree_lock is held; the result carries a reference.
  */
 static int walk(const char *path, bool follow, struct inode **result, char *next, bool *again)
 {
@@ -332,7 +363,8 @@ static int parent_lookup(const char *path, struct inode **parent, const char **n
     return err;
 }
 
-/* Make path, complete before anybody can find it. link, for a symbolic link, becomes its own unless this fails. */
+/* Make path, complete before anybody can find it. link, for a symbolic link, becomes its own
+ * unless this fails. */
 static int node_create(const char *path, uint32_t mode, char *link, struct inode **result)
 {
     struct inode *parent;
@@ -346,7 +378,7 @@ static int node_create(const char *path, uint32_t mode, char *link, struct inode
     err = copy ? 0 : -ENOMEM;
     spin_lock(&tree_lock);
     if (!err && parent != root && list_empty(&parent->sibling))
-        err = -ENOENT;                      /* the folder was removed in between */
+        err = -ENOENT; /* the folder was removed in between */
     if (!err && child_find(parent, name, len))
         err = -EEXIST;
     if (!err) {
@@ -356,7 +388,7 @@ static int node_create(const char *path, uint32_t mode, char *link, struct inode
         inode->bytes = link ? strlen(link) : 0;
         inode->parent = parent;
         list_append(&inode->sibling, &parent->children);
-        inode_hold(inode);                  /* the tree's */
+        inode_hold(inode); /* the tree's */
     }
     spin_unlock(&tree_lock);
     inode_put(parent);
@@ -390,19 +422,19 @@ int ramfs_remove(const char *path, bool folder)
     else if (!list_empty(&inode->children))
         err = -ENOTEMPTY;
     else if (list_empty(&inode->sibling))
-        err = -ENOENT;                      /* somebody was quicker */
+        err = -ENOENT; /* somebody was quicker */
     else {
         list_remove(&inode->sibling);
-        inode->parent = NULL;               /* who still has it open must not follow ".." there */
+        inode->parent = NULL; /* who still has it open must not follow ".." there */
     }
     spin_unlock(&tree_lock);
     if (!err)
-        inode_put(inode);                   /* the tree's */
+        inode_put(inode); /* the tree's */
     inode_put(inode);
     return err;
 }
 
-/* ---- Open files --------------------------------------------------------------------------------------- */
+/* ---- Open files --------------------------------------------------------- */
 
 static long regular_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
@@ -438,7 +470,9 @@ static long regular_write(struct file *file, uaddr_t from, size_t len, uint64_t 
 static long inode_seek(struct file *file, int64_t offset, int whence)
 {
     struct inode *inode = file->object;
-    int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)file->position : (int64_t)inode_bytes(inode);
+    int64_t base = whence == SEEK_SET   ? 0
+                   : whence == SEEK_CUR ? (int64_t)file->position
+                                        : (int64_t)inode_bytes(inode);
     if (whence < SEEK_SET || whence > SEEK_END || base + offset < 0)
         return -EINVAL;
     file->position = (uint64_t)(base + offset);
@@ -451,7 +485,10 @@ static int file_stat_inode(struct file *file, struct linux_stat *stat)
     return 0;
 }
 
-static int regular_truncate(struct file *file, uint64_t bytes) { return inode_truncate(file->object, bytes); }
+static int regular_truncate(struct file *file, uint64_t bytes)
+{
+    return inode_truncate(file->object, bytes);
+}
 
 static struct vm_source *regular_source(struct file *file)
 {
@@ -463,14 +500,15 @@ static struct vm_source *regular_source(struct file *file)
 static void inode_close(struct file *file) { inode_put(file->object); }
 
 /* Entry number *index of a folder: "." and ".." first; false at the end. tree_lock is held. */
-static bool folder_entry(struct inode *folder, uint64_t index, struct inode **entry, const char **name)
+static bool folder_entry(struct inode *folder, uint64_t index, struct inode **entry,
+                         const char **name)
 {
     if (index < 2) {
         *entry = index == 0 || !folder->parent ? folder : folder->parent;
         *name = index == 0 ? "." : "..";
         return true;
     }
-    list_for_each(link, &folder->children) {
+    list_for_each (link, &folder->children) {
         if (index-- == 2) {
             *entry = list_entry(link, struct inode, sibling);
             *name = (*entry)->name;
@@ -480,21 +518,23 @@ static bool folder_entry(struct inode *folder, uint64_t index, struct inode **en
     return false;
 }
 
-static uint8_t dirent_type(uint32_t mode)
-{
-    return (uint8_t)(mode >> 12 & 15);
-}
+static uint8_t dirent_type(uint32_t mode) { return (uint8_t)(mode >> 12 & 15); }
 
 static long folder_getdents(struct file *file, uaddr_t to, size_t len)
 {
     size_t done = 0;
     for (;;) {
-        union { struct linux_dirent64 head; char bytes[NAME_BYTES_MAX + 32]; } buffer;
+        union {
+            struct linux_dirent64 head;
+            char bytes[NAME_BYTES_MAX + 32];
+        } buffer;
         struct inode *entry;
         const char *name;
         spin_lock(&tree_lock);
         bool more = folder_entry(file->object, file->position, &entry, &name);
-        size_t bytes = more ? align_up(offsetof(struct linux_dirent64, d_name) + strlen(name) + 1, 8) : 0;
+        size_t bytes = more
+                           ? align_up(offsetof(struct linux_dirent64, d_name) + strlen(name) + 1, 8)
+                           : 0;
         if (more) {
             memset(&buffer, 0, bytes);
             buffer.head.d_ino = entry->number;
@@ -522,11 +562,21 @@ static long folder_read(struct file *file, uaddr_t to, size_t len, uint64_t *pos
 }
 
 static const struct file_ops regular_ops = {
-    .read = regular_read, .write = regular_write, .seek = inode_seek, .stat = file_stat_inode, .truncate = regular_truncate,
-    .source = regular_source, .close = inode_close, .positioned = true,
+    .read = regular_read,
+    .write = regular_write,
+    .seek = inode_seek,
+    .stat = file_stat_inode,
+    .truncate = regular_truncate,
+    .source = regular_source,
+    .close = inode_close,
+    .positioned = true,
 };
 static const struct file_ops folder_ops = {
-    .read = folder_read, .seek = inode_seek, .stat = file_stat_inode, .getdents = folder_getdents, .close = inode_close,
+    .read = folder_read,
+    .seek = inode_seek,
+    .stat = file_stat_inode,
+    .getdents = folder_getdents,
+    .close = inode_close,
     .positioned = true,
 };
 
@@ -534,14 +584,16 @@ int inode_open(struct inode *inode, uint32_t flags, struct file **file)
 {
     uint32_t kind = inode->mode & S_IFMT;
     bool writes = (flags & O_ACCMODE) != O_RDONLY;
-    int err = kind == S_IFLNK ? -ELOOP
-              : kind == S_IFDIR && writes ? -EISDIR
+    int err = kind == S_IFLNK                          ? -ELOOP
+              : kind == S_IFDIR && writes              ? -EISDIR
               : kind != S_IFDIR && flags & O_DIRECTORY ? -ENOTDIR
                                                        : 0;
     if (!err && flags & O_TRUNC && kind == S_IFREG && writes)
         err = inode_truncate(inode, 0);
     if (!err) {
-        const struct file_ops *ops = inode->device ? inode->device : kind == S_IFDIR ? &folder_ops : &regular_ops;
+        const struct file_ops *ops = inode->device     ? inode->device
+                                     : kind == S_IFDIR ? &folder_ops
+                                                       : &regular_ops;
         *file = file_create(ops, inode, flags);
         err = *file ? 0 : -ENOMEM;
     }
@@ -569,7 +621,7 @@ void ramfs_init(void)
     root->parent = NULL;
 }
 
-/* ---- Symbolic links ----------------------------------------------------------------------------------- */
+/* ---- Symbolic links ----------------------------------------------------- */
 
 int path_symlink(const char *target, const char *path)
 {

@@ -9,11 +9,13 @@ struct inode;
 
 void ramfs_init(void);
 
-/* Look path (normalised, absolute) up, following a last symbolic link if follow. With a reference; 0 or negative errno. */
+/* Look path (normalised, absolute) up, following a last symbolic link if follow. With a
+ * reference; 0 or negative errno. */
 MUST_CHECK int ramfs_lookup(const char *path, bool follow, struct inode **inode);
 /* Is there a symbolic link of this name? */
 bool ramfs_is_link(const char *path);
-/* Make a file, folder, link or device at path, whose folder must exist; mode has the S_IF bits. With a reference. */
+/* Make a file, folder, link or device at path, whose folder must exist; mode has the S_IF bits.
+ * With a reference. */
 MUST_CHECK int ramfs_create(const char *path, uint32_t mode, struct inode **inode);
 MUST_CHECK int ramfs_remove(const char *path, bool folder);
 void inode_put(struct inode *inode);
@@ -23,7 +25,7 @@ void inode_stat(struct inode *inode, struct linux_stat *stat);
 /* Kernel access to a regular file; bytes done or negative errno. */
 long inode_read(struct inode *inode, void *to, size_t len, uint64_t position);
 long inode_write(struct inode *inode, const void *from, size_t len, uint64_t position);
-int  inode_truncate(struct inode *inode, uint64_t bytes);
+int inode_truncate(struct inode *inode, uint64_t bytes);
 /* A link's target, as text kept in the inode. */
 const char *inode_link(const struct inode *inode);
 /* Make a device node's opens give files with these operations. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls on files. Paths are copied in once; a descriptor is held for as long as the call lasts. */
+/* System calls on files. Paths are copied in once; a descriptor is held for as long as the call
+ * lasts. */
 #include "base/string.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/pipe.h"
@@ -17,7 +18,7 @@
 
 static struct files *files_current(void) { return process_current()->files; }
 
-/* ---- Reading and writing ------------------------------------------------------------------------------ */
+/* ---- Reading and writing ------------------------------------------------ */
 
 typedef long (*transfer_fn)(struct file *file, uaddr_t at, size_t len, uint64_t *position);
 
@@ -40,24 +41,41 @@ static long transfer(uint64_t fd, uint64_t at, uint64_t len, uint64_t *position,
     bool own = !position && file->ops->positioned;
     if (own)
         sleep_lock(&file->lock);
-    long result = !move ? -EBADF : move(file, uaddr(at), len, position ? position : &file->position);
+    long result = !move ? -EBADF
+                        : move(file, uaddr(at), len, position ? position : &file->position);
     if (own)
         sleep_unlock(&file->lock);
     file_put(file);
     return result;
 }
 
-SYSCALL(read) { UNUSED3; return transfer(a, b, c, NULL, false); }
-SYSCALL(write) { UNUSED3; return transfer(a, b, c, NULL, true); }
-SYSCALL(pread64) { UNUSED2; return transfer(a, b, c, &d, false); }
-SYSCALL(pwrite64) { UNUSED2; return transfer(a, b, c, &d, true); }
+SYSCALL(read)
+{
+    UNUSED3;
+    return transfer(a, b, c, NULL, false);
+}
+SYSCALL(write)
+{
+    UNUSED3;
+    return transfer(a, b, c, NULL, true);
+}
+SYSCALL(pread64)
+{
+    UNUSED2;
+    return transfer(a, b, c, &d, false);
+}
+SYSCALL(pwrite64)
+{
+    UNUSED2;
+    return transfer(a, b, c, &d, true);
+}
 
 /* All parts of a vector, to one file whose position nobody else moves meanwhile. */
 static long parts_move(struct file *file, transfer_fn move, uint64_t vector, uint64_t count)
 {
     long done = 0;
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t part[2];               /* struct iovec: address, length */
+        uint64_t part[2]; /* struct iovec: address, length */
         if (arch_copy_from_user(part, uaddr(vector + i * sizeof(part)), sizeof(part)))
             return done ? done : -EFAULT;
         long now = part[1] ? move(file, uaddr(part[0]), part[1], &file->position) : 0;
@@ -87,11 +105,23 @@ static long transfer_vector(uint64_t fd, uint64_t vector, uint64_t count, bool w
     return result;
 }
 
-SYSCALL(readv) { UNUSED3; return transfer_vector(a, b, c, false); }
-SYSCALL(writev) { UNUSED3; return transfer_vector(a, b, c, true); }
+SYSCALL(readv)
+{
+    UNUSED3;
+    return transfer_vector(a, b, c, false);
+}
+SYSCALL(writev)
+{
+    UNUSED3;
+    return transfer_vector(a, b, c, true);
+}
 
 /* Programs fall back to read and write. */
-SYSCALL(sendfile) { (void)a, (void)b, UNUSED4; return -EINVAL; }
+SYSCALL(sendfile)
+{
+    (void)a, (void)b, UNUSED4;
+    return -EINVAL;
+}
 
 SYSCALL(lseek)
 {
@@ -142,7 +172,7 @@ SYSCALL(getdents64)
     return result;
 }
 
-/* ---- Opening and descriptors -------------------------------------------------------------------------- */
+/* ---- Opening and descriptors -------------------------------------------- */
 
 /* Relative paths count from the working directory only. */
 static int at_check(uint64_t dirfd, const char *path)
@@ -178,8 +208,16 @@ static long open_at(uint64_t dirfd, uint64_t user_path, uint64_t flags, uint64_t
     return fd;
 }
 
-SYSCALL(open) { UNUSED3; return open_at((uint64_t)AT_FDCWD, a, b, c); }
-SYSCALL(openat) { UNUSED2; return open_at(a, b, c, d); }
+SYSCALL(open)
+{
+    UNUSED3;
+    return open_at((uint64_t)AT_FDCWD, a, b, c);
+}
+SYSCALL(openat)
+{
+    UNUSED2;
+    return open_at(a, b, c, d);
+}
 
 SYSCALL(close)
 {
@@ -219,7 +257,11 @@ static long dup_above(uint64_t from, uint64_t lowest, bool cloexec)
     return fd;
 }
 
-SYSCALL(dup) { UNUSED5; return dup_above(a, 0, false); }
+SYSCALL(dup)
+{
+    UNUSED5;
+    return dup_above(a, 0, false);
+}
 
 SYSCALL(dup2)
 {
@@ -231,7 +273,11 @@ SYSCALL(dup2)
     return dup_to(a, b, false);
 }
 
-SYSCALL(dup3) { UNUSED3; return a == b || c & ~(uint64_t)O_CLOEXEC ? -EINVAL : dup_to(a, b, c & O_CLOEXEC); }
+SYSCALL(dup3)
+{
+    UNUSED3;
+    return a == b || c & ~(uint64_t)O_CLOEXEC ? -EINVAL : dup_to(a, b, c & O_CLOEXEC);
+}
 
 SYSCALL(fcntl)
 {
@@ -249,7 +295,8 @@ SYSCALL(fcntl)
     if (b == F_GETFL) {
         result = file->flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
     } else if (b == F_SETFL) {
-        file->flags = (file->flags & ~(uint32_t)(O_APPEND | O_NONBLOCK)) | (c & (O_APPEND | O_NONBLOCK));
+        file->flags = (file->flags & ~(uint32_t)(O_APPEND | O_NONBLOCK))
+                      | (c & (O_APPEND | O_NONBLOCK));
         result = 0;
     }
     file_put(file);
@@ -269,16 +316,20 @@ SYSCALL(pipe2)
     fd[0] = files_add(files_current(), end[0], 0, b & O_CLOEXEC);
     fd[1] = fd[0] < 0 ? -EMFILE : files_add(files_current(), end[1], 0, b & O_CLOEXEC);
     err = fd[1] < 0 ? -EMFILE : arch_copy_to_user(uaddr(a), fd, sizeof(fd));
-    for (int i = 0; i < 2 && err; i++) {        /* another thread may have closed it meanwhile */
+    for (int i = 0; i < 2 && err; i++) { /* another thread may have closed it meanwhile */
         if (fd[i] < 0 || files_take(files_current(), fd[i], end[i]))
             file_put(end[i]);
     }
     return err;
 }
 
-SYSCALL(pipe) { (void)b, UNUSED4; return sys_pipe2(a, 0, 0, 0, 0, 0); }
+SYSCALL(pipe)
+{
+    (void)b, UNUSED4;
+    return sys_pipe2(a, 0, 0, 0, 0, 0);
+}
 
-/* ---- Names -------------------------------------------------------------------------------------------- */
+/* ---- Names -------------------------------------------------------------- */
 
 static long stat_out(int err, const struct linux_stat *stat, uint64_t to)
 {
@@ -295,8 +346,16 @@ static long stat_path(uint64_t dirfd, uint64_t user_path, uint64_t to, bool foll
     return stat_out(err, &stat, to);
 }
 
-SYSCALL(stat) { UNUSED4; return stat_path((uint64_t)AT_FDCWD, a, b, true); }
-SYSCALL(lstat) { UNUSED4; return stat_path((uint64_t)AT_FDCWD, a, b, false); }
+SYSCALL(stat)
+{
+    UNUSED4;
+    return stat_path((uint64_t)AT_FDCWD, a, b, true);
+}
+SYSCALL(lstat)
+{
+    UNUSED4;
+    return stat_path((uint64_t)AT_FDCWD, a, b, false);
+}
 
 SYSCALL(fstat)
 {
@@ -334,8 +393,16 @@ static long readlink_path(uint64_t user_path, uint64_t to, uint64_t size)
     return arch_copy_to_user(uaddr(to), target, (size_t)len) ? -EFAULT : len;
 }
 
-SYSCALL(readlink) { UNUSED3; return readlink_path(a, b, c); }
-SYSCALL(readlinkat) { (void)a, UNUSED2; return readlink_path(b, c, d); }
+SYSCALL(readlink)
+{
+    UNUSED3;
+    return readlink_path(a, b, c);
+}
+SYSCALL(readlinkat)
+{
+    (void)a, UNUSED2;
+    return readlink_path(b, c, d);
+}
 
 static long access_path(uint64_t user_path, uint64_t mode)
 {
@@ -349,8 +416,16 @@ static long access_path(uint64_t user_path, uint64_t mode)
     return err;
 }
 
-SYSCALL(access) { UNUSED4; return access_path(a, b); }
-SYSCALL(faccessat) { (void)a, UNUSED3; return access_path(b, c); }
+SYSCALL(access)
+{
+    UNUSED4;
+    return access_path(a, b);
+}
+SYSCALL(faccessat)
+{
+    (void)a, UNUSED3;
+    return access_path(b, c);
+}
 
 SYSCALL(getcwd)
 {
@@ -392,11 +467,31 @@ static long unlink_path(uint64_t user_path, bool folder)
     return err ? err : path_unlink(path, folder);
 }
 
-SYSCALL(mkdir) { UNUSED4; return mkdir_path(a, b); }
-SYSCALL(mkdirat) { (void)a, UNUSED3; return mkdir_path(b, c); }
-SYSCALL(rmdir) { UNUSED5; return unlink_path(a, true); }
-SYSCALL(unlink) { UNUSED5; return unlink_path(a, false); }
-SYSCALL(unlinkat) { (void)a, UNUSED3; return unlink_path(b, c & AT_REMOVEDIR); }
+SYSCALL(mkdir)
+{
+    UNUSED4;
+    return mkdir_path(a, b);
+}
+SYSCALL(mkdirat)
+{
+    (void)a, UNUSED3;
+    return mkdir_path(b, c);
+}
+SYSCALL(rmdir)
+{
+    UNUSED5;
+    return unlink_path(a, true);
+}
+SYSCALL(unlink)
+{
+    UNUSED5;
+    return unlink_path(a, false);
+}
+SYSCALL(unlinkat)
+{
+    (void)a, UNUSED3;
+    return unlink_path(b, c & AT_REMOVEDIR);
+}
 
 SYSCALL(symlink)
 {
@@ -407,13 +502,20 @@ SYSCALL(symlink)
     return err ? err : path_symlink(target, path);
 }
 
-SYSCALL(umask) { (void)a, UNUSED5; return 022; }
+SYSCALL(umask)
+{
+    (void)a, UNUSED5;
+    return 022;
+}
 
-/* ---- poll --------------------------------------------------------------------------------------------- */
+/* ---- poll --------------------------------------------------------------- */
 
-struct poll_entry { int32_t fd; int16_t events, revents; };
+struct poll_entry {
+    int32_t fd;
+    int16_t events, revents;
+};
 
-#define POLL_MAX 64
+#define POLL_MAX         64
 #define POLL_INTERVAL_NS 10000000ull
 
 static unsigned poll_one(struct poll_entry *entry)
@@ -446,7 +548,8 @@ SYSCALL(poll)
         for (uint64_t i = 0; i < b; i++)
             ready += poll_one(&entries[i]);
         if (ready || arch_clock_ns() >= deadline)
-            return arch_copy_to_user(uaddr(a), entries, b * sizeof(entries[0])) ? -EFAULT : (long)ready;
+            return arch_copy_to_user(uaddr(a), entries, b * sizeof(entries[0])) ? -EFAULT
+                                                                                : (long)ready;
         wait_begin(&queue);
         int err = wait_sleep(min_u64(deadline, arch_clock_ns() + POLL_INTERVAL_NS));
         wait_end(&queue);

@@ -30,8 +30,8 @@ long dirtyrace_command(const char *line)
         mm_race_walk(mm);
         return 0;
     }
-    if (!number_take(&line, 0, &va) || !number_take(&line, 0, &rounds) || !word_take(&line, way, sizeof(way)) ||
-        !word_take(&line, walker, sizeof(walker)))
+    if (!number_take(&line, 0, &va) || !number_take(&line, 0, &rounds)
+        || !word_take(&line, way, sizeof(way)) || !word_take(&line, walker, sizeof(walker)))
         return -EINVAL;
     unsigned i = 0;
     while (i < RACE_WAY_COUNT && strcmp(ways[i], way) != 0)

@@ -4,9 +4,10 @@
 #define KERNEL_DIRTYRACE_H
 
 /*
- * "ADDRESS ROUNDS WAY WALKER": run rounds of the dirty race on a page of the caller's own (mm/race.h). WAY: cmpxchg, plain_store,
- * clear_and; WALKER: cpu, software. "walk": play the walker in software for another thread's race. 0, -EINVAL, -EBUSY, or -EPERM:
- * all but "cmpxchg cpu" breaks the invariant on purpose, which needs a test build or probe= on the command line.
+ * "ADDRESS ROUNDS WAY WALKER": run rounds of the dirty race on a page of the caller's own
+ * (mm/race.h). WAY: cmpxchg, plain_store, clear_and; WALKER: cpu, software. "walk": play the walker
+ * in software for another thread's race. 0, -EINVAL, -EBUSY, or -EPERM: all but "cmpxchg cpu"
+ * breaks the invariant on purpose, which needs a test build or probe= on the command line.
  */
 long dirtyrace_command(const char *line);
 

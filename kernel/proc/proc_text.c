@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the text files of /proc say. Each is written into memory when it is opened and shows that moment. */
+/* What the text files of /proc say. Each is written into memory when it is opened and shows that
+ * moment. */
 #include "kernel/proc/proc_text.h"
 
 #include "base/defect.h"
@@ -19,7 +20,7 @@
 #include "uapi/errno.h"
 #include "uapi/mman.h"
 
-/* ---- Growing text ------------------------------------------------------------------------------------- */
+/* ---- Growing text ------------------------------------------------------- */
 
 static void text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 static void text_printf(struct text *text, const char *format, ...)
@@ -46,21 +47,19 @@ static void text_printf(struct text *text, const char *format, ...)
     }
 }
 
-/* ---- Files of a process ------------------------------------------------------------------------------- */
+/* ---- Files of a process ------------------------------------------------- */
 
-static const char *level_name(int level)
-{
-    return level == 3 ? "1G" : level == 2 ? "2M" : "4K";
-}
+static const char *level_name(int level) { return level == 3 ? "1G" : level == 2 ? "2M" : "4K"; }
 
 static void show_ptes(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process;
     struct leaf leaf;
     for (uint64_t va = 0; mm && mm_next_leaf(mm, va, &leaf); va = leaf.va + level_bytes(leaf.level))
-        text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", (unsigned long)leaf.va, level_name(leaf.level),
-                    (unsigned long)leaf.pte.raw, !!(leaf.pte.raw & PTE_W), !!(leaf.pte.raw & PTE_D),
-                    !!(leaf.pte.raw & PTE_COW), leaf.state, (unsigned long)leaf.pfn, leaf.refs);
+        text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", (unsigned long)leaf.va,
+                    level_name(leaf.level), (unsigned long)leaf.pte.raw, !!(leaf.pte.raw & PTE_W),
+                    !!(leaf.pte.raw & PTE_D), !!(leaf.pte.raw & PTE_COW), leaf.state,
+                    (unsigned long)leaf.pfn, leaf.refs);
 }
 
 static void show_maps(struct text *text, struct process *process, struct mm *mm)
@@ -69,9 +68,11 @@ static void show_maps(struct text *text, struct process *process, struct mm *mm)
     struct vma vma;
     char name[128];
     for (uint64_t va = 0; mm && mm_next_vma(mm, va, &vma, name, sizeof(name)); va = vma.end)
-        text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %26s%s\n", (unsigned long)vma.start, (unsigned long)vma.end,
-                    vma.flags & VM_READ ? 'r' : '-', vma.flags & VM_WRITE ? 'w' : '-', vma.flags & VM_EXEC ? 'x' : '-',
-                    vma.flags & VM_SHARED ? 's' : 'p', (unsigned long)(vma.source_page << PAGE_SHIFT), "", name);
+        text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %26s%s\n", (unsigned long)vma.start,
+                    (unsigned long)vma.end, vma.flags & VM_READ ? 'r' : '-',
+                    vma.flags & VM_WRITE ? 'w' : '-', vma.flags & VM_EXEC ? 'x' : '-',
+                    vma.flags & VM_SHARED ? 's' : 'p',
+                    (unsigned long)(vma.source_page << PAGE_SHIFT), "", name);
 }
 
 static int parent_pid(const struct process *process)
@@ -97,12 +98,16 @@ static void show_status(struct text *text, struct process *process, struct mm *m
     char name[TASK_NAME_BYTES] = "?";
     uint64_t features = 0;
     (void)task_peek(process, name, &features);
-    text_printf(text, "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t%u\n",
-                name, process_state_letter(process), process->pid, process->pid, parent_pid(process),
-                (unsigned long)(mm ? mm->resident * 4 : 0), process_thread_count(process));
+    text_printf(text,
+                "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:"
+                "\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t%u\n",
+                name, process_state_letter(process), process->pid, process->pid,
+                parent_pid(process), (unsigned long)(mm ? mm->resident * 4 : 0),
+                process_thread_count(process));
     text_printf(text, "x86_Thread_features: %s%s\n", features & ARCH_SHSTK_SHSTK ? "shstk " : "",
                 features & ARCH_SHSTK_WRSS ? "wrss " : "");
-    text_printf(text, "x86_Thread_features_locked: %s%s\n", process->shstk_locked & ARCH_SHSTK_SHSTK ? "shstk " : "",
+    text_printf(text, "x86_Thread_features_locked: %s%s\n",
+                process->shstk_locked & ARCH_SHSTK_SHSTK ? "shstk " : "",
                 process->shstk_locked & ARCH_SHSTK_WRSS ? "wrss " : "");
 }
 
@@ -111,9 +116,10 @@ static void show_stat(struct text *text, struct process *process, struct mm *mm)
     char name[TASK_NAME_BYTES] = "?";
     uint64_t features;
     (void)task_peek(process, name, &features);
-    text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 0 %lu\n", process->pid, name,
-                process_state_letter(process), parent_pid(process), process->pid, process->pid,
-                (unsigned long)process->ticks, (unsigned long)(mm ? mm->resident : 0));
+    text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 0 %lu\n",
+                process->pid, name, process_state_letter(process), parent_pid(process),
+                process->pid, process->pid, (unsigned long)process->ticks,
+                (unsigned long)(mm ? mm->resident : 0));
 }
 
 static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)
@@ -124,7 +130,7 @@ static void show_cmdline_of(struct text *text, struct process *process, struct m
     text_printf(text, "%s%c", path, 0);
 }
 
-/* ---- Files of the kernel ------------------------------------------------------------------------------ */
+/* ---- Files of the kernel ------------------------------------------------ */
 
 static void show_trace(struct text *text, struct process *process, struct mm *mm)
 {
@@ -132,13 +138,15 @@ static void show_trace(struct text *text, struct process *process, struct mm *mm
     struct trace_event event;
     for (uint64_t next = 0; trace_read(&next, &event);) {
         if (event.why == TRACE_REFUSAL)
-            text_printf(text, "%lu %u %d refusal signal %u code %u addr 0x%lx error 0x%x rip 0x%lx\n",
-                        (unsigned long)event.time, event.cpu, event.pid, (unsigned)(event.new >> 48),
-                        (unsigned)(event.new >> 32 & 0xffff), (unsigned long)event.va, (unsigned)event.new,
-                        (unsigned long)event.old);
+            text_printf(text,
+                        "%lu %u %d refusal signal %u code %u addr 0x%lx error 0x%x rip 0x%lx\n",
+                        (unsigned long)event.time, event.cpu, event.pid,
+                        (unsigned)(event.new >> 48), (unsigned)(event.new >> 32 & 0xffff),
+                        (unsigned long)event.va, (unsigned)event.new, (unsigned long)event.old);
         else
-            text_printf(text, "%lu %u %d 0x%lx %s 0x%016lx 0x%016lx %s\n", (unsigned long)event.time, event.cpu, event.pid,
-                        (unsigned long)event.va, level_name((int)event.level), (unsigned long)event.old,
+            text_printf(text, "%lu %u %d 0x%lx %s 0x%016lx 0x%016lx %s\n",
+                        (unsigned long)event.time, event.cpu, event.pid, (unsigned long)event.va,
+                        level_name((int)event.level), (unsigned long)event.old,
                         (unsigned long)event.new, trace_why_name(event.why));
     }
 }
@@ -149,7 +157,8 @@ static long write_trace(const char *line)
     return line[0] == '0' || line[0] == '1' ? 0 : -EINVAL;
 }
 
-/* What is kept back for reuse counts as used, so it is given back first: the counts can then be compared. */
+/* What is kept back for reuse counts as used, so it is given back first: the counts can then be
+ * compared. */
 static void show_frames(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
@@ -158,8 +167,8 @@ static void show_frames(struct text *text, struct process *process, struct mm *m
     kmap_stack_reclaim();
     slab_reclaim();
     frame_stats(&stats);
-    text_printf(text, "total %lu\nfree %lu\nused %lu\n", (unsigned long)stats.total, (unsigned long)stats.free,
-                (unsigned long)(stats.total - stats.free));
+    text_printf(text, "total %lu\nfree %lu\nused %lu\n", (unsigned long)stats.total,
+                (unsigned long)stats.free, (unsigned long)(stats.total - stats.free));
     for (int kind = FRAME_ANON; kind < FRAME_KIND_COUNT; kind++)
         text_printf(text, "%s %lu\n", frame_kind_name(kind), (unsigned long)stats.used[kind]);
 }
@@ -169,8 +178,9 @@ static void show_meminfo(struct text *text, struct process *process, struct mm *
     (void)process, (void)mm;
     struct frame_stats stats;
     frame_stats(&stats);
-    text_printf(text, "MemTotal: %lu kB\nMemFree: %lu kB\nMemAvailable: %lu kB\n", (unsigned long)stats.total * 4,
-                (unsigned long)stats.free * 4, (unsigned long)stats.free * 4);
+    text_printf(text, "MemTotal: %lu kB\nMemFree: %lu kB\nMemAvailable: %lu kB\n",
+                (unsigned long)stats.total * 4, (unsigned long)stats.free * 4,
+                (unsigned long)stats.free * 4);
 }
 
 /* Walk every process's tables for a broken invariant. */
@@ -206,21 +216,24 @@ static void show_uptime(struct text *text, struct process *process, struct mm *m
 {
     (void)process, (void)mm;
     uint64_t ms = arch_clock_ns() / 1000000;
-    text_printf(text, "%lu.%02lu 0.00\n", (unsigned long)(ms / 1000), (unsigned long)(ms % 1000 / 10));
+    text_printf(text, "%lu.%02lu 0.00\n", (unsigned long)(ms / 1000),
+                (unsigned long)(ms % 1000 / 10));
 }
 
 static void show_cpuinfo(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
     for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
-        text_printf(text, "processor\t: %d\nflags\t\t: fpu sse sse2%s\n\n", __builtin_ctzll(rest), arch_has_shstk() ? " user_shstk" : "");
+        text_printf(text, "processor\t: %d\nflags\t\t: fpu sse sse2%s\n\n", __builtin_ctzll(rest),
+                    arch_has_shstk() ? " user_shstk" : "");
 }
 
 /* What many CPUs cost and whether one is stuck. Locks are counted in the test build only. */
 static void show_counters(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
-    text_printf(text, "ipis %lu\nstuck %u\n", (unsigned long)arch_ipi_count(), watchdog_stuck_count());
+    text_printf(text, "ipis %lu\nstuck %u\n", (unsigned long)arch_ipi_count(),
+                watchdog_stuck_count());
 #ifdef CONFIG_TEST
     text_printf(text, "locks %lu\n", (unsigned long)lock_count());
 #endif
@@ -240,11 +253,13 @@ static void show_dirtyrace(struct text *text, struct process *process, struct mm
     int pid;
     if (!mm_race_result(&r, &pid))
         return;
-    text_printf(text, "pid %d\nrounds %lu\nstores %lu\nretries %lu\npatterns_before %lu\npatterns_after %lu\n", pid,
-                (unsigned long)r.rounds, (unsigned long)r.stores, (unsigned long)r.retries, (unsigned long)r.patterns_before,
-                (unsigned long)r.patterns_after);
-    text_printf(text, "lost %lu\nlate %lu\nplayed %lu\nin_time %lu\n", (unsigned long)r.lost, (unsigned long)r.late,
-                (unsigned long)r.played, (unsigned long)r.in_time);
+    text_printf(
+        text,
+        "pid %d\nrounds %lu\nstores %lu\nretries %lu\npatterns_before %lu\npatterns_after %lu\n",
+        pid, (unsigned long)r.rounds, (unsigned long)r.stores, (unsigned long)r.retries,
+        (unsigned long)r.patterns_before, (unsigned long)r.patterns_after);
+    text_printf(text, "lost %lu\nlate %lu\nplayed %lu\nin_time %lu\n", (unsigned long)r.lost,
+                (unsigned long)r.late, (unsigned long)r.played, (unsigned long)r.in_time);
 }
 
 #ifdef CONFIG_TEST
@@ -254,10 +269,7 @@ static void show_defect(struct text *text, struct process *process, struct mm *m
     text_printf(text, "%s\n", defect_name(defect_current));
 }
 
-static long write_defect(const char *line)
-{
-    return defect_set(line[0] ? line : "none");
-}
+static long write_defect(const char *line) { return defect_set(line[0] ? line : "none"); }
 
 static void show_failpoint(struct text *text, struct process *process, struct mm *mm)
 {
@@ -274,7 +286,8 @@ static long write_failpoint(const char *line)
     return 0;
 }
 
-/* "ADDRESS VALUE": the kernel itself stores to the writer's shadow stack, as it will for signals. */
+/* "ADDRESS VALUE": the kernel itself stores to the writer's shadow stack, as it will for
+ * signals. */
 static long write_wruss(const char *line)
 {
     uint64_t va, value;
@@ -302,21 +315,31 @@ static void show_nothing(struct text *text, struct process *process, struct mm *
 }
 #endif
 
-/* ---- What there is ------------------------------------------------------------------------------------ */
+/* ---- What there is ------------------------------------------------------ */
 
 static const struct proc_file process_files[] = {
-    { "ptes", show_ptes, NULL }, { "maps", show_maps, NULL }, { "status", show_status, NULL }, { "stat", show_stat, NULL },
+    { "ptes", show_ptes, NULL },          { "maps", show_maps, NULL },
+    { "status", show_status, NULL },      { "stat", show_stat, NULL },
     { "cmdline", show_cmdline_of, NULL },
 };
 
 static const struct proc_file kernel_files[] = {
-    { "trace", show_trace, write_trace }, { "frames", show_frames, NULL }, { "meminfo", show_meminfo, NULL },
-    { "check", show_check, NULL }, { "kmsg", show_kmsg, NULL }, { "uptime", show_uptime, NULL },
-    { "cpuinfo", show_cpuinfo, NULL }, { "cmdline", show_cmdline, NULL }, { "counters", show_counters, NULL },
+    { "trace", show_trace, write_trace },
+    { "frames", show_frames, NULL },
+    { "meminfo", show_meminfo, NULL },
+    { "check", show_check, NULL },
+    { "kmsg", show_kmsg, NULL },
+    { "uptime", show_uptime, NULL },
+    { "cpuinfo", show_cpuinfo, NULL },
+    { "cmdline", show_cmdline, NULL },
+    { "counters", show_counters, NULL },
     { "dirtyrace", show_dirtyrace, dirtyrace_command },
 #ifdef CONFIG_TEST
-    { "defect", show_defect, write_defect }, { "failpoint", show_failpoint, write_failpoint },
-    { "wruss", show_nothing, write_wruss }, { "nmi", show_nothing, write_nmi }, { "crash", show_nothing, crash },
+    { "defect", show_defect, write_defect },
+    { "failpoint", show_failpoint, write_failpoint },
+    { "wruss", show_nothing, write_wruss },
+    { "nmi", show_nothing, write_nmi },
+    { "crash", show_nothing, crash },
 #endif
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /proc: its folders and paths, and how its files are read. A process may be gone by the time a file of it is read. mem is no
- * text: it reaches into the process itself.
+ * /proc: its folders and paths, and how its files are read. A process may be gone by the time a
+ * file of it is read. mem is no text: it reaches into the process itself.
  */
 #include "kernel/proc/procfs.h"
 
@@ -13,7 +13,7 @@
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"
 
-/* ---- Text files --------------------------------------------------------------------------------------- */
+/* ---- Text files --------------------------------------------------------- */
 
 static long text_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
@@ -57,7 +57,10 @@ static long text_seek(struct file *file, int64_t offset, int whence)
 static int text_stat(struct file *file, struct linux_stat *stat)
 {
     (void)file;
-    *stat = (struct linux_stat){ .st_dev = 2, .st_mode = S_IFREG | 0644, .st_nlink = 1, .st_blksize = PAGE_SIZE };
+    *stat = (struct linux_stat){ .st_dev = 2,
+                                 .st_mode = S_IFREG | 0644,
+                                 .st_nlink = 1,
+                                 .st_blksize = PAGE_SIZE };
     return 0;
 }
 
@@ -69,10 +72,16 @@ static void text_close(struct file *file)
 }
 
 static const struct file_ops text_ops = {
-    .read = text_read, .write = text_write, .seek = text_seek, .stat = text_stat, .close = text_close, .positioned = true,
+    .read = text_read,
+    .write = text_write,
+    .seek = text_seek,
+    .stat = text_stat,
+    .close = text_close,
+    .positioned = true,
 };
 
-static int text_open(const struct proc_file *node, struct process *process, unsigned flags, struct file **file)
+static int text_open(const struct proc_file *node, struct process *process, unsigned flags,
+                     struct file **file)
 {
     struct text *text = kzalloc(sizeof(*text));
     if (!text)
@@ -92,7 +101,7 @@ static int text_open(const struct proc_file *node, struct process *process, unsi
     return -ENOMEM;
 }
 
-/* ---- /proc/PID/mem ------------------------------------------------------------------------------------ */
+/* ---- /proc/PID/mem ------------------------------------------------------ */
 
 /* Reads and writes as a debugger would. The object is the process, with a reference. */
 static long mem_move(struct file *file, uaddr_t user, size_t len, uint64_t *position, bool writing)
@@ -103,7 +112,7 @@ static long mem_move(struct file *file, uaddr_t user, size_t len, uint64_t *posi
     long err = 0;
     struct mm *mm = process_mm(process);
     if (!mm)
-        return 0;                           /* it has ended */
+        return 0; /* it has ended */
     if (!process_may_trace(process_current(), process)) {
         mm_put(mm);
         return -EPERM;
@@ -140,16 +149,18 @@ static long mem_write(struct file *file, uaddr_t from, size_t len, uint64_t *pos
     return mem_move(file, from, len, position, true);
 }
 
-static void mem_close(struct file *file)
-{
-    process_put(file->object);
-}
+static void mem_close(struct file *file) { process_put(file->object); }
 
 static const struct file_ops mem_ops = {
-    .read = mem_read, .write = mem_write, .seek = text_seek, .stat = text_stat, .close = mem_close, .positioned = true,
+    .read = mem_read,
+    .write = mem_write,
+    .seek = text_seek,
+    .stat = text_stat,
+    .close = mem_close,
+    .positioned = true,
 };
 
-/* ---- Folders ------------------------------------------------------------------------------------------ */
+/* ---- Folders ------------------------------------------------------------ */
 
 static long folder_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
@@ -160,11 +171,15 @@ static long folder_read(struct file *file, uaddr_t to, size_t len, uint64_t *pos
 static int folder_stat(struct file *file, struct linux_stat *stat)
 {
     (void)file;
-    *stat = (struct linux_stat){ .st_dev = 2, .st_mode = S_IFDIR | 0555, .st_nlink = 1, .st_blksize = PAGE_SIZE };
+    *stat = (struct linux_stat){ .st_dev = 2,
+                                 .st_mode = S_IFDIR | 0555,
+                                 .st_nlink = 1,
+                                 .st_blksize = PAGE_SIZE };
     return 0;
 }
 
-/* The name of entry number *index, which moves on; processes follow the kernel's files by pid. false at the end. */
+/* The name of entry number *index, which moves on; processes follow the kernel's files by pid.
+ * false at the end. */
 static bool folder_next(bool root, uint64_t *index, char *name, size_t size, uint8_t *type)
 {
     size_t count = 0;
@@ -197,7 +212,8 @@ static long folder_getdents(struct file *file, uaddr_t to, size_t len)
         uint64_t index = file->position;
         if (!folder_next(file->object == NULL, &index, head->d_name, 32, &head->d_type))
             return (long)done;
-        size_t bytes = align_up(offsetof(struct linux_dirent64, d_name) + strlen(head->d_name) + 1, 8);
+        size_t bytes = align_up(offsetof(struct linux_dirent64, d_name) + strlen(head->d_name) + 1,
+                                8);
         head->d_ino = index + 1;
         head->d_off = (int64_t)index;
         head->d_reclen = (uint16_t)bytes;
@@ -211,12 +227,17 @@ static long folder_getdents(struct file *file, uaddr_t to, size_t len)
 }
 
 static const struct file_ops folder_ops = {
-    .read = folder_read, .stat = folder_stat, .getdents = folder_getdents, .seek = text_seek, .positioned = true,
+    .read = folder_read,
+    .stat = folder_stat,
+    .getdents = folder_getdents,
+    .seek = text_seek,
+    .positioned = true,
 };
 
-/* ---- Paths -------------------------------------------------------------------------------------------- */
+/* ---- Paths -------------------------------------------------------------- */
 
-/* The process a path begins with ("self" or digits), with a reference; *rest is what follows its slash. NULL: none. */
+/* The process a path begins with ("self" or digits), with a reference; *rest is what follows its
+ * slash. NULL: none. */
 static struct process *path_process(const char *path, const char **rest)
 {
     int pid = 0;
@@ -234,7 +255,8 @@ static struct process *path_process(const char *path, const char **rest)
     return process_find(pid);
 }
 
-static int process_open(struct process *process, const char *rest, unsigned flags, struct file **file)
+static int process_open(struct process *process, const char *rest, unsigned flags,
+                        struct file **file)
 {
     if (strcmp(rest, "mem") == 0) {
         if (!process_may_trace(process_current(), process))
@@ -261,7 +283,8 @@ int procfs_open(const char *path, unsigned flags, struct file **file)
     }
     const struct proc_file *node = proc_file_find(false, path);
     if (node)
-        return (flags & O_ACCMODE) != O_RDONLY && !node->write ? -EACCES : text_open(node, NULL, flags, file);
+        return (flags & O_ACCMODE) != O_RDONLY && !node->write ? -EACCES
+                                                               : text_open(node, NULL, flags, file);
     struct process *process = path_process(path, &rest);
     if (!process)
         return -ENOENT;
@@ -289,7 +312,8 @@ int procfs_stat(const char *path, bool follow, struct linux_stat *stat)
         else if (strcmp(rest, "mem") != 0 && !proc_file_find(true, rest))
             return -ENOENT;
     }
-    *stat = (struct linux_stat){ .st_dev = 2, .st_mode = mode, .st_nlink = 1, .st_blksize = PAGE_SIZE };
+    *stat =
+        (struct linux_stat){ .st_dev = 2, .st_mode = mode, .st_nlink = 1, .st_blksize = PAGE_SIZE };
     return 0;
 }
 

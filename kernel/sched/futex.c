@@ -2,49 +2,51 @@
 /*
  * Futexes: tasks that wait for a word of user memory to change.
  *
- * A word is known by its address space and address, or, in a shared mapping, by its frame and offset. A waiter enters its bucket
- * first and reads the word afterwards; whoever wakes has changed the word first and looks at the bucket afterwards: one of the
- * two sees the other. The word is read with no lock held, since that may fault.
+ * A word is known by its address space and address, or, in a shared mapping, by its frame and
+ * offset. A waiter enters its bucket first and reads the word afterwards; whoever wakes has changed
+ * the word first and looks at the bucket afterwards: one of the two sees the other. The word is
+ * read with no lock held, since that may fault.
  */
+#include "uapi/futex.h"
 #include "base/list.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "mm/frame.h"
 #include "uapi/errno.h"
-#include "uapi/futex.h"
 
-#define BUCKETS 64
+#define BUCKETS            64
 #define ROBUST_ENTRIES_MAX 2048
 
 /* Buckets are told apart by their address. */
 static struct bucket {
     struct spinlock lock;
-    struct list     waiters;        /* [lock] of waiter.link */
+    struct list waiters; /* [lock] of waiter.link */
 } buckets[BUCKETS];
 
 struct key {
-    const void *space;              /* struct mm, or struct frame, which the key holds */
-    uint64_t    address;            /* or offset in the frame */
-    bool        is_frame;
+    const void *space; /* struct mm, or struct frame, which the key holds */
+    uint64_t address;  /* or offset in the frame */
+    bool is_frame;
 };
 
 /* [B] its bucket's lock; who changes bucket holds the old one's and the new one's */
 struct waiter {
-    struct list    link;            /* [B] */
-    struct bucket *bucket;          /* [B] */
-    struct key     key;             /* [B] */
-    uint32_t       bits;            /* [I] */
-    bool           woken;           /* [B] */
-    struct wait_queue queue;        /* its task alone */
+    struct list link;        /* [B] */
+    struct bucket *bucket;   /* [B] */
+    struct key key;          /* [B] */
+    uint32_t bits;           /* [I] */
+    bool woken;              /* [B] */
+    struct wait_queue queue; /* its task alone */
 };
 
-/* ---- Keys and buckets --------------------------------------------------------------------------------- */
+/* ---- Keys and buckets --------------------------------------------------- */
 
 static bool in_shared_mapping(struct mm *mm, uint64_t va)
 {
     struct vma vma;
     char name[8];
-    return mm_next_vma(mm, va, &vma, name, sizeof(name)) && va >= vma.start && vma.flags & VM_SHARED;
+    return mm_next_vma(mm, va, &vma, name, sizeof(name)) && va >= vma.start
+           && vma.flags & VM_SHARED;
 }
 
 /* 0 with a key to be given back by key_put(); -EINVAL (alignment), -EFAULT, -ENOMEM. */
@@ -102,7 +104,7 @@ static struct bucket *bucket_lock_of(const struct waiter *waiter)
     }
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------------ */
+/* ---- Waiting ------------------------------------------------------------ */
 
 static void waiter_enter(struct waiter *waiter, const struct key *key, uint32_t bits)
 {
@@ -137,7 +139,8 @@ static int waiter_sleep(struct waiter *waiter, uint64_t deadline_ns)
     return err;
 }
 
-static long futex_wait(uint64_t va, bool is_private, uint32_t expected, uint64_t deadline_ns, uint32_t bits)
+static long futex_wait(uint64_t va, bool is_private, uint32_t expected, uint64_t deadline_ns,
+                       uint32_t bits)
 {
     struct key key;
     struct waiter waiter;
@@ -154,10 +157,11 @@ static long futex_wait(uint64_t va, bool is_private, uint32_t expected, uint64_t
         err = -EAGAIN;
     else
         err = waiter_sleep(&waiter, deadline_ns);
-    return waiter_leave(&waiter) ? 0 : err;     /* a wake that was spent on this task must not be lost */
+    /* a wake that was spent on this task must not be lost */
+    return waiter_leave(&waiter) ? 0 : err;
 }
 
-/* ---- Waking ------------------------------------------------------------------------------------------- */
+/* ---- Waking ------------------------------------------------------------- */
 
 /* The bucket is locked, and the waiter cannot go before it is unlocked. */
 static void waiter_wake(struct waiter *waiter)
@@ -173,7 +177,7 @@ static unsigned key_wake(const struct key *key, unsigned count, uint32_t bits)
     struct bucket *bucket = key_bucket(key);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     spin_lock(&bucket->lock);
-    list_for_each_safe(link, after, &bucket->waiters) {
+    list_for_each_safe (link, after, &bucket->waiters) {
         struct waiter *waiter = list_entry(link, struct waiter, link);
         if (woken < count && waiter->bits & bits && key_same(&waiter->key, key)) {
             waiter_wake(waiter);
@@ -216,13 +220,15 @@ static void both_unlock(struct bucket *a, struct bucket *b)
         spin_unlock(&b->lock);
 }
 
-/* Wake up to wake of those that wait on from, and let up to move others wait on to instead. How many of both, as Linux counts. */
-static unsigned key_requeue(const struct key *from, const struct key *to, unsigned wake, unsigned move)
+/* Wake up to wake of those that wait on from, and let up to move others wait on to instead. How
+ * many of both, as Linux counts. */
+static unsigned key_requeue(const struct key *from, const struct key *to, unsigned wake,
+                            unsigned move)
 {
     struct bucket *source = key_bucket(from), *target = key_bucket(to);
     unsigned woken = 0, moved = 0;
     both_lock(source, target);
-    list_for_each_safe(link, after, &source->waiters) {
+    list_for_each_safe (link, after, &source->waiters) {
         struct waiter *waiter = list_entry(link, struct waiter, link);
         if (!key_same(&waiter->key, from))
             continue;
@@ -244,7 +250,8 @@ static unsigned key_requeue(const struct key *from, const struct key *to, unsign
     return woken + moved;
 }
 
-static long futex_requeue(uint64_t va, uint64_t va2, bool is_private, unsigned wake, unsigned move, const uint32_t *expected)
+static long futex_requeue(uint64_t va, uint64_t va2, bool is_private, unsigned wake, unsigned move,
+                          const uint32_t *expected)
 {
     struct key from, to;
     uint32_t word;
@@ -270,9 +277,10 @@ static long futex_requeue(uint64_t va, uint64_t va2, bool is_private, unsigned w
     return result;
 }
 
-/* ---- Robust lists ------------------------------------------------------------------------------------- */
+/* ---- Robust lists ------------------------------------------------------- */
 
-/* The owner of the futex word at va is dying: say so in the word if the task is the owner, and wake a waiter. */
+/* The owner of the futex word at va is dying: say so in the word if the task is the owner, and
+ * wake a waiter. */
 static void robust_mark(struct task *task, uint64_t va)
 {
     uint32_t old;
@@ -285,7 +293,8 @@ static void robust_mark(struct task *task, uint64_t va)
         (void)futex_wake(va, false, 1, FUTEX_BITSET_MATCH_ANY);
 }
 
-/* The list is the program's own: every pointer of it may be wrong, and it may have no end. Bit 0 marks PI futexes, not served here. */
+/* The list is the program's own: every pointer of it may be wrong, and it may have no end. Bit 0
+ * marks PI futexes, not served here. */
 void futex_robust_end(struct task *task)
 {
     struct robust_list_head head;
@@ -314,7 +323,8 @@ SYSCALL(set_robust_list)
     return 0;
 }
 
-/* get_robust_list(tid, &head, &size). Of the caller alone: C libraries ask it whether there are robust lists at all. */
+/* get_robust_list(tid, &head, &size). Of the caller alone: C libraries ask it whether there are
+ * robust lists at all. */
 SYSCALL(get_robust_list)
 {
     (void)d, (void)e, (void)f;
@@ -322,14 +332,16 @@ SYSCALL(get_robust_list)
     uint64_t size = sizeof(struct robust_list_head);
     if (a && (int)a != task->tid)
         return -EPERM;
-    if (arch_copy_to_user(uaddr(b), &task->robust_list, sizeof(uint64_t)) || arch_copy_to_user(uaddr(c), &size, sizeof(size)))
+    if (arch_copy_to_user(uaddr(b), &task->robust_list, sizeof(uint64_t))
+        || arch_copy_to_user(uaddr(c), &size, sizeof(size)))
         return -EFAULT;
     return 0;
 }
 
-/* ---- The system call ---------------------------------------------------------------------------------- */
+/* ---- The system call ---------------------------------------------------- */
 
-/* The deadline that a wait's timeout means: relative for FUTEX_WAIT, absolute for FUTEX_WAIT_BITSET. 0: none. */
+/* The deadline that a wait's timeout means: relative for FUTEX_WAIT, absolute for
+ * FUTEX_WAIT_BITSET. 0: none. */
 static int deadline_get(uint64_t timeout, uint64_t op, uint64_t *deadline_ns)
 {
     uint64_t ns;
@@ -360,16 +372,20 @@ SYSCALL(futex)
     case FUTEX_WAIT:
     case FUTEX_WAIT_BITSET:
         err = deadline_get(d, b, &deadline);
-        return err ? err : futex_wait(a, is_private, value, deadline, (b & FUTEX_CMD_MASK) == FUTEX_WAIT ? FUTEX_BITSET_MATCH_ANY : value3);
-    case FUTEX_WAKE:
-        return futex_wake(a, is_private, value, FUTEX_BITSET_MATCH_ANY);
-    case FUTEX_WAKE_BITSET:
-        return futex_wake(a, is_private, value, value3);
+        return err ? err
+                   : futex_wait(a, is_private, value, deadline,
+                                (b & FUTEX_CMD_MASK) == FUTEX_WAIT ? FUTEX_BITSET_MATCH_ANY
+                                                                   : value3);
+    case FUTEX_WAKE: return futex_wake(a, is_private, value, FUTEX_BITSET_MATCH_ANY);
+    case FUTEX_WAKE_BITSET: return futex_wake(a, is_private, value, value3);
     case FUTEX_REQUEUE:
-        return (int)value < 0 || (int)d < 0 ? -EINVAL : futex_requeue(a, e, is_private, value, (unsigned)d, NULL);
+        return (int)value < 0 || (int)d < 0
+                   ? -EINVAL
+                   : futex_requeue(a, e, is_private, value, (unsigned)d, NULL);
     case FUTEX_CMP_REQUEUE:
-        return (int)value < 0 || (int)d < 0 ? -EINVAL : futex_requeue(a, e, is_private, value, (unsigned)d, &value3);
-    default:
-        return -ENOSYS;
+        return (int)value < 0 || (int)d < 0
+                   ? -EINVAL
+                   : futex_requeue(a, e, is_private, value, (unsigned)d, &value3);
+    default: return -ENOSYS;
     }
 }

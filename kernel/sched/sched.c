@@ -1,45 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: a run queue for each CPU, round robin, preemptive in user mode. The kernel itself is not preempted.
+ * The scheduler: a run queue for each CPU, round robin, preemptive in user mode. The kernel itself
+ * is not preempted.
  *
- * A task belongs to the queue of the CPU it ran on last, task.cpu, and that queue's lock guards its state. A woken task joins that
- * queue, and an idle CPU is told, which comes and steals what may run on it. A task found in a queue whose CPU its affinity no longer
- * allows is set aside and sent on.
+ * A task belongs to the queue of the CPU it ran on last, task.cpu, and that queue's lock guards its
+ * state. A woken task joins that queue, and an idle CPU is told, which comes and steals what may
+ * run on it. A task found in a queue whose CPU its affinity no longer allows is set aside and sent
+ * on.
  *
- * A queue's lock is held, with interrupts off, across every switch: the task that is switched to releases it, at the end of its
- * own switch or, when it is new, in entry_task_begin(). So a task seen in a queue has its registers saved.
+ * A queue's lock is held, with interrupts off, across every switch: the task that is switched to
+ * releases it, at the end of its own switch or, when it is new, in entry_task_begin(). So a task
+ * seen in a queue has its registers saved.
  */
+#include "kernel/sched/sched.h"
+#include "arch/x86/upcalls.h"
 #include "base/defect.h"
 #include "base/log.h"
 #include "base/panic.h"
-#include "arch/x86/upcalls.h"
-#include "kernel/sched/sched.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
 
-#define SLICE_TICKS      3
+#define SLICE_TICKS 3
 
 /* [R] lock  [A] atomic  [I] fixed once the CPU runs */
 struct run_queue {
     struct spinlock lock;
-    struct list  tasks;             /* [R] runnable, next first */
-    unsigned     length;            /* [R] written; read by thieves without */
-    struct list  set_aside;         /* [R] runnable, but not on this CPU */
-    struct list  timers;            /* [R] waiting tasks with a deadline, earliest first */
-    struct task *running;           /* [R] */
-    struct task *dead;              /* [R] switched away for good, its stack not yet freed */
-    struct task *idle;              /* [I] */
-    bool         resched;           /* [A] the running task's turn is over */
+    struct list tasks;     /* [R] runnable, next first */
+    unsigned length;       /* [R] written; read by thieves without */
+    struct list set_aside; /* [R] runnable, but not on this CPU */
+    struct list timers;    /* [R] waiting tasks with a deadline, earliest first */
+    struct task *running;  /* [R] */
+    struct task *dead;     /* [R] switched away for good, its stack not yet freed */
+    struct task *idle;     /* [I] */
+    bool resched;          /* [A] the running task's turn is over */
 };
 static struct run_queue queues[CPUS_MAX];
-static uint64_t idle_cpus;          /* [A] CPUs about to halt or halted, not yet told of work */
-static unsigned dying_count;        /* [A] tasks that have ended, but whose stacks are not free yet */
+static uint64_t idle_cpus;   /* [A] CPUs about to halt or halted, not yet told of work */
+static unsigned dying_count; /* [A] tasks that have ended, but whose stacks are not free yet */
 
 static struct run_queue *queue_here(void) { return &queues[arch_cpu_id()]; }
 static uint64_t bit(unsigned cpu) { return 1ull << cpu; }
 static unsigned cpu_of(const struct run_queue *queue) { return (unsigned)(queue - queues); }
 
-/* ---- Queues ------------------------------------------------------------------------------------------- */
+/* ---- Queues ------------------------------------------------------------- */
 
 /* Lock the queue that task belongs to. Interrupts are off. */
 static struct run_queue *queue_lock_of(const struct task *task)
@@ -74,8 +77,9 @@ static bool allowed_on(const struct task *task, unsigned cpu)
 }
 
 /*
- * Tell one idle CPU of cpus that a task waits in the queue of cpu, that CPU itself first. No lock is needed. The task joined its queue
- * before idle_cpus is read here, and a CPU joins idle_cpus before it reads the queues: one of the two sees the other.
+ * Tell one idle CPU of cpus that a task waits in the queue of cpu, that CPU itself first. No lock
+ * is needed. The task joined its queue before idle_cpus is read here, and a CPU joins idle_cpus
+ * before it reads the queues: one of the two sees the other.
  */
 static void idle_tell(uint64_t cpus, unsigned cpu)
 {
@@ -110,8 +114,12 @@ static void set_aside_send(struct run_queue *queue)
 {
     for (;;) {
         spin_lock(&queue->lock);
-        struct task *task = list_empty(&queue->set_aside) ? NULL : list_entry(queue->set_aside.next, struct task, run_link);
-        uint64_t cpus = task ? __atomic_load_n(&task->affinity, __ATOMIC_RELAXED) & arch_cpus_online() : 0;
+        struct task *task = list_empty(&queue->set_aside)
+                                ? NULL
+                                : list_entry(queue->set_aside.next, struct task, run_link);
+        uint64_t cpus = task ? __atomic_load_n(&task->affinity, __ATOMIC_RELAXED)
+                                   & arch_cpus_online()
+                             : 0;
         if (cpus)
             list_remove(&task->run_link);
         spin_unlock(&queue->lock);
@@ -132,7 +140,8 @@ static void both_lock(struct run_queue *a, struct run_queue *b)
     spin_lock_second(a < b ? &b->lock : &a->lock);
 }
 
-/* Move one task that may run here from another CPU's queue to this one's. Interrupts are off, no lock is held. */
+/* Move one task that may run here from another CPU's queue to this one's. Interrupts are off, no
+ * lock is held. */
 static bool steal(struct run_queue *here)
 {
     for (uint64_t rest = arch_cpus_online() & ~bit(cpu_of(here)); rest; rest &= rest - 1) {
@@ -141,7 +150,7 @@ static bool steal(struct run_queue *here)
             continue;
         struct task *found = NULL;
         both_lock(here, from);
-        list_for_each(link, &from->tasks) {
+        list_for_each (link, &from->tasks) {
             found = list_entry(link, struct task, run_link);
             if (allowed_on(found, cpu_of(here)))
                 break;
@@ -159,7 +168,7 @@ static bool steal(struct run_queue *here)
     return false;
 }
 
-/* ---- Switching ---------------------------------------------------------------------------------------- */
+/* ---- Switching ---------------------------------------------------------- */
 
 /* On the new stack, this CPU's queue locked: unlock it and see to the task that was left. */
 static void switch_finish(void)
@@ -190,15 +199,12 @@ static void switch_away(struct run_queue *queue)
     queue->running = next;
     if (next->mm != arch_current_mm() || !next->mm)
         mm_activate(next->mm);
-    arch_request_user_return();             /* the next task's signals may be due */
+    arch_request_user_return(); /* the next task's signals may be due */
     arch_switch(&prev->arch, &next->arch, next);
     switch_finish();
 }
 
-void entry_task_begin(void)
-{
-    switch_finish();
-}
+void entry_task_begin(void) { switch_finish(); }
 
 void sched_init(struct task *idle)
 {
@@ -217,7 +223,8 @@ void sched_add(struct task *task)
 {
     uint64_t irq = arch_irq_save();
     uint64_t cpus = task->affinity & arch_cpus_online();
-    unsigned cpu = cpus & bit(arch_cpu_id()) || !cpus ? arch_cpu_id() : (unsigned)__builtin_ctzll(cpus);
+    unsigned cpu = cpus & bit(arch_cpu_id()) || !cpus ? arch_cpu_id()
+                                                      : (unsigned)__builtin_ctzll(cpus);
     spin_lock(&queues[cpu].lock);
     queue_add(&queues[cpu], task);
     spin_unlock(&queues[cpu].lock);
@@ -236,10 +243,7 @@ void sched_yield(void)
     arch_irq_restore(irq);
 }
 
-void sched_dying(void)
-{
-    __atomic_add_fetch(&dying_count, 1, __ATOMIC_RELAXED);
-}
+void sched_dying(void) { __atomic_add_fetch(&dying_count, 1, __ATOMIC_RELAXED); }
 
 void sched_settle(void)
 {
@@ -278,7 +282,7 @@ void sched_idle(void)
     }
 }
 
-/* ---- Affinity ----------------------------------------------------------------------------------------- */
+/* ---- Affinity ----------------------------------------------------------- */
 
 void sched_set_affinity(struct task *task, uint64_t cpus)
 {
@@ -292,16 +296,17 @@ void sched_set_affinity(struct task *task, uint64_t cpus)
         __atomic_store_n(&queue->resched, true, __ATOMIC_RELAXED);
         arch_request_user_return_of(cpu);
     } else {
-        idle_tell(cpus, cpu);               /* it may wait in a queue where it must not run */
+        idle_tell(cpus, cpu); /* it may wait in a queue where it must not run */
     }
     arch_irq_restore(irq);
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------------ */
+/* ---- Waiting ------------------------------------------------------------ */
 
 /*
- * A waiting task becomes runnable; one that has not left its CPU yet just goes on. Its queue is locked. Returns the CPUs of which an
- * idle one should be told once it is not: the task may be gone by then.
+ * A waiting task becomes runnable; one that has not left its CPU yet just goes on. Its queue is
+ * locked. Returns the CPUs of which an idle one should be told once it is not: the task may be gone
+ * by then.
  */
 static uint64_t task_wake(struct run_queue *queue, struct task *task)
 {
@@ -328,12 +333,14 @@ void sched_wake(struct task *task)
 static void timer_insert(struct run_queue *queue, struct task *task)
 {
     struct list *where = queue->timers.prev;
-    while (where != &queue->timers && list_entry(where, struct task, timer_link)->wake_at_ns > task->wake_at_ns)
+    while (where != &queue->timers
+           && list_entry(where, struct task, timer_link)->wake_at_ns > task->wake_at_ns)
         where = where->prev;
     list_add(&task->timer_link, where);
 }
 
-/* Switch away until woken, at the latest at deadline_ns (0: none); not at all if woken already or, unless deaf, a signal is due. */
+/* Switch away until woken, at the latest at deadline_ns (0: none); not at all if woken already
+ * or, unless deaf, a signal is due. */
 static void sleep(struct task *task, uint64_t deadline_ns, bool deaf)
 {
     uint64_t irq = arch_irq_save();
@@ -360,10 +367,7 @@ int wait_sleep(uint64_t deadline_ns)
     return deadline_ns && arch_clock_ns() >= deadline_ns ? -ETIMEDOUT : 0;
 }
 
-void wait_sleep_deaf(void)
-{
-    sleep(task_current(), 0, true);
-}
+void wait_sleep_deaf(void) { sleep(task_current(), 0, true); }
 
 void sched_interrupt(struct task *task)
 {
@@ -379,7 +383,7 @@ void sched_interrupt(struct task *task)
     arch_irq_restore(irq);
 }
 
-/* ---- The tick ----------------------------------------------------------------------------------------- */
+/* ---- The tick ----------------------------------------------------------- */
 
 void entry_timer_tick(bool from_user)
 {
@@ -390,7 +394,9 @@ void entry_timer_tick(bool from_user)
     uint64_t tell = 0;
     unsigned woken = 0;
     spin_lock(&queue->lock);
-    for (; !list_empty(&queue->timers) && list_entry(queue->timers.next, struct task, timer_link)->wake_at_ns <= now; woken++)
+    for (; !list_empty(&queue->timers)
+           && list_entry(queue->timers.next, struct task, timer_link)->wake_at_ns <= now;
+         woken++)
         tell |= task_wake(queue, list_entry(queue->timers.next, struct task, timer_link));
     struct task *task = queue->running;
     if (task->process) {

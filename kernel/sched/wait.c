@@ -17,7 +17,8 @@ void wait_begin(struct wait_queue *queue)
     task->state = TASK_WAITING;
     list_append(&task->wait_link, &queue->waiters);
     spin_unlock_irq(&queue->lock, irq);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);    /* in the queue first, then the test of the condition; see wait_wake_all() */
+    /* in the queue first, then the test of the condition; see wait_wake_all() */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 void wait_end(struct wait_queue *queue)
@@ -44,7 +45,8 @@ unsigned wait_wake(struct wait_queue *queue, unsigned count)
 
 void wait_wake_all(struct wait_queue *queue)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);    /* the condition has changed first, then the look at the queue */
+    /* the condition has changed first, then the look at the queue */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!list_empty(&queue->waiters))
         (void)wait_wake(queue, ~0u);
 }

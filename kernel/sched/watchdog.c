@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every CPU's tick watches the next CPU's: one that does not tick any more is reported, with what all others are doing. */
+/* Every CPU's tick watches the next CPU's: one that does not tick any more is reported, with
+ * what all others are doing. */
 #include "arch/x86/arch.h"
 #include "base/log.h"
 #include "kernel/sched/sched.h"
@@ -9,28 +10,23 @@
 
 /* [A] atomic  [C] its own CPU only, interrupts off */
 static struct watch {
-    uint64_t beats;             /* [A] ticks so far */
-    uint64_t seen;              /* [C] beats of the CPU that this one watches ... */
-    unsigned silent_ticks;      /* [C] ... and for how long they have not changed */
+    uint64_t beats;        /* [A] ticks so far */
+    uint64_t seen;         /* [C] beats of the CPU that this one watches ... */
+    unsigned silent_ticks; /* [C] ... and for how long they have not changed */
 } watches[CPUS_MAX];
-static unsigned stuck_count;    /* [A] */
+static unsigned stuck_count; /* [A] */
 
-unsigned watchdog_stuck_count(void)
-{
-    return __atomic_load_n(&stuck_count, __ATOMIC_RELAXED);
-}
+unsigned watchdog_stuck_count(void) { return __atomic_load_n(&stuck_count, __ATOMIC_RELAXED); }
 
 /* The next online CPU round the ring; this one where it is alone. */
 static unsigned neighbour(unsigned cpu)
 {
-    uint64_t online = arch_cpus_online(), above = online & (~0ull << cpu << 1);
+    uint64_t online = arch_cpus_online();
+    uint64_t above = online & (~0ull << cpu << 1);
     return (unsigned)__builtin_ctzll(above ? above : online);
 }
 
-void watchdog_begin(void)
-{
-    __atomic_store_n(&watches[arch_cpu_id()].beats, 1, __ATOMIC_RELAXED);
-}
+void watchdog_begin(void) { __atomic_store_n(&watches[arch_cpu_id()].beats, 1, __ATOMIC_RELAXED); }
 
 void watchdog_tick(void)
 {
@@ -38,7 +34,7 @@ void watchdog_tick(void)
     struct watch *watch = &watches[cpu];
     __atomic_store_n(&watch->beats, watch->beats + 1, __ATOMIC_RELAXED);
     uint64_t beats = __atomic_load_n(&watches[other].beats, __ATOMIC_RELAXED);
-    if (beats != watch->seen || beats == 0) {   /* 0: it is not to be watched yet */
+    if (beats != watch->seen || beats == 0) { /* 0: it is not to be watched yet */
         watch->seen = beats;
         watch->silent_ticks = 0;
     } else if (++watch->silent_ticks == SILENCE_TICKS) {

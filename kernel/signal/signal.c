@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Signals: sent, blocked, ignored, and their default actions. Handlers are stored and inherited but not yet called. */
+/* Signals: sent, blocked, ignored, and their default actions. Handlers are stored and inherited
+ * but not yet called. */
+#include "arch/x86/upcalls.h"
 #include "base/defect.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "base/trace.h"
-#include "arch/x86/upcalls.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
 
-#define SIG_DFL 0
-#define SIG_IGN 1
+#define SIG_DFL     0
+#define SIG_IGN     1
 #define UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
 
 static uint64_t signal_bit(int signal) { return 1ull << (signal - 1); }
 
-/* Signals that do nothing by default: SIGCHLD and friends, and, there being no job control, the stopping ones. */
+/* Signals that do nothing by default: SIGCHLD and friends, and, there being no job control, the
+ * stopping ones. */
 static bool default_is_ignore(int signal)
 {
-    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT || signal == SIGSTOP ||
-           signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT
+           || signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
 static bool signal_ignored(const struct process *process, int signal)
@@ -31,8 +33,9 @@ static bool signal_ignored(const struct process *process, int signal)
 /* The signals that task has to act upon, as a set. */
 static uint64_t due_set(const struct task *task)
 {
-    return (__atomic_load_n(&task->process->pending, __ATOMIC_RELAXED) | __atomic_load_n(&task->pending, __ATOMIC_RELAXED)) &
-           ~task->signal_mask;
+    return (__atomic_load_n(&task->process->pending, __ATOMIC_RELAXED)
+            | __atomic_load_n(&task->pending, __ATOMIC_RELAXED))
+           & ~task->signal_mask;
 }
 
 bool signal_due(const struct task *task)
@@ -44,13 +47,15 @@ bool signal_fatal_due(const struct task *task)
 {
     for (uint64_t due = due_set(task); due; due &= due - 1) {
         int signal = __builtin_ctzll(due) + 1;
-        if (signal == SIGKILL || (!default_is_ignore(signal) && !signal_ignored(task->process, signal)))
+        if (signal == SIGKILL
+            || (!default_is_ignore(signal) && !signal_ignored(task->process, signal)))
             return true;
     }
     return task_must_leave(task);
 }
 
-/* DEFECT_LOCK_ORDER: harmless as long as nobody takes the same two locks the right way round at the same time. */
+/* DEFECT_LOCK_ORDER: harmless as long as nobody takes the same two locks the right way round at
+ * the same time. */
 static void planted_disorder(struct process *process)
 {
     uint64_t irq = spin_lock_irq(&process->lock);
@@ -59,7 +64,8 @@ static void planted_disorder(struct process *process)
     spin_unlock_irq(&process->lock, irq);
 }
 
-/* Put signal into *pending, the process's own or that of a thread of it, unless it is ignored: then false. tasks_lock is held. */
+/* Put signal into *pending, the process's own or that of a thread of it, unless it is ignored:
+ * then false. tasks_lock is held. */
 static bool signal_post(struct process *process, uint64_t *pending, int signal)
 {
     spin_lock(&process->lock);
@@ -75,7 +81,7 @@ static void process_signal_locked(struct process *process, int signal)
 {
     if (!signal_post(process, &process->pending, signal))
         return;
-    list_for_each(link, &process->threads)
+    list_for_each (link, &process->threads)
         sched_interrupt(list_entry(link, struct task, thread_link));
 }
 
@@ -92,7 +98,7 @@ bool processes_signal(const struct process *except, int signal)
 {
     bool found = false;
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    list_for_each(link, &all_processes) {
+    list_for_each (link, &all_processes) {
         struct process *process = list_entry(link, struct process, all_link);
         if (process->pid == 1 || process == except)
             continue;
@@ -146,30 +152,31 @@ void signal_act(void)
     struct task *task = task_current();
     int signal;
     if (task_must_leave(task))
-        task_exit(0);                   /* the process's own status is set already */
+        task_exit(0); /* the process's own status is set already */
     while ((signal = signal_take(task)) != 0) {
         if (signal != SIGKILL && signal_ignored(task->process, signal))
             continue;
         if (task->process->action[signal].handler > SIG_IGN)
-            log_line("signal: pid %d has a handler for signal %d, but handlers are not called yet: default action",
+            log_line("signal: pid %d has a handler for signal %d, but handlers are not called yet: "
+                     "default action",
                      task->process->pid, signal);
         if (signal == SIGKILL || !default_is_ignore(signal))
             process_exit(signal);
     }
 }
 
-/* ---- Refusals ----------------------------------------------------------------------------------------- */
+/* ---- Refusals ----------------------------------------------------------- */
 
 static const char *signal_name(int signal)
 {
     switch (signal) {
     case SIGSEGV: return "SIGSEGV";
-    case SIGBUS:  return "SIGBUS";
-    case SIGILL:  return "SIGILL";
-    case SIGFPE:  return "SIGFPE";
+    case SIGBUS: return "SIGBUS";
+    case SIGILL: return "SIGILL";
+    case SIGFPE: return "SIGFPE";
     case SIGTRAP: return "SIGTRAP";
     case SIGKILL: return "SIGKILL";
-    default:      return "signal";
+    default: return "signal";
     }
 }
 
@@ -186,15 +193,17 @@ static const char *code_name(int signal, int si_code)
 void entry_refused(struct trap_frame *frame, const struct refusal *why)
 {
     struct task *task = task_current();
-    log_line("refused: pid %d (%s) %s %s addr %#lx error %#lx rip %#lx: %s", task->process->pid, task->name,
-             signal_name(why->signal), code_name(why->signal, why->si_code), (unsigned long)why->si_addr,
-             (unsigned long)why->error, (unsigned long)frame->rip, why->reason);
+    log_line("refused: pid %d (%s) %s %s addr %#lx error %#lx rip %#lx: %s", task->process->pid,
+             task->name, signal_name(why->signal), code_name(why->signal, why->si_code),
+             (unsigned long)why->si_addr, (unsigned long)why->error, (unsigned long)frame->rip,
+             why->reason);
     trace_record(TRACE_REFUSAL, 0, why->si_addr, frame->rip,
-                 (why->error & 0xffffffff) | (uint64_t)why->si_code << 32 | (uint64_t)why->signal << 48);
+                 (why->error & 0xffffffff) | (uint64_t)why->si_code << 32
+                     | (uint64_t)why->signal << 48);
     signal_force(why->signal);
 }
 
-/* ---- System calls ------------------------------------------------------------------------------------- */
+/* ---- System calls ------------------------------------------------------- */
 
 static bool signal_valid(uint64_t signal) { return signal >= 1 && signal <= SIGNAL_COUNT; }
 
@@ -229,10 +238,10 @@ SYSCALL(rt_sigprocmask)
         if (arch_copy_from_user(&set, uaddr(b), sizeof(set)))
             return -EFAULT;
         switch (a) {
-        case SIG_BLOCK:   new = old | set; break;
+        case SIG_BLOCK: new = old | set; break;
         case SIG_UNBLOCK: new = old & ~set; break;
         case SIG_SETMASK: new = set; break;
-        default:          return -EINVAL;
+        default: return -EINVAL;
         }
         __atomic_store_n(&task->signal_mask, new & ~UNBLOCKABLE, __ATOMIC_RELAXED);
         if (signal_due(task))
@@ -246,7 +255,8 @@ SYSCALL(rt_sigpending)
     (void)c, (void)d, (void)e, (void)f;
     if (b != 8)
         return -EINVAL;
-    uint64_t pending = (process_current()->pending | task_current()->pending) & task_current()->signal_mask;
+    uint64_t pending = (process_current()->pending | task_current()->pending)
+                       & task_current()->signal_mask;
     return arch_copy_to_user(uaddr(a), &pending, sizeof(pending)) ? -EFAULT : 0;
 }
 
@@ -268,7 +278,7 @@ SYSCALL(kill)
         return -EINVAL;
     if (pid == -1)
         return processes_signal(process_current(), (int)b) ? 0 : -ESRCH;
-    if (pid == 0)                       /* no process groups: one's own */
+    if (pid == 0) /* no process groups: one's own */
         pid = process_current()->pid;
     return signal_one(process_find(pid < 0 ? -pid : pid), b);
 }

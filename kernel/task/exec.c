@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting programs: static ELF executables, position independent or not, and #! scripts. A new address space is made
- * complete before the old one goes, so that a failure leaves the caller as it was.
+ * Starting programs: static ELF executables, position independent or not, and #! scripts. A new
+ * address space is made complete before the old one goes, so that a failure leaves the caller as it
+ * was.
  */
 #include <elf.h>
 
@@ -12,31 +13,32 @@
 #include "mm/slab.h"
 #include "uapi/errno.h"
 
-#define PIE_BASE        0x555555554000ull       /* where Linux puts static-PIE programs without randomisation */
+/* where Linux puts static-PIE programs without randomisation */
+#define PIE_BASE        0x555555554000ull
 #define STACK_TOP       (USER_END - PAGE_SIZE)
 #define ARG_STRINGS_MAX 1024
-#define ARG_BYTES_MAX   (128u << 10)            /* of strings; E2BIG beyond */
+#define ARG_BYTES_MAX   (128u << 10) /* of strings; E2BIG beyond */
 #define HEADERS_MAX     32
 #define SCRIPT_DEPTH    4
 
 /* Strings for the new stack, copied out of the old address space. */
 struct arguments {
-    char    *bytes;             /* argv strings, then envp strings, each with its zero */
-    size_t   len;
+    char *bytes; /* argv strings, then envp strings, each with its zero */
+    size_t len;
     unsigned argc, envc;
-    const char *path;           /* AT_EXECFN */
+    const char *path; /* AT_EXECFN */
 };
 
 /* What an ELF file says about itself. */
 struct image {
     Elf64_Ehdr ehdr;
     Elf64_Phdr phdr[HEADERS_MAX];
-    uint64_t   bias;            /* added to every address of the file */
-    uint64_t   end;             /* where its last segment ends, biased */
-    bool       marked;          /* asks for a shadow stack in its property note */
+    uint64_t bias; /* added to every address of the file */
+    uint64_t end;  /* where its last segment ends, biased */
+    bool marked;   /* asks for a shadow stack in its property note */
 };
 
-/* ---- Reading the file --------------------------------------------------------------------------------- */
+/* ---- Reading the file --------------------------------------------------- */
 
 static int read_exactly(struct file *file, void *to, size_t len, uint64_t at)
 {
@@ -44,7 +46,8 @@ static int read_exactly(struct file *file, void *to, size_t len, uint64_t at)
     return got < 0 ? (int)got : (size_t)got == len ? 0 : -ENOEXEC;
 }
 
-/* Does a .note.gnu.property (of at most 512 bytes) set SHSTK? Notes: name size, descriptor size, type, "GNU", properties. */
+/* Does a .note.gnu.property (of at most 512 bytes) set SHSTK? Notes: name size, descriptor size,
+ * type, "GNU", properties. */
 static bool note_marks_shstk(struct file *file, const Elf64_Phdr *header)
 {
     uint32_t words[128];
@@ -54,7 +57,7 @@ static bool note_marks_shstk(struct file *file, const Elf64_Phdr *header)
     if (words[0] != 4 || words[2] != 5 || memcmp(&words[3], "GNU", 4) != 0)
         return false;
     size_t end = min_u64(16 + words[1], bytes);
-    for (size_t at = 16; at + 12 <= end;) {             /* type, size, data padded to 8 */
+    for (size_t at = 16; at + 12 <= end;) { /* type, size, data padded to 8 */
         uint32_t type = words[at / 4], size = words[at / 4 + 1];
         if (type == GNU_PROPERTY_X86_FEATURE_1_AND && size >= 4)
             return words[at / 4 + 2] & GNU_PROPERTY_X86_FEATURE_1_SHSTK;
@@ -68,8 +71,8 @@ static bool note_marks_shstk(struct file *file, const Elf64_Phdr *header)
 static int segment_check(const struct image *image, const Elf64_Phdr *header)
 {
     uint64_t start = header->p_vaddr + image->bias, end = start + header->p_memsz;
-    bool sane = header->p_filesz <= header->p_memsz && end >= start && end < STACK_TOP &&
-                header->p_vaddr % PAGE_SIZE == header->p_offset % PAGE_SIZE;
+    bool sane = header->p_filesz <= header->p_memsz && end >= start && end < STACK_TOP
+                && header->p_vaddr % PAGE_SIZE == header->p_offset % PAGE_SIZE;
     return sane ? 0 : -ENOEXEC;
 }
 
@@ -79,16 +82,17 @@ static int image_read(struct file *file, struct image *image)
     int err = read_exactly(file, &image->ehdr, sizeof(image->ehdr), 0);
     if (err)
         return err;
-    if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_ident[EI_CLASS] != ELFCLASS64 ||
-        ehdr->e_machine != EM_X86_64 || (ehdr->e_type != ET_EXEC && ehdr->e_type != ET_DYN) ||
-        ehdr->e_phentsize != sizeof(Elf64_Phdr) || ehdr->e_phnum == 0 || ehdr->e_phnum > HEADERS_MAX)
+    if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_ident[EI_CLASS] != ELFCLASS64
+        || ehdr->e_machine != EM_X86_64 || (ehdr->e_type != ET_EXEC && ehdr->e_type != ET_DYN)
+        || ehdr->e_phentsize != sizeof(Elf64_Phdr) || ehdr->e_phnum == 0
+        || ehdr->e_phnum > HEADERS_MAX)
         return -ENOEXEC;
     err = read_exactly(file, image->phdr, ehdr->e_phnum * sizeof(Elf64_Phdr), ehdr->e_phoff);
     image->bias = ehdr->e_type == ET_DYN ? PIE_BASE : 0;
     for (unsigned i = 0; i < ehdr->e_phnum && !err; i++) {
         const Elf64_Phdr *header = &image->phdr[i];
         if (header->p_type == PT_INTERP)
-            return -ENOEXEC;                            /* dynamic programs need a loader that is not here */
+            return -ENOEXEC; /* dynamic programs need a loader that is not here */
         if (header->p_type == PT_GNU_PROPERTY)
             image->marked = note_marks_shstk(file, header);
         if (header->p_type == PT_LOAD) {
@@ -99,12 +103,18 @@ static int image_read(struct file *file, struct image *image)
     return err ? err : image->end ? 0 : -ENOEXEC;
 }
 
-/* ---- Mapping it --------------------------------------------------------------------------------------- */
+/* ---- Mapping it --------------------------------------------------------- */
 
-static int map_fixed(struct mm *mm, uint64_t start, uint64_t len, uint32_t flags, struct vm_source *source, uint64_t page)
+static int map_fixed(struct mm *mm, uint64_t start, uint64_t len, uint32_t flags,
+                     struct vm_source *source, uint64_t page)
 {
     struct map_request request = {
-        .start = start, .len = len, .flags = flags, .fixed = true, .source = source, .source_page = page,
+        .start = start,
+        .len = len,
+        .flags = flags,
+        .fixed = true,
+        .source = source,
+        .source_page = page,
     };
     uint64_t at;
     return len ? mm_map(mm, &request, &at) : 0;
@@ -114,21 +124,28 @@ static int map_fixed(struct mm *mm, uint64_t start, uint64_t len, uint32_t flags
 static int tail_zero(struct mm *mm, uint64_t from, uint64_t to)
 {
     static const char zeros[PAGE_SIZE];
-    long done = from < to ? mm_access(mm, from, (void *)zeros, to - from, GUP_WRITE | GUP_FORCE) : 0;
+    long done = from < to ? mm_access(mm, from, (void *)zeros, to - from, GUP_WRITE | GUP_FORCE)
+                          : 0;
     return done < 0 ? (int)done : 0;
 }
 
-static int segment_map(struct mm *mm, const struct image *image, const Elf64_Phdr *header, struct vm_source *source)
+static int segment_map(struct mm *mm, const struct image *image, const Elf64_Phdr *header,
+                       struct vm_source *source)
 {
-    uint32_t flags = (header->p_flags & PF_R ? VM_READ : 0) | (header->p_flags & PF_W ? VM_WRITE : 0) |
-                     (header->p_flags & PF_X ? VM_EXEC : 0);
+    uint32_t flags = (header->p_flags & PF_R ? VM_READ : 0)
+                     | (header->p_flags & PF_W ? VM_WRITE : 0)
+                     | (header->p_flags & PF_X ? VM_EXEC : 0);
     uint64_t va = header->p_vaddr + image->bias, start = align_down(va, PAGE_SIZE);
-    uint64_t file_end = align_up(va + header->p_filesz, PAGE_SIZE), end = align_up(va + header->p_memsz, PAGE_SIZE);
+    uint64_t file_end = align_up(va + header->p_filesz, PAGE_SIZE),
+             end = align_up(va + header->p_memsz, PAGE_SIZE);
     if (!header->p_filesz)
         file_end = start;
-    int err = map_fixed(mm, start, file_end - start, flags, source, align_down(header->p_offset, PAGE_SIZE) >> PAGE_SHIFT);
+    int err = map_fixed(mm, start, file_end - start, flags, source,
+                        align_down(header->p_offset, PAGE_SIZE) >> PAGE_SHIFT);
     if (!err && header->p_memsz > header->p_filesz) {
-        err = header->p_filesz ? tail_zero(mm, va + header->p_filesz, min_u64(file_end, va + header->p_memsz)) : 0;
+        err = header->p_filesz
+                  ? tail_zero(mm, va + header->p_filesz, min_u64(file_end, va + header->p_memsz))
+                  : 0;
         if (!err)
             err = map_fixed(mm, file_end, end - file_end, flags, NULL, 0);
     }
@@ -151,7 +168,7 @@ static int image_map(struct mm *mm, const struct image *image, struct file *file
     return err;
 }
 
-/* ---- The first stack ---------------------------------------------------------------------------------- */
+/* ---- The first stack ---------------------------------------------------- */
 
 /* The program headers' address in memory: where the segment that holds them is mapped. */
 static uint64_t phdr_address(const struct image *image)
@@ -159,13 +176,15 @@ static uint64_t phdr_address(const struct image *image)
     for (unsigned i = 0; i < image->ehdr.e_phnum; i++) {
         const Elf64_Phdr *header = &image->phdr[i];
         uint64_t at = image->ehdr.e_phoff - header->p_offset;
-        if (header->p_type == PT_LOAD && image->ehdr.e_phoff >= header->p_offset && at < header->p_filesz)
+        if (header->p_type == PT_LOAD && image->ehdr.e_phoff >= header->p_offset
+            && at < header->p_filesz)
             return header->p_vaddr + image->bias + at;
     }
     return 0;
 }
 
-static unsigned auxv_fill(uint64_t *words, const struct image *image, uint64_t random, uint64_t platform, uint64_t execfn)
+static unsigned auxv_fill(uint64_t *words, const struct image *image, uint64_t random,
+                          uint64_t platform, uint64_t execfn)
 {
     const uint64_t pairs[][2] = {
         { AT_PAGESZ, PAGE_SIZE },
@@ -175,9 +194,14 @@ static unsigned auxv_fill(uint64_t *words, const struct image *image, uint64_t r
         { AT_BASE, 0 },
         { AT_FLAGS, 0 },
         { AT_ENTRY, image->ehdr.e_entry + image->bias },
-        { AT_UID, 0 }, { AT_EUID, 0 }, { AT_GID, 0 }, { AT_EGID, 0 }, { AT_SECURE, 0 },
+        { AT_UID, 0 },
+        { AT_EUID, 0 },
+        { AT_GID, 0 },
+        { AT_EGID, 0 },
+        { AT_SECURE, 0 },
         { AT_CLKTCK, 100 },
-        { AT_HWCAP, 0 }, { AT_HWCAP2, 0 },
+        { AT_HWCAP, 0 },
+        { AT_HWCAP2, 0 },
         { AT_RANDOM, random },
         { AT_PLATFORM, platform },
         { AT_EXECFN, execfn },
@@ -201,10 +225,11 @@ static unsigned pointers_fill(uint64_t *words, unsigned count, const char **text
 }
 
 /*
- * Lay the stack out as the System V ABI and Linux have it, from the top: path, strings, platform, 16 random bytes, then the
- * auxiliary vector, envp, argv, argc at a 16-byte aligned *sp.
+ * Lay the stack out as the System V ABI and Linux have it, from the top: path, strings, platform,
+ * 16 random bytes, then the auxiliary vector, envp, argv, argc at a 16-byte aligned *sp.
  */
-static int stack_build(struct mm *mm, const struct arguments *args, const struct image *image, uint64_t *sp)
+static int stack_build(struct mm *mm, const struct arguments *args, const struct image *image,
+                       uint64_t *sp)
 {
     uint64_t *words = kmalloc((64 + args->argc + args->envc) * sizeof(uint64_t));
     if (!words)
@@ -223,9 +248,16 @@ static int stack_build(struct mm *mm, const struct arguments *args, const struct
     count += auxv_fill(words + count, image, random_at, platform, execfn);
     *sp = align_down(random_at - count * sizeof(uint64_t), 16);
 
-    const struct { uint64_t at; const void *from; size_t len; } parts[] = {
-        { execfn, args->path, path_len }, { strings, args->bytes, args->len }, { platform, "x86_64", 7 },
-        { random_at, random, sizeof(random) }, { *sp, words, count * sizeof(uint64_t) },
+    const struct {
+        uint64_t at;
+        const void *from;
+        size_t len;
+    } parts[] = {
+        { execfn, args->path, path_len },
+        { strings, args->bytes, args->len },
+        { platform, "x86_64", 7 },
+        { random_at, random, sizeof(random) },
+        { *sp, words, count * sizeof(uint64_t) },
     };
     int err = 0;
     for (size_t i = 0; i < ARRAY_SIZE(parts) && !err; i++) {
@@ -239,11 +271,13 @@ static int stack_build(struct mm *mm, const struct arguments *args, const struct
 static int stack_map(struct mm *mm, const struct arguments *args)
 {
     uint64_t words = (64 + args->argc + args->envc) * sizeof(uint64_t);
-    uint64_t bytes = align_up(args->len + words + PATH_MAX_BYTES + PAGE_SIZE, PAGE_SIZE) + 32 * PAGE_SIZE;
-    return map_fixed(mm, STACK_TOP - bytes, bytes, VM_READ | VM_WRITE | VM_STACK | VM_GROWSDOWN, NULL, 0);
+    uint64_t bytes = align_up(args->len + words + PATH_MAX_BYTES + PAGE_SIZE, PAGE_SIZE)
+                     + 32 * PAGE_SIZE;
+    return map_fixed(mm, STACK_TOP - bytes, bytes, VM_READ | VM_WRITE | VM_STACK | VM_GROWSDOWN,
+                     NULL, 0);
 }
 
-/* ---- Changing over ------------------------------------------------------------------------------------ */
+/* ---- Changing over ------------------------------------------------------ */
 
 /* The part of a path behind its last slash. */
 static const char *base_name(const char *path)
@@ -256,12 +290,13 @@ static const char *base_name(const char *path)
     return name;
 }
 
-/* From here on nothing can fail but the shadow stack, and that kills the program rather than resume the old one. */
+/* From here on nothing can fail but the shadow stack, and that kills the program rather than
+ * resume the old one. */
 static void change_over(struct mm *mm, const char *path)
 {
     struct task *task = task_current();
     struct process *process = task->process;
-    shstk_thread_end(task);                 /* others may go on in the old address space */
+    shstk_thread_end(task); /* others may go on in the old address space */
     uint64_t irq = spin_lock_irq(&process->lock);
     struct mm *old = process->mm;
     process->mm = mm;
@@ -284,7 +319,8 @@ static void change_over(struct mm *mm, const char *path)
     files_close_on_exec(process->files);
 }
 
-static int image_exec(struct file *file, const char *path, const struct arguments *args, struct trap_frame *frame)
+static int image_exec(struct file *file, const char *path, const struct arguments *args,
+                      struct trap_frame *frame)
 {
     struct image *image = kzalloc(sizeof(*image));
     struct mm *mm = image ? mm_create() : NULL;
@@ -310,7 +346,7 @@ static int image_exec(struct file *file, const char *path, const struct argument
     return err;
 }
 
-/* ---- Arguments ---------------------------------------------------------------------------------------- */
+/* ---- Arguments ---------------------------------------------------------- */
 
 static int args_add(struct arguments *args, const char *text)
 {
@@ -333,7 +369,8 @@ static int args_add_user(struct arguments *args, uint64_t array, unsigned *count
             return 0;
         if (i == ARG_STRINGS_MAX)
             return -E2BIG;
-        long len = arch_strncpy_from_user(args->bytes + args->len, uaddr(pointer), ARG_BYTES_MAX - args->len);
+        long len = arch_strncpy_from_user(args->bytes + args->len, uaddr(pointer),
+                                          ARG_BYTES_MAX - args->len);
         if (len < 0)
             return len == -ENAMETOOLONG ? -E2BIG : (int)len;
         args->len += (size_t)len + 1;
@@ -342,8 +379,10 @@ static int args_add_user(struct arguments *args, uint64_t array, unsigned *count
     return 0;
 }
 
-/* "#!INTERPRETER [ARGUMENT]": put both and the script's path before the other arguments; *path becomes the interpreter. */
-static int script_arguments(const char *line, const char *script, struct arguments *args, char *path, size_t path_size)
+/* "#!INTERPRETER [ARGUMENT]": put both and the script's path before the other arguments; *path
+ * becomes the interpreter. */
+static int script_arguments(const char *line, const char *script, struct arguments *args,
+                            char *path, size_t path_size)
 {
     char words[128], *interpreter, *argument = NULL;
     snprintf(words, sizeof(words), "%s", line + 2);
@@ -351,18 +390,16 @@ static int script_arguments(const char *line, const char *script, struct argumen
     if (!end)
         return -ENOEXEC;
     *end = 0;
-    for (interpreter = words; *interpreter == ' '; interpreter++) {
-    }
+    for (interpreter = words; *interpreter == ' '; interpreter++) {}
     char *space = strchr(interpreter, ' ');
     if (space) {
         *space = 0;
-        for (argument = space + 1; *argument == ' '; argument++) {
-        }
+        for (argument = space + 1; *argument == ' '; argument++) {}
     }
     struct arguments new = { kmalloc(ARG_BYTES_MAX), 0, 0, args->envc, path };
     if (!new.bytes)
         return -ENOMEM;
-    size_t skip = args->argc ? strlen(args->bytes) + 1 : 0;     /* the old argv[0] goes */
+    size_t skip = args->argc ? strlen(args->bytes) + 1 : 0; /* the old argv[0] goes */
     int err = args_add(&new, interpreter);
     if (!err && argument && *argument)
         err = args_add(&new, argument);
@@ -389,7 +426,8 @@ static int exec_path(char *path, struct arguments *args, struct trap_frame *fram
     for (int depth = 0; depth <= SCRIPT_DEPTH; depth++) {
         struct file *file;
         char line[128] = { 0 }, absolute[PATH_MAX_BYTES];
-        int err = path[0] ? files_path(process_current()->files, path, absolute, sizeof(absolute)) : -ENOENT;
+        int err = path[0] ? files_path(process_current()->files, path, absolute, sizeof(absolute))
+                          : -ENOENT;
         if (!err)
             err = file_open(absolute, 0, 0, &file);
         if (err)
@@ -414,7 +452,8 @@ static int exec_path(char *path, struct arguments *args, struct trap_frame *fram
     return -ELOOP;
 }
 
-int process_exec(const char *path, const char *const argv[], const char *const envp[], struct trap_frame *frame)
+int process_exec(const char *path, const char *const argv[], const char *const envp[],
+                 struct trap_frame *frame)
 {
     char name[PATH_MAX_BYTES];
     struct arguments args = { kmalloc(ARG_BYTES_MAX), 0, 0, 0, name };
@@ -448,5 +487,5 @@ SYSCALL(execve)
     if (!err)
         err = exec_path(path, &args, arch_user_frame(&task_current()->arch));
     kfree(args.bytes);
-    return err;         /* on success RAX of the new frame: 0 */
+    return err; /* on success RAX of the new frame: 0 */
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The end: of a thread, of a process, of all threads but one for exec; and wait4(), which hears of it. */
+/* The end: of a thread, of a process, of all threads but one for exec; and wait4(), which hears
+ * of it. */
 #include "base/log.h"
 #include "kernel/fs/file.h"
-#include "kernel/task/process.h"
 #include "kernel/syscall/syscall.h"
+#include "kernel/task/process.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
 
-/* ---- Ending ------------------------------------------------------------------------------------------- */
+/* ---- Ending ------------------------------------------------------------- */
 
 static bool parent_ignores_children(struct process *parent)
 {
@@ -17,7 +18,7 @@ static bool parent_ignores_children(struct process *parent)
 /* init is gone: say how and switch off. */
 static NORETURN void init_ended(int status)
 {
-    arch_cpus_stop();                       /* nobody prints between these last lines */
+    arch_cpus_stop(); /* nobody prints between these last lines */
     if (status & 0x7f)
         log_line("init: killed by signal %d", status & 0x7f);
     else
@@ -29,7 +30,7 @@ void task_vfork_done(struct task *task)
 {
     struct process *parent = NULL;
     if (!__atomic_load_n(&task->vfork_done, __ATOMIC_RELAXED))
-        return;                         /* nobody waits, or does so any more */
+        return; /* nobody waits, or does so any more */
     uint64_t irq = spin_lock_irq(&tasks_lock);
     if (task->vfork_done) {
         parent = task->process->parent;
@@ -44,7 +45,8 @@ void task_vfork_done(struct task *task)
     process_put(parent);
 }
 
-/* What the process's memory is told of the end of a thread. Joiners wait for the last of it: the shadow stack is gone by then. */
+/* What the process's memory is told of the end of a thread. Joiners wait for the last of it: the
+ * shadow stack is gone by then. */
 static void task_tell_memory(struct task *task)
 {
     uint32_t zero = 0;
@@ -123,7 +125,7 @@ void task_exit(int wait_status)
     if (last)
         process_end(process);
     else
-        wait_wake_all(&process->child_wait);    /* an exec may wait to be alone */
+        wait_wake_all(&process->child_wait); /* an exec may wait to be alone */
     arch_irq_disable();
     task->process = NULL;
     process_put(process);
@@ -140,7 +142,7 @@ bool task_must_leave(const struct task *task)
 /* Make the other threads look at what has changed. tasks_lock is held. */
 static void others_interrupt(struct task *self)
 {
-    list_for_each(link, &self->process->threads) {
+    list_for_each (link, &self->process->threads) {
         struct task *task = list_entry(link, struct task, thread_link);
         if (task != self)
             sched_interrupt(task);
@@ -161,7 +163,8 @@ void process_exit(int wait_status)
     task_exit(wait_status);
 }
 
-/* Alone, and nobody of this process can be found by another tid: its own becomes the pid. tasks_lock is held. */
+/* Alone, and nobody of this process can be found by another tid: its own becomes the pid.
+ * tasks_lock is held. */
 static bool alone(struct task *self)
 {
     struct process *process = self->process;
@@ -169,7 +172,7 @@ static bool alone(struct task *self)
         return false;
     if (self->tid != process->pid) {
         if (task_find_locked(process->pid))
-            return false;               /* the first thread is on its way out */
+            return false; /* the first thread is on its way out */
         task_take_pid(self);
     }
     return true;
@@ -202,17 +205,18 @@ int threads_end_others(void)
     return 0;
 }
 
-/* ---- Waiting for children ----------------------------------------------------------------------------- */
+/* ---- Waiting for children ----------------------------------------------- */
 
 #define WNOHANG 1
 
-/* A zombie child that pid asks for, taken out of the tree; NULL with *any telling whether such a child exists at all. */
+/* A zombie child that pid asks for, taken out of the tree; NULL with *any telling whether such a
+ * child exists at all. */
 static struct process *zombie_take(struct process *parent, int pid, bool *any)
 {
     struct process *found = NULL;
     *any = false;
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    list_for_each(link, &parent->children) {
+    list_for_each (link, &parent->children) {
         struct process *child = list_entry(link, struct process, sibling);
         if (pid > 0 && child->pid != pid)
             continue;
@@ -257,7 +261,7 @@ SYSCALL(wait4)
     process_put(zombie);
     if (b && arch_copy_to_user(uaddr(b), &status, sizeof(status)))
         return -EFAULT;
-    if (d && arch_clear_user(uaddr(d), 144))        /* struct rusage */
+    if (d && arch_clear_user(uaddr(d), 144)) /* struct rusage */
         return -EFAULT;
     return pid;
 }

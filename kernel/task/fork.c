@@ -8,16 +8,18 @@
 #include "uapi/sched.h"
 
 struct clone_request {
-    uint64_t flags;             /* CLONE_*; the exit signal in the low byte is SIGCHLD or 0 */
-    uint64_t stack;             /* 0: the parent's */
-    uint64_t parent_tid, child_tid;     /* user addresses */
+    uint64_t flags;                 /* CLONE_*; the exit signal in the low byte is SIGCHLD or 0 */
+    uint64_t stack;                 /* 0: the parent's */
+    uint64_t parent_tid, child_tid; /* user addresses */
     uint64_t tls;
-    uint64_t stack_bytes;       /* clone3's; 0 not known. Sizes a thread's shadow stack */
+    uint64_t stack_bytes; /* clone3's; 0 not known. Sizes a thread's shadow stack */
 };
 
 #define CLONE_FLAGS_THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 #define CLONE_FLAGS_TIDS   (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
-#define CLONE_FLAGS_KNOWN  (0xff | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_DETACHED)
+#define CLONE_FLAGS_KNOWN                                                                      \
+    (0xff | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS \
+     | CLONE_DETACHED)
 
 /* The child's memory and files: copies, or for vfork the parent's memory itself. */
 static int child_resources(struct process *child, struct process *parent, uint64_t flags)
@@ -76,7 +78,8 @@ static void tids_store(struct task *task, const struct clone_request *request)
         (void)!mm_access(task->mm, request->child_tid, &tid, sizeof(tid), GUP_WRITE);
 }
 
-/* Wait until the child has given the address space back. Who is to die need not: the child is told not to report any more. */
+/* Wait until the child has given the address space back. Who is to die need not: the child is
+ * told not to report any more. */
 static void vfork_wait(struct process *parent, int child_tid, bool *done)
 {
     const struct task *self = task_current();
@@ -94,8 +97,8 @@ static void vfork_wait(struct process *parent, int child_tid, bool *done)
 }
 
 /*
- * The child's shadow stack: with its own memory the copy of the parent's, under vfork the parent's itself, which is not the
- * child's to unmap, and otherwise one of its own.
+ * The child's shadow stack: with its own memory the copy of the parent's, under vfork the parent's
+ * itself, which is not the child's to unmap, and otherwise one of its own.
  */
 static int child_shstk(struct task *task, const struct clone_request *request)
 {
@@ -166,18 +169,22 @@ static long clone_thread(const struct clone_request *request)
     return tid;
 }
 
-/* The combinations Linux refuses, and those that only pthreads' set of flags makes sense of here. */
+/* The combinations Linux refuses, and those that only pthreads' set of flags makes sense of
+ * here. */
 static long clone_checked(const struct clone_request *request)
 {
     uint64_t flags = request->flags;
     if (flags & ~(uint64_t)CLONE_FLAGS_KNOWN)
         return -EINVAL;
-    if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND)) || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
+    if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND))
+        || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
         return -EINVAL;
     if (flags & CLONE_SETTLS && request->tls >= USER_END)
         return -EPERM;
     if (flags & CLONE_THREAD)
-        return (flags & CLONE_FLAGS_THREAD) == CLONE_FLAGS_THREAD && !(flags & CLONE_VFORK) ? clone_thread(request) : -EINVAL;
+        return (flags & CLONE_FLAGS_THREAD) == CLONE_FLAGS_THREAD && !(flags & CLONE_VFORK)
+                   ? clone_thread(request)
+                   : -EINVAL;
     return flags & (CLONE_FS | CLONE_FILES | CLONE_SIGHAND) ? -EINVAL : clone_process(request);
 }
 
@@ -202,7 +209,8 @@ SYSCALL(clone)
     return clone_checked(&request);
 }
 
-/* clone3(args, size): the fields of its first version; larger structures must hold zeros behind it. */
+/* clone3(args, size): the fields of its first version; larger structures must hold zeros behind
+ * it. */
 SYSCALL(clone3)
 {
     (void)c, (void)d, (void)e, (void)f;
@@ -223,7 +231,12 @@ SYSCALL(clone3)
     if (args.flags & 0xff || args.exit_signal > 64 || !args.stack != !args.stack_size)
         return -EINVAL;
     struct clone_request request = {
-        args.flags | args.exit_signal, args.stack + args.stack_size, args.parent_tid, args.child_tid, args.tls, args.stack_size,
+        args.flags | args.exit_signal,
+        args.stack + args.stack_size,
+        args.parent_tid,
+        args.child_tid,
+        args.tls,
+        args.stack_size,
     };
     return clone_checked(&request);
 }

@@ -10,16 +10,18 @@
 
 static uint32_t prot_flags(uint64_t prot)
 {
-    return (prot & PROT_READ ? VM_READ : 0) | (prot & PROT_WRITE ? VM_WRITE : 0) | (prot & PROT_EXEC ? VM_EXEC : 0);
+    return (prot & PROT_READ ? VM_READ : 0) | (prot & PROT_WRITE ? VM_WRITE : 0)
+           | (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
 /* VM_HUGE_* of a MAP_HUGETLB request, 0 for a size there is not. */
 static uint32_t huge_flags(uint64_t flags)
 {
     switch (flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK) {
-    case 0: case 21: return VM_HUGE_2M;
-    case 30:         return VM_HUGE_1G;
-    default:         return 0;
+    case 0:
+    case 21: return VM_HUGE_2M;
+    case 30: return VM_HUGE_1G;
+    default: return 0;
     }
 }
 
@@ -58,11 +60,16 @@ SYSCALL(mmap)
     struct mm *mm = task_current()->mm;
     uint64_t kind = d & MAP_TYPE, start;
     bool shared = kind != MAP_PRIVATE;
-    if ((kind != MAP_SHARED && kind != MAP_PRIVATE && kind != MAP_SHARED_VALIDATE) || !is_aligned(f, PAGE_SIZE) || !b)
+    if ((kind != MAP_SHARED && kind != MAP_PRIVATE && kind != MAP_SHARED_VALIDATE)
+        || !is_aligned(f, PAGE_SIZE) || !b)
         return -EINVAL;
     struct map_request request = {
-        .start = align_down(a, PAGE_SIZE), .len = b, .flags = prot_flags(c), .source_page = f >> PAGE_SHIFT,
-        .fixed = d & (MAP_FIXED | MAP_FIXED_NOREPLACE), .no_replace = d & MAP_FIXED_NOREPLACE,
+        .start = align_down(a, PAGE_SIZE),
+        .len = b,
+        .flags = prot_flags(c),
+        .source_page = f >> PAGE_SHIFT,
+        .fixed = d & (MAP_FIXED | MAP_FIXED_NOREPLACE),
+        .no_replace = d & MAP_FIXED_NOREPLACE,
     };
     if (request.fixed && a != request.start)
         return -EINVAL;

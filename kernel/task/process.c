@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes and the tree they form: made, found, related, taken out. How they end is in exit.c. */
+#include "kernel/task/process.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "kernel/task/process.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "mm/kmap.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
 
-#define PID_MAX 4194304
+#define PID_MAX     4194304
 #define PID_BUCKETS 256
 
 struct spinlock tasks_lock = SPINLOCK_INIT(LOCK_TASKS);
 struct list all_processes = LIST_INIT(all_processes);
-static struct process *buckets[PID_BUCKETS];                    /* [T] chains by pid, through hash_next */
-static struct task *tid_buckets[PID_BUCKETS];                   /* [T] the same of tasks, by tid */
-static int last_pid;                                            /* [T] */
+static struct process *buckets[PID_BUCKETS];  /* [T] chains by pid, through hash_next */
+static struct task *tid_buckets[PID_BUCKETS]; /* [T] the same of tasks, by tid */
+static int last_pid;                          /* [T] */
 struct process *init_process;
 
-/* ---- Making ------------------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------- */
 
 static struct task *task_create(struct process *process)
 {
@@ -43,10 +43,7 @@ static struct task *task_create(struct process *process)
     return task;
 }
 
-struct task *thread_create(void)
-{
-    return task_create(process_current());
-}
+struct task *thread_create(void) { return task_create(process_current()); }
 
 void task_free(struct task *task)
 {
@@ -168,13 +165,13 @@ int thread_publish(struct task *task)
     return leaving ? -EAGAIN : 0;
 }
 
-/* ---- Leaving the tree --------------------------------------------------------------------------------- */
+/* ---- Leaving the tree --------------------------------------------------- */
 
 void process_unpublish(struct process *process)
 {
     list_remove(&process->sibling);
     list_remove(&process->all_link);
-    process->parent = NULL;                 /* who still holds it must not look for one */
+    process->parent = NULL; /* who still holds it must not look for one */
     __atomic_store_n(&process->parent_pid, 0, __ATOMIC_RELAXED);
     struct process **link = &buckets[(unsigned)process->pid % PID_BUCKETS];
     while (*link != process)
@@ -184,7 +181,7 @@ void process_unpublish(struct process *process)
 
 void process_orphans_give(struct process *process)
 {
-    list_for_each_safe(link, after, &process->children) {
+    list_for_each_safe (link, after, &process->children) {
         struct process *child = list_entry(link, struct process, sibling);
         list_remove(link);
         child->parent = init_process;
@@ -193,7 +190,7 @@ void process_orphans_give(struct process *process)
     }
 }
 
-/* ---- Finding ------------------------------------------------------------------------------------------ */
+/* ---- Finding ------------------------------------------------------------ */
 
 void process_hold(struct process *process)
 {
@@ -220,7 +217,7 @@ struct process *process_next(int pid)
 {
     struct process *best = NULL;
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    list_for_each(link, &all_processes) {
+    list_for_each (link, &all_processes) {
         struct process *process = list_entry(link, struct process, all_link);
         if (process->pid >= pid && (!best || process->pid < best->pid))
             best = process;
@@ -261,7 +258,7 @@ char process_state_letter(struct process *process)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
     char letter = process->zombie || list_empty(&process->threads) ? 'Z' : 'S';
-    list_for_each(link, &process->threads) {
+    list_for_each (link, &process->threads) {
         if (list_entry(link, struct task, thread_link)->state != TASK_WAITING)
             letter = 'R';
     }
@@ -273,7 +270,7 @@ unsigned process_thread_count(struct process *process)
 {
     unsigned count = 0;
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    list_for_each(link, &process->threads)
+    list_for_each (link, &process->threads)
         count++;
     spin_unlock_irq(&tasks_lock, irq);
     return count;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The process tree, as those who take something out of it need it. Private to process.c and exit.c; tasks_lock is held. */
+/* The process tree, as those who take something out of it need it. Private to process.c and
+ * exit.c; tasks_lock is held. */
 #ifndef KERNEL_PROCESS_H
 #define KERNEL_PROCESS_H
 
 struct process;
 struct task;
 
-extern struct process *init_process;    /* fixed once it is published */
+extern struct process *init_process; /* fixed once it is published */
 
 /* Out of every list; the caller drops the tree's reference. */
 void process_unpublish(struct process *process);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A task's shadow stack through its life: exec resets, fork shares, arch_prctl switches it on and off, exit frees it with the
- * rest of the address space. The interface is Linux's (Documentation/arch/x86/shstk.rst); in addition a marked
- * executable starts with its shadow stack on.
+ * A task's shadow stack through its life: exec resets, fork shares, arch_prctl switches it on and
+ * off, exit frees it with the rest of the address space. The interface is Linux's
+ * (Documentation/arch/x86/shstk.rst); in addition a marked executable starts with its shadow stack
+ * on.
  */
 #include "base/defect.h"
 #include "base/log.h"
@@ -24,7 +25,9 @@ void shstk_init(void)
 {
     char value[16];
     if (cmdline_get("shstk", value, sizeof(value))) {
-        mode = strcmp(value, "optin") == 0 ? SHSTK_OPTIN : strcmp(value, "off") == 0 ? SHSTK_OFF : SHSTK_MARKED;
+        mode = strcmp(value, "optin") == 0 ? SHSTK_OPTIN
+               : strcmp(value, "off") == 0 ? SHSTK_OFF
+                                           : SHSTK_MARKED;
         if (mode == SHSTK_MARKED && strcmp(value, "marked") != 0)
             log_line("shstk: \"%s\" is neither marked, optin nor off; marked", value);
     }
@@ -81,7 +84,8 @@ int shstk_thread(struct task *thread, uint64_t stack_bytes)
     arch_shstk_read(&thread->arch.u_cet, &ssp);
     if (!(self->shstk_features & ARCH_SHSTK_SHSTK))
         return 0;
-    uint64_t bytes = min_u64(align_up(stack_bytes ? stack_bytes : self->mm->stack_limit, PAGE_SIZE), SHSTK_BYTES_MAX);
+    uint64_t bytes = min_u64(align_up(stack_bytes ? stack_bytes : self->mm->stack_limit, PAGE_SIZE),
+                             SHSTK_BYTES_MAX);
     if (mm_map_shstk(self->mm, 0, bytes, false, false, &start))
         return -ENOMEM;
     thread->shstk_start = start;
@@ -97,7 +101,7 @@ void shstk_thread_end(struct task *task)
     task->shstk_start = task->shstk_bytes = 0;
 }
 
-/* ---- arch_prctl --------------------------------------------------------------------------------------- */
+/* ---- arch_prctl --------------------------------------------------------- */
 
 /* One feature at a time, as on Linux. */
 static long shstk_enable(struct task *task, uint64_t feature)
@@ -137,12 +141,12 @@ static long shstk_prctl(uint64_t option, uint64_t features)
     struct task *task = task_current();
     switch (option) {
     case ARCH_SHSTK_STATUS:
-        return arch_copy_to_user(uaddr(features), &task->shstk_features, sizeof(uint64_t)) ? -EFAULT : 0;
+        return arch_copy_to_user(uaddr(features), &task->shstk_features, sizeof(uint64_t)) ? -EFAULT
+                                                                                           : 0;
     case ARCH_SHSTK_LOCK:
         __atomic_or_fetch(&task->process->shstk_locked, features, __ATOMIC_RELAXED);
         return 0;
-    case ARCH_SHSTK_UNLOCK:             /* a debugger's privilege, through ptrace */
-        return -EINVAL;
+    case ARCH_SHSTK_UNLOCK: /* a debugger's privilege, through ptrace */ return -EINVAL;
     }
     if (features & task->process->shstk_locked)
         return -EPERM;
@@ -150,7 +154,8 @@ static long shstk_prctl(uint64_t option, uint64_t features)
         return -EOPNOTSUPP;
     if (features != ARCH_SHSTK_SHSTK && features != ARCH_SHSTK_WRSS)
         return -EINVAL;
-    return option == ARCH_SHSTK_ENABLE ? shstk_enable(task, features) : shstk_disable(task, features);
+    return option == ARCH_SHSTK_ENABLE ? shstk_enable(task, features)
+                                       : shstk_disable(task, features);
 }
 
 static long base_get(uint64_t base, uint64_t to)
@@ -172,18 +177,19 @@ SYSCALL(arch_prctl)
             return -EPERM;
         arch_set_gs_base(b);
         return 0;
-    case ARCH_GET_FS:
-        return base_get(arch_get_fs_base(), b);
-    case ARCH_GET_GS:
-        return base_get(arch_get_gs_base(), b);
-    case ARCH_SHSTK_ENABLE: case ARCH_SHSTK_DISABLE: case ARCH_SHSTK_LOCK: case ARCH_SHSTK_UNLOCK: case ARCH_SHSTK_STATUS:
-        return shstk_prctl(a, b);
-    default:
-        return -EINVAL;
+    case ARCH_GET_FS: return base_get(arch_get_fs_base(), b);
+    case ARCH_GET_GS: return base_get(arch_get_gs_base(), b);
+    case ARCH_SHSTK_ENABLE:
+    case ARCH_SHSTK_DISABLE:
+    case ARCH_SHSTK_LOCK:
+    case ARCH_SHSTK_UNLOCK:
+    case ARCH_SHSTK_STATUS: return shstk_prctl(a, b);
+    default: return -EINVAL;
     }
 }
 
-/* map_shadow_stack(address, size, flags). As Linux: an address below 4 GiB is refused (-ERANGE), and a token needs 8 bytes. */
+/* map_shadow_stack(address, size, flags). As Linux: an address below 4 GiB is refused (-ERANGE),
+ * and a token needs 8 bytes. */
 SYSCALL(map_shadow_stack)
 {
     (void)d, (void)e, (void)f;

@@ -7,12 +7,14 @@
 #include "mm/frame.h"
 #include "uapi/errno.h"
 
-#define NONE (void)a, (void)b, (void)c, (void)d, (void)e, (void)f
+#define NONE     (void)a, (void)b, (void)c, (void)d, (void)e, (void)f
 #define NS_PER_S 1000000000ull
 
-struct linux_timespec { int64_t seconds, nanoseconds; };
+struct linux_timespec {
+    int64_t seconds, nanoseconds;
+};
 
-/* ---- Ending and identity ------------------------------------------------------------------------------ */
+/* ---- Ending and identity ------------------------------------------------ */
 
 SYSCALL(exit)
 {
@@ -26,12 +28,36 @@ SYSCALL(exit_group)
     process_exit((int)(a & 0xff) << 8);
 }
 
-SYSCALL(getpid) { NONE; return process_current()->pid; }
-SYSCALL(gettid) { NONE; return task_current()->tid; }
-SYSCALL(getuid) { NONE; return 0; }
-SYSCALL(getpgid) { NONE; return process_current()->pid; }
-SYSCALL(setpgid) { NONE; return 0; }
-SYSCALL(setsid) { NONE; return process_current()->pid; }
+SYSCALL(getpid)
+{
+    NONE;
+    return process_current()->pid;
+}
+SYSCALL(gettid)
+{
+    NONE;
+    return task_current()->tid;
+}
+SYSCALL(getuid)
+{
+    NONE;
+    return 0;
+}
+SYSCALL(getpgid)
+{
+    NONE;
+    return process_current()->pid;
+}
+SYSCALL(setpgid)
+{
+    NONE;
+    return 0;
+}
+SYSCALL(setsid)
+{
+    NONE;
+    return process_current()->pid;
+}
 
 SYSCALL(getppid)
 {
@@ -53,7 +79,8 @@ SYSCALL(set_tid_address)
     return task_current()->tid;
 }
 
-/* A set of CPUs is one word: what a longer mask says beyond it is ignored, a shorter one is too short, as on Linux. */
+/* A set of CPUs is one word: what a longer mask says beyond it is ignored, a shorter one is too
+ * short, as on Linux. */
 SYSCALL(sched_getaffinity)
 {
     NONE;
@@ -115,20 +142,14 @@ SYSCALL(prctl)
     return 0;
 }
 
-/* ---- Time --------------------------------------------------------------------------------------------- */
+/* ---- Time --------------------------------------------------------------- */
 
-static uint64_t booted_at_ns;           /* [I] */
+static uint64_t booted_at_ns; /* [I] */
 
 /* The RTC is read once: it is slow, and one reader at a time. */
-void time_init(void)
-{
-    booted_at_ns = arch_wall_clock_s() * NS_PER_S - arch_clock_ns();
-}
+void time_init(void) { booted_at_ns = arch_wall_clock_s() * NS_PER_S - arch_clock_ns(); }
 
-uint64_t wall_clock_ns(void)
-{
-    return booted_at_ns + arch_clock_ns();
-}
+uint64_t wall_clock_ns(void) { return booted_at_ns + arch_clock_ns(); }
 
 int time_in(uint64_t from, uint64_t *ns)
 {
@@ -141,7 +162,8 @@ int time_in(uint64_t from, uint64_t *ns)
     return 0;
 }
 
-static bool clock_is_wall(uint64_t clock) { return clock == 0 || clock == 5; }      /* CLOCK_REALTIME(_COARSE) */
+/* CLOCK_REALTIME(_COARSE) */
+static bool clock_is_wall(uint64_t clock) { return clock == 0 || clock == 5; }
 
 static long time_out(uint64_t ns, uint64_t to)
 {
@@ -183,13 +205,15 @@ SYSCALL(times)
 SYSCALL(getrusage)
 {
     NONE;
-    uint64_t us = process_current()->ticks * (1000000 / ARCH_TICK_HZ), time[2] = { us / 1000000, us % 1000000 };
+    uint64_t us = process_current()->ticks * (1000000 / ARCH_TICK_HZ),
+             time[2] = { us / 1000000, us % 1000000 };
     if (arch_clear_user(uaddr(b), 144) || arch_copy_to_user(uaddr(b), time, sizeof(time)))
         return -EFAULT;
     return 0;
 }
 
-/* Sleep until a time of arch_clock_ns(); what is left goes to remainder when a signal ends it early. */
+/* Sleep until a time of arch_clock_ns(); what is left goes to remainder when a signal ends it
+ * early. */
 static long sleep_until(uint64_t deadline, uint64_t remainder)
 {
     struct wait_queue queue;
@@ -220,17 +244,33 @@ static long sleep_for(uint64_t from, uint64_t remainder, bool absolute, bool wal
     return ns ? sleep_until(arch_clock_ns() + ns, absolute ? 0 : remainder) : 0;
 }
 
-SYSCALL(nanosleep) { NONE; return sleep_for(a, b, false, false); }
-SYSCALL(clock_nanosleep) { NONE; return a > 7 ? -EINVAL : sleep_for(c, d, b & 1, clock_is_wall(a)); }
+SYSCALL(nanosleep)
+{
+    NONE;
+    return sleep_for(a, b, false, false);
+}
+SYSCALL(clock_nanosleep)
+{
+    NONE;
+    return a > 7 ? -EINVAL : sleep_for(c, d, b & 1, clock_is_wall(a));
+}
 
-/* ---- The system --------------------------------------------------------------------------------------- */
+/* ---- The system --------------------------------------------------------- */
 
 SYSCALL(uname)
 {
     NONE;
-    /* The release is the Linux whose interface this is: C libraries refuse to start on an older one. */
-    static const struct { char text[6][65]; } names = { {
-        "Penumbra", "penumbra", "6.12.0-penumbra", "#1", "x86_64", "(none)",
+    /* The release is the Linux whose interface this is: C libraries refuse to start on an older
+     * one. */
+    static const struct {
+        char text[6][65];
+    } names = { {
+        "Penumbra",
+        "penumbra",
+        "6.12.0-penumbra",
+        "#1",
+        "x86_64",
+        "(none)",
     } };
     return arch_copy_to_user(uaddr(a), &names, sizeof(names)) ? -EFAULT : 0;
 }
@@ -264,7 +304,11 @@ static long limit_get(uint64_t resource, uint64_t to)
     return arch_copy_to_user(uaddr(to), pair, sizeof(pair)) ? -EFAULT : 0;
 }
 
-SYSCALL(getrlimit) { NONE; return limit_get(a, b); }
+SYSCALL(getrlimit)
+{
+    NONE;
+    return limit_get(a, b);
+}
 
 SYSCALL(prlimit64)
 {
@@ -272,7 +316,7 @@ SYSCALL(prlimit64)
     if (a && (int)a != process_current()->pid)
         return -ESRCH;
     if (c)
-        return -EPERM;                  /* limits are fixed */
+        return -EPERM; /* limits are fixed */
     return d ? limit_get(b, d) : 0;
 }
 
@@ -288,8 +332,10 @@ SYSCALL(sysinfo)
         uint64_t high_total, high_free;
         uint32_t unit;
         char tail[4];
-    } info = { .uptime = (int64_t)(arch_clock_ns() / NS_PER_S), .total = stats.total * PAGE_SIZE,
-               .free = stats.free * PAGE_SIZE, .unit = 1 };
+    } info = { .uptime = (int64_t)(arch_clock_ns() / NS_PER_S),
+               .total = stats.total * PAGE_SIZE,
+               .free = stats.free * PAGE_SIZE,
+               .unit = 1 };
     return arch_copy_to_user(uaddr(a), &info, sizeof(info)) ? -EFAULT : 0;
 }
 
@@ -304,13 +350,10 @@ SYSCALL(reboot)
     if ((uint32_t)a != REBOOT_MAGIC1)
         return -EINVAL;
     switch ((uint32_t)c) {
-    case REBOOT_RESTART:
-        arch_reboot();
-    case REBOOT_HALT: case REBOOT_POWER_OFF:
-        arch_power_off();
-    case 0:                             /* what ^C on a PC's keyboard does: nothing to configure */
-        return 0;
-    default:
-        return -EINVAL;
+    case REBOOT_RESTART: arch_reboot();
+    case REBOOT_HALT:
+    case REBOOT_POWER_OFF: arch_power_off();
+    case 0: /* what ^C on a PC's keyboard does: nothing to configure */ return 0;
+    default: return -EINVAL;
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminal: what programs write goes to every console; what keyboards and the serial line bring goes, line by line and echoed,
- * or raw, to whoever reads. ^C interrupts the foreground: every process but init that has the console open and does
- * not ignore it.
+ * The terminal: what programs write goes to every console; what keyboards and the serial line bring
+ * goes, line by line and echoed, or raw, to whoever reads. ^C interrupts the foreground: every
+ * process but init that has the console open and does not ignore it.
  */
 #include "kernel/tty/console.h"
 
@@ -19,18 +19,21 @@
 
 #define INPUT_BYTES 1024
 
-static struct spinlock input_lock = SPINLOCK_INIT(LOCK_INPUT);      /* irq; all below */
-static char input[INPUT_BYTES];                         /* a ring */
+static struct spinlock input_lock = SPINLOCK_INIT(LOCK_INPUT); /* irq; all below */
+static char input[INPUT_BYTES];                                /* a ring */
 static size_t input_start, input_len;
-static size_t line_len;                                 /* of the last, unfinished line, included in input_len */
+static size_t line_len; /* of the last, unfinished line, included in input_len */
 static struct wait_queue input_wait = WAIT_QUEUE_INIT(input_wait);
 static struct linux_termios termios = {
-    .c_iflag = ICRNL, .c_oflag = OPOST | ONLCR, .c_cflag = 0xbf, .c_lflag = ICANON | ECHO | ECHOE | ISIG,
+    .c_iflag = ICRNL,
+    .c_oflag = OPOST | ONLCR,
+    .c_cflag = 0xbf,
+    .c_lflag = ICANON | ECHO | ECHOE | ISIG,
     .c_cc = { [VINTR] = 3, [VERASE] = 127, [VEOF] = 4, [VMIN] = 1 },
 };
-static bool end_of_file;                                /* ^D on an empty line */
+static bool end_of_file; /* ^D on an empty line */
 
-/* ---- Input -------------------------------------------------------------------------------------------- */
+/* ---- Input -------------------------------------------------------------- */
 
 static void echo(char c)
 {
@@ -97,7 +100,8 @@ void console_input(char c)
         wait_wake_all(&input_wait);
 }
 
-/* Take what a read of len bytes gets now: up to the end of a line in canonical mode. -EAGAIN: nothing yet. */
+/* Take what a read of len bytes gets now: up to the end of a line in canonical mode. -EAGAIN:
+ * nothing yet. */
 static long input_take(char *to, size_t len)
 {
     uint64_t irq = spin_lock_irq(&input_lock);
@@ -118,7 +122,7 @@ static long input_take(char *to, size_t len)
     return done ? (long)done : at_end ? 0 : -EAGAIN;
 }
 
-/* ---- The file ----------------------------------------------------------------------------------------- */
+/* ---- The file ----------------------------------------------------------- */
 
 static long console_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
@@ -157,7 +161,10 @@ static long console_file_write(struct file *file, uaddr_t from, size_t len, uint
 static int console_stat(struct file *file, struct linux_stat *stat)
 {
     (void)file;
-    *stat = (struct linux_stat){ .st_mode = S_IFCHR | 0600, .st_rdev = 0x501, .st_nlink = 1, .st_blksize = 1024 };
+    *stat = (struct linux_stat){ .st_mode = S_IFCHR | 0600,
+                                 .st_rdev = 0x501,
+                                 .st_nlink = 1,
+                                 .st_blksize = 1024 };
     return 0;
 }
 
@@ -174,21 +181,20 @@ static long console_ioctl(struct file *file, unsigned request, uint64_t argument
         new = termios;
         spin_unlock_irq(&input_lock, irq);
         return arch_copy_to_user(uaddr(argument), &new, sizeof(new)) ? -EFAULT : 0;
-    case TCSETS: case TCSETSW: case TCSETSF:
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
         if (arch_copy_from_user(&new, uaddr(argument), sizeof(new)))
             return -EFAULT;
         irq = spin_lock_irq(&input_lock);
         termios = new;
         spin_unlock_irq(&input_lock, irq);
         return 0;
-    case TIOCGWINSZ:
-        return arch_copy_to_user(uaddr(argument), &size, sizeof(size)) ? -EFAULT : 0;
-    case TIOCGPGRP:
-        return arch_copy_to_user(uaddr(argument), &pid, sizeof(pid)) ? -EFAULT : 0;
-    case TIOCSPGRP: case TIOCSCTTY:
-        return 0;
-    default:
-        return -ENOTTY;
+    case TIOCGWINSZ: return arch_copy_to_user(uaddr(argument), &size, sizeof(size)) ? -EFAULT : 0;
+    case TIOCGPGRP: return arch_copy_to_user(uaddr(argument), &pid, sizeof(pid)) ? -EFAULT : 0;
+    case TIOCSPGRP:
+    case TIOCSCTTY: return 0;
+    default: return -ENOTTY;
     }
 }
 
@@ -208,11 +214,15 @@ static long console_seek(struct file *file, int64_t offset, int whence)
 }
 
 const struct file_ops console_ops = {
-    .read = console_read, .write = console_file_write, .seek = console_seek, .stat = console_stat, .ioctl = console_ioctl,
+    .read = console_read,
+    .write = console_file_write,
+    .seek = console_seek,
+    .stat = console_stat,
+    .ioctl = console_ioctl,
     .poll = console_poll,
 };
 
-/* ---- Start-up ----------------------------------------------------------------------------------------- */
+/* ---- Start-up ----------------------------------------------------------- */
 
 static bool list_has(const char *list, const char *name)
 {

@@ -8,7 +8,8 @@
 struct boot_info;
 struct file_ops;
 
-/* Serial port and debug port, before any memory management. console= on the command line chooses among serial, fb, e9. */
+/* Serial port and debug port, before any memory management. console= on the command line chooses
+ * among serial, fb, e9. */
 void console_early_init(void);
 /* Framebuffer, keyboard, interrupts. */
 void console_init(const struct boot_info *info);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many instructions the kernel's main paths take: process 1 of the benchmark image. In Bochs the TSC counts executed
- * instructions; elsewhere the numbers are cycles and mean little. Each figure is the least of several rounds, so that a
- * round with a timer tick in it does not count. What the measured loop itself executes is included: a few instructions.
+ * How many instructions the kernel's main paths take: process 1 of the benchmark image. In Bochs
+ * the TSC counts executed instructions; elsewhere the numbers are cycles and mean little. Each
+ * figure is the least of several rounds, so that a round with a timer tick in it does not count.
+ * What the measured loop itself executes is included: a few instructions.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ static volatile char *fresh_pages(size_t bytes)
     return at;
 }
 
-/* ---- System calls and processes ----------------------------------------------------------------------- */
+/* ---- System calls and processes ----------------------------------------- */
 
 static uint64_t null_call(long calls)
 {
@@ -62,7 +63,8 @@ static uint64_t null_call(long calls)
     return (rdtsc() - start) / (uint64_t)calls;
 }
 
-/* The child leaves at once. Neither side CALLs or RETs in between, so what is measured is the kernel's work. */
+/* The child leaves at once. Neither side CALLs or RETs in between, so what is measured is the
+ * kernel's work. */
 static uint64_t fork_exit_wait(long unused)
 {
     (void)unused;
@@ -85,7 +87,7 @@ static uint64_t fork_exit_wait_with(long mib)
     return best;
 }
 
-/* ---- Faults ------------------------------------------------------------------------------------------- */
+/* ---- Faults ------------------------------------------------------------- */
 
 static int hold[2];
 
@@ -125,17 +127,21 @@ static uint64_t demand_zero(long unused)
 {
     (void)unused;
     volatile char *at = fresh_pages(PAGES * 4096);
-    at[0] = 1;                          /* the tables */
+    at[0] = 1; /* the tables */
     munmap((void *)at, 4096);
-    at = mmap((void *)at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    at = mmap((void *)at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+              0);
     uint64_t cost = touch(at, false);
     munmap((void *)at, PAGES * 4096);
     return cost;
 }
 
-struct fault_costs { uint64_t copy, reuse; };
+struct fault_costs {
+    uint64_t copy, reuse;
+};
 
-/* What the first access to a page costs after fork: while the child shares it, and once the child is gone. */
+/* What the first access to a page costs after fork: while the child shares it, and once the
+ * child is gone. */
 RAW struct fault_costs fault_costs(volatile char *at, bool shadow_stack)
 {
     struct fault_costs least_costs = { ~0ull, ~0ull };

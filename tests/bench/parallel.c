@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How much more the kernel does a second on several CPUs than on one: process 1 of a boot with as many CPUs as there may be workers.
- * Each worker is pinned to a CPU of its own and does a fixed number of rounds; the time is the clock's, from the moment all may go to
- * the moment the last is done. Interrupts between CPUs, and in the test kernel locks taken, are counted over one worker's forks.
+ * How much more the kernel does a second on several CPUs than on one: process 1 of a boot with as
+ * many CPUs as there may be workers. Each worker is pinned to a CPU of its own and does a fixed
+ * number of rounds; the time is the clock's, from the moment all may go to the moment the last is
+ * done. Interrupts between CPUs, and in the test kernel locks taken, are counted over one worker's
+ * forks.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -18,7 +20,7 @@
 #include "raw.h"
 
 #define WORKERS_MAX 64
-#define PAGES 512
+#define PAGES       512
 
 static void do_calls(int rounds)
 {
@@ -30,7 +32,8 @@ static void do_calls(int rounds)
 static void do_faults(int rounds)
 {
     for (int i = 0; i < rounds; i += PAGES) {
-        volatile char *at = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        volatile char *at = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (at == MAP_FAILED)
             _exit(1);
         for (int page = 0; page < PAGES; page++)
@@ -55,7 +58,9 @@ static const struct load {
     void (*run)(int rounds);
     int rounds;
 } loads[] = {
-    { "system calls", do_calls, 400000 }, { "demand-zero faults", do_faults, 40 * PAGES }, { "fork+exit+wait", do_forks, 1000 },
+    { "system calls", do_calls, 400000 },
+    { "demand-zero faults", do_faults, 40 * PAGES },
+    { "fork+exit+wait", do_forks, 1000 },
 };
 
 static double seconds(void)
@@ -92,7 +97,7 @@ static double throughput(const struct load *load, int workers)
             worker(load, i, go[0], done[1]);
     }
     for (int i = 0; i < workers; i++)
-        (void)!read(done[0], bytes, 1);         /* all are in place */
+        (void)!read(done[0], bytes, 1); /* all are in place */
     double start = seconds();
     (void)!write(go[1], bytes, (size_t)workers);
     for (int i = 0; i < workers; i++) {

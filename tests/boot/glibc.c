@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A glibc program with stdio, malloc and fork, for tests/boot/programs.py. Its output does not depend on where it runs. */
+/* A glibc program with stdio, malloc and fork, for tests/boot/programs.py. Its output does not
+ * depend on where it runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

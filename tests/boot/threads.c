@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A glibc program with threads, for tests/boot/programs.py. Its output does not depend on where it runs. */
+/* A glibc program with threads, for tests/boot/programs.py. Its output does not depend on where
+ * it runs. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -104,9 +105,12 @@ int main(void)
         pthread_join(threads[i], &result);
         results += (long)result;
     }
-    printf("threads: sum %ld results %ld turn %ld begun %ld own %ld\n", sum, results, turn, begun, own);
-    printf("threads: robust %d timed %d\n", owner_dies() == EOWNERDEAD, wait_in_vain() == ETIMEDOUT);
-    printf("threads: affinity %d\n", sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 0);
+    printf("threads: sum %ld results %ld turn %ld begun %ld own %ld\n", sum, results, turn, begun,
+           own);
+    printf("threads: robust %d timed %d\n", owner_dies() == EOWNERDEAD,
+           wait_in_vain() == ETIMEDOUT);
+    printf("threads: affinity %d\n",
+           sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 0);
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {

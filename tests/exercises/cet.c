@@ -4,7 +4,7 @@
 
 #include "test.h"
 
-/* ---- What the shadow stack says of a refused return ---------------------------------------------------- */
+/* ---- What the shadow stack says of a refused return --------------------- */
 
 #define WORDS 3
 
@@ -29,8 +29,9 @@ static void smash_two_deep(void)
 }
 
 /*
- * After the line of a refused near RET the log shows where the program really was: "shadow stack of pid N: 0x... 0x...", up to
- * eight return addresses, the innermost first. It is a backtrace that no attacker can forge.
+ * After the line of a refused near RET the log shows where the program really was: "shadow stack of
+ * pid N: 0x... 0x...", up to eight return addresses, the innermost first. It is a backtrace that no
+ * attacker can forge.
  */
 EXERCISE_SHSTK(exercise_shadow_backtrace)
 {
@@ -47,20 +48,18 @@ EXERCISE_SHSTK(exercise_shadow_backtrace)
     for (int i = 0; i < WORDS; i++) {
         snprintf(word, sizeof(word), " 0x%lx", words[i]);
         const char *found = strstr(line, word);
-        EXPECT(found && found < line + strcspn(line, "\n"), "the return address%s in that line", word);
+        EXPECT(found && found < line + strcspn(line, "\n"), "the return address%s in that line",
+               word);
     }
 }
 
-/* ---- longjmp() ----------------------------------------------------------------------------------------- */
+/* ---- longjmp() ---------------------------------------------------------- */
 
 /*
- * Your turn: pop the shadow stack up to `to`, an SSP read earlier in a function that is still active. INCSSPQ moves by at most
- * 255 words at a time, and there is no going down.
+ * Your turn: pop the shadow stack up to `to`, an SSP read earlier in a function that is still
+ * active. INCSSPQ moves by at most 255 words at a time, and there is no going down.
  */
-RAW void ssp_unwind(uint64_t to)
-{
-    (void)to;
-}
+RAW void ssp_unwind(uint64_t to) { (void)to; }
 
 static jmp_buf target;
 static volatile int stop_at;
@@ -77,8 +76,9 @@ __attribute__((noinline)) static int jump_from(int depth)
 }
 
 /*
- * musl's longjmp() knows nothing of shadow stacks: it loads the registers and jumps. SSP stays where it was, with the words of
- * every call that never returned on top, and the next RET is refused.
+ * musl's longjmp() knows nothing of shadow stacks: it loads the registers and jumps. SSP stays
+ * where it was, with the words of every call that never returned on top, and the next RET is
+ * refused.
  */
 __attribute__((noinline)) static int jump(void)
 {
@@ -99,6 +99,7 @@ static void jump_far(void) { jump_over(1000); }
 
 EXERCISE_SHSTK(exercise_longjmp)
 {
-    EXPECT(in_child(jump_near, NULL) == 0, "ssp_unwind() in tests/exercises/cet.c to make longjmp() over 3 frames safe");
+    EXPECT(in_child(jump_near, NULL) == 0,
+           "ssp_unwind() in tests/exercises/cet.c to make longjmp() over 3 frames safe");
     EXPECT(in_child(jump_far, NULL) == 0, "... and over 1000 frames");
 }

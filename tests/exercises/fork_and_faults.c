@@ -16,7 +16,7 @@ static void pages_map(void)
     CHECK(pages != MAP_FAILED);
 }
 
-/* ---- madvise(MADV_DONTFORK) ---------------------------------------------------------------------------- */
+/* ---- madvise(MADV_DONTFORK) --------------------------------------------- */
 
 static void load_middle(void) { (void)pages[5 * 4096]; }
 static void load_ends(void) { CHECK(pages[3 * 4096] == 3 && pages[6 * 4096] == 6); }
@@ -29,18 +29,20 @@ EXERCISE(exercise_dontfork)
         pages[i * 4096] = (char)i;
     CHECK_EQ(madvise((void *)(pages + 4 * 4096), 2 * 4096, 10), 0);
     int pid, status = in_child(load_middle, &pid);
-    EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "the child not to have the pages advised MADV_DONTFORK");
+    EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV,
+           "the child not to have the pages advised MADV_DONTFORK");
     struct refusal refusal;
     CHECK(refusal_of(pid, &refusal));
     EXPECT(refusal.code == 1, "SEGV_MAPERR: nothing is mapped there in the child");
     EXPECT(in_child(load_ends, NULL) == 0, "the child to have the pages on both sides");
     struct pte pte = pte_of(getpid(), (uint64_t)pages + 5 * 4096);
-    EXPECT(pages[5 * 4096] == 5 && pte.state == 'w', "the parent's page untouched, state w, not %c", pte.state);
+    EXPECT(pages[5 * 4096] == 5 && pte.state == 'w', "the parent's page untouched, state w, not %c",
+           pte.state);
     CHECK_EQ(madvise((void *)(pages + 4 * 4096), 2 * 4096, 11), 0);
     EXPECT(in_child(load_middle, NULL) == 0, "MADV_DOFORK to undo it");
 }
 
-/* ---- Counting faults ----------------------------------------------------------------------------------- */
+/* ---- Counting faults ---------------------------------------------------- */
 
 static long faults(void)
 {
@@ -57,16 +59,18 @@ EXERCISE(exercise_minor_faults)
     for (int i = 0; i < PAGES; i++)
         pages[i * 4096] = 1;
     long written = faults() - before;
-    EXPECT(written >= PAGES && written <= PAGES + 4, "%d faults more in ru_minflt for %d pages, not %ld", PAGES, PAGES, written);
+    EXPECT(written >= PAGES && written <= PAGES + 4,
+           "%d faults more in ru_minflt for %d pages, not %ld", PAGES, PAGES, written);
     before = faults();
     for (int i = 0; i < PAGES; i++)
         pages[i * 4096] = 2;
     EXPECT(faults() - before <= 2, "no faults for pages that are there");
 }
 
-/* ---- Fault-around -------------------------------------------------------------------------------------- */
+/* ---- Fault-around ------------------------------------------------------- */
 
-/* A read fault in a file maps the neighbours that the file has in memory as well: what is there costs one entry, not one fault. */
+/* A read fault in a file maps the neighbours that the file has in memory as well: what is there
+ * costs one entry, not one fault. */
 EXERCISE(exercise_fault_around)
 {
     int fd = open("/bin/shadowfork", O_RDONLY), there = 0;
@@ -82,6 +86,7 @@ EXERCISE(exercise_fault_around)
     char *write = mmap(NULL, 8 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     CHECK(write != MAP_FAILED);
     write[2 * 4096] = 'x';
-    EXPECT(pte_of(getpid(), (uint64_t)write + 2 * 4096).state == 'w', "a store to get a page of its own");
+    EXPECT(pte_of(getpid(), (uint64_t)write + 2 * 4096).state == 'w',
+           "a store to get a page of its own");
     EXPECT(file[2 * 4096] != 'x', "the file unchanged");
 }

@@ -6,7 +6,7 @@
 #include "test.h"
 
 #define ACCESSED (1ul << 5)
-#define PAGES 16
+#define PAGES    16
 
 static char *pages_map(void)
 {
@@ -22,15 +22,17 @@ EXERCISE(exercise_mincore)
     unsigned char there[PAGES];
     memset(there, 0x55, sizeof(there));
     at[0] = 1;
-    (void)at[2 * 4096];                 /* the zero page counts, too */
+    (void)at[2 * 4096]; /* the zero page counts, too */
     long err = raw3(SYS_mincore, (long)at, PAGES * 4096, (long)there);
     EXPECT(err != -ENOSYS, "mincore(2) instead of ENOSYS");
     CHECK_EQ(err, 0);
     for (int i = 0; i < PAGES; i++)
-        EXPECT((there[i] & 1) == (i == 0 || i == 2), "bit 0 of byte %d to be %d", i, i == 0 || i == 2);
+        EXPECT((there[i] & 1) == (i == 0 || i == 2), "bit 0 of byte %d to be %d", i,
+               i == 0 || i == 2);
     CHECK_EQ(raw3(SYS_mincore, (long)at + 1, 4096, (long)there), -EINVAL);
     CHECK_EQ(munmap((void *)(at + 4096), 4096), 0);
-    EXPECT(raw3(SYS_mincore, (long)at, PAGES * 4096, (long)there) == -ENOMEM, "ENOMEM for a range with a hole");
+    EXPECT(raw3(SYS_mincore, (long)at, PAGES * 4096, (long)there) == -ENOMEM,
+           "ENOMEM for a range with a hole");
 }
 
 static unsigned accessed_count(const volatile char *at)
@@ -42,8 +44,8 @@ static unsigned accessed_count(const volatile char *at)
 }
 
 /*
- * Writing 1 to /proc/PID/clear_refs takes the Accessed bit from every entry of the process; the pages it touches from then on
- * have it again. A TLB that still holds an entry sets no bit in it.
+ * Writing 1 to /proc/PID/clear_refs takes the Accessed bit from every entry of the process; the
+ * pages it touches from then on have it again. A TLB that still holds an entry sets no bit in it.
  */
 EXERCISE(exercise_clear_refs)
 {
@@ -51,13 +53,15 @@ EXERCISE(exercise_clear_refs)
     for (int i = 0; i < PAGES; i++)
         at[i * 4096] = 1;
     CHECK_EQ(accessed_count(at), PAGES);
-    EXPECT(file_put_text("/proc/self/clear_refs", "1") == 0, "that 1 can be written to /proc/self/clear_refs");
+    EXPECT(file_put_text("/proc/self/clear_refs", "1") == 0,
+           "that 1 can be written to /proc/self/clear_refs");
     unsigned left = accessed_count(at);
     EXPECT(left == 0, "A=0 in all %d entries, not still A=1 in %u", PAGES, left);
     for (int i = 0; i < 5; i++)
         at[i * 4096] = 2;
     unsigned again = accessed_count(at);
-    EXPECT(again == 5, "A=1 in the five entries touched since, not in %u (is the TLB flushed?)", again);
+    EXPECT(again == 5, "A=1 in the five entries touched since, not in %u (is the TLB flushed?)",
+           again);
     for (int i = 0; i < PAGES; i++)
         EXPECT(at[i * 4096] == (i < 5 ? 2 : 1), "the contents of page %d kept", i);
     CHECK_EQ(pte_of(getpid(), (uint64_t)at).state, 'w');

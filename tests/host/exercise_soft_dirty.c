@@ -2,9 +2,10 @@
 /*
  * An exercise of docs/paging.md: spend one of the software bits that are free.
  *
- * PTE_SOFT_DIRTY says "modified since somebody last asked". pte_mkdirty() sets it beside what it sets now, pte_soft_dirty() tells
- * it, pte_clear_soft_dirty() takes it away; pte_mkclean() and pte_modify() leave it alone. The comment block and the assertions on
- * the bit layout in pgtable.h must stay true, and so must pgtable_test.c, which writes the promises down a second time.
+ * PTE_SOFT_DIRTY says "modified since somebody last asked". pte_mkdirty() sets it beside what it
+ * sets now, pte_soft_dirty() tells it, pte_clear_soft_dirty() takes it away; pte_mkclean() and
+ * pte_modify() leave it alone. The comment block and the assertions on the bit layout in pgtable.h
+ * must stay true, and so must pgtable_test.c, which writes the promises down a second time.
  */
 #include "arch/x86/pgtable.h"
 #include "fake.h"
@@ -23,19 +24,23 @@ static bool soft_dirty_works(void)
             pte.raw |= i >> bit & 1 ? flags[bit] : 0;
         pte_t dirty = pte_mkdirty(pte), clean = pte_clear_soft_dirty(dirty);
         if (pte_soft_dirty(pte) || !pte_soft_dirty(dirty) || pte_soft_dirty(clean))
-            return diagnose("expect mkdirty to set and clear_soft_dirty to clear it in %#lx", (unsigned long)pte.raw);
+            return diagnose("expect mkdirty to set and clear_soft_dirty to clear it in %#lx",
+                            (unsigned long)pte.raw);
         if (pte_dirty(clean) != pte_dirty(dirty) || pte_shstk(clean) != pte_shstk(pte))
-            return diagnose("expect clear_soft_dirty to change nothing else in %#lx", (unsigned long)pte.raw);
-        if (!pte_soft_dirty(pte_mkclean(dirty)) || !pte_soft_dirty(pte_modify(dirty, PGPROT_USER_R)) ||
-            !pte_soft_dirty(pte_wrprotect(dirty)))
-            return diagnose("expect mkclean, modify and wrprotect to keep it in %#lx", (unsigned long)dirty.raw);
+            return diagnose("expect clear_soft_dirty to change nothing else in %#lx",
+                            (unsigned long)pte.raw);
+        if (!pte_soft_dirty(pte_mkclean(dirty)) || !pte_soft_dirty(pte_modify(dirty, PGPROT_USER_R))
+            || !pte_soft_dirty(pte_wrprotect(dirty)))
+            return diagnose("expect mkclean, modify and wrprotect to keep it in %#lx",
+                            (unsigned long)dirty.raw);
     }
     return true;
 }
 #else
 static bool soft_dirty_works(void)
 {
-    return diagnose("expect pgtable.h to define PTE_SOFT_DIRTY, pte_soft_dirty() and pte_clear_soft_dirty()");
+    return diagnose(
+        "expect pgtable.h to define PTE_SOFT_DIRTY, pte_soft_dirty() and pte_clear_soft_dirty()");
 }
 #endif
 

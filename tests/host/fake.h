@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The architecture that mm/ meets on the build machine: physical memory is an arena, and one CPU with a TLB reads the
- * tables as the manual says (Intel SDM vol. 3, "4-Level Paging", "Shadow-Stack Pages"). Included before every file.
+ * The architecture that mm/ meets on the build machine: physical memory is an arena, and one CPU
+ * with a TLB reads the tables as the manual says (Intel SDM vol. 3, "4-Level Paging", "Shadow-Stack
+ * Pages"). Included before every file.
  */
 #ifndef TESTS_HOST_FAKE_H
 #define TESTS_HOST_FAKE_H
@@ -11,24 +12,24 @@ extern char *fake_memory;
 
 #include "base/types.h"
 
-#define ARCH_X86_INLINE_H       /* these stand in for what it holds */
-void     arch_pause(void);
+#define ARCH_X86_INLINE_H /* these stand in for what it holds */
+void arch_pause(void);
 uint64_t arch_irq_save(void);
-void     arch_irq_restore(uint64_t state);
+void arch_irq_restore(uint64_t state);
 MUST_CHECK bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new);
 
 #include "mm/fault.h"
 #include "mm/mm.h"
 
-/* ---- KTAP --------------------------------------------------------------------------------------------- */
+/* ---- KTAP --------------------------------------------------------------- */
 
-extern bool quiet;                              /* diagnose() prints nothing */
+extern bool quiet; /* diagnose() prints nothing */
 void plan(unsigned tests);
 void result(const char *name, bool passed);
-int  suite_status(void);                        /* main()'s result */
-bool diagnose(const char *format, ...) PRINTF_LIKE(1, 2);      /* prints "# ..."; returns false */
+int suite_status(void);                                   /* main()'s result */
+bool diagnose(const char *format, ...) PRINTF_LIKE(1, 2); /* prints "# ..."; returns false */
 
-/* ---- The machine -------------------------------------------------------------------------------------- */
+/* ---- The machine -------------------------------------------------------- */
 
 /* Hand bytes of RAM at physical 1 MiB to the frame allocator, and start mm/. Once. */
 void fake_start(uint64_t bytes);
@@ -38,8 +39,9 @@ uint64_t fake_random(uint64_t limit);
 
 enum cpu_access { CPU_LOAD, CPU_STORE, CPU_FETCH, CPU_SHSTK_LOAD, CPU_SHSTK_STORE };
 /*
- * One access of 8 bytes at va by a program of mm, faults resolved through mm_fault() as the trap code does: reads *value or
- * writes it. The outcome of the fault that ended it, or FAULT_OK_SPURIOUS when it succeeded.
+ * One access of 8 bytes at va by a program of mm, faults resolved through mm_fault() as the trap
+ * code does: reads *value or writes it. The outcome of the fault that ended it, or
+ * FAULT_OK_SPURIOUS when it succeeded.
  */
 enum fault_outcome cpu_access(struct mm *mm, uint64_t va, enum cpu_access access, uint64_t *value);
 /* Does the TLB hold nothing of mm that its tables no longer allow? */

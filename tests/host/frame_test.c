@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: frames and small objects are handed out once, keep what is written to them, and all come back. */
+/* Proves: frames and small objects are handed out once, keep what is written to them, and all
+ * come back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,16 @@
 #include "uapi/errno.h"
 
 #define ARENA_BYTES (64ull << 20)
-#define HELD 2000
-#define STEPS 200000
+#define HELD        2000
+#define STEPS       200000
 
-/* ---- Frames -------------------------------------------------------------------------------------------- */
+/* ---- Frames ------------------------------------------------------------- */
 
-static struct held { struct frame *first; unsigned order; uint64_t stamp; } held[HELD];
+static struct held {
+    struct frame *first;
+    unsigned order;
+    uint64_t stamp;
+} held[HELD];
 
 static void stamp(const struct held *h)
 {
@@ -28,7 +33,8 @@ static bool stamped(const struct held *h)
 {
     for (uint64_t i = 0; i < 1ull << h->order; i++) {
         if (*(uint64_t *)frame_va(h->first + i) != h->stamp + i || frame_refs(h->first + i) != 1)
-            return diagnose("frame %#lx is not as it was left", (unsigned long)frame_pfn(h->first + i));
+            return diagnose("frame %#lx is not as it was left",
+                            (unsigned long)frame_pfn(h->first + i));
     }
     return true;
 }
@@ -46,7 +52,8 @@ static unsigned blocks_available(void)
 {
     struct frame *block[64];
     unsigned count = 0;
-    while (count < ARRAY_SIZE(block) && (block[count] = frame_alloc_block(FRAME_ANON, FRAME_ORDER_2M)))
+    while (count < ARRAY_SIZE(block)
+           && (block[count] = frame_alloc_block(FRAME_ANON, FRAME_ORDER_2M)))
         count++;
     for (unsigned i = 0; i < count; i++)
         frame_put_many(block[i], 1 << FRAME_ORDER_2M);
@@ -64,7 +71,7 @@ static bool frames_are_handed_out_once(void)
                 return false;
             if (fake_random(2)) {
                 frame_put_many(h->first, 1ull << h->order);
-            } else {                                    /* one by one, in any order */
+            } else { /* one by one, in any order */
                 uint64_t turn = fake_random(1ull << h->order);
                 for (uint64_t i = 0; i < 1ull << h->order; i++)
                     frame_put(h->first + ((i + turn) & ((1ull << h->order) - 1)));
@@ -78,7 +85,8 @@ static bool frames_are_handed_out_once(void)
         if (!h->first)
             return diagnose("no frame of order %u at step %lu", h->order, (unsigned long)step);
         if (frame_pfn(h->first) & ((1u << h->order) - 1))
-            return diagnose("block %#lx of order %u is not aligned", (unsigned long)frame_pfn(h->first), h->order);
+            return diagnose("block %#lx of order %u is not aligned",
+                            (unsigned long)frame_pfn(h->first), h->order);
         stamp(h);
     }
     for (unsigned i = 0; i < HELD; i++) {
@@ -104,7 +112,8 @@ static bool all_memory_can_be_taken_and_comes_back(void)
         frame_put(list);
     }
     if (count != free_before)
-        return diagnose("%lu frames free, %lu taken", (unsigned long)free_before, (unsigned long)count);
+        return diagnose("%lu frames free, %lu taken", (unsigned long)free_before,
+                        (unsigned long)count);
     return refused && free_frames() == free_before;
 }
 
@@ -134,11 +143,15 @@ static bool every_allocation_can_fail(void)
     return refused;
 }
 
-/* ---- Small objects ------------------------------------------------------------------------------------- */
+/* ---- Small objects ------------------------------------------------------ */
 
 static bool objects_are_handed_out_once(void)
 {
-    static struct { unsigned char *at; size_t bytes; unsigned char mark; } object[HELD];
+    static struct {
+        unsigned char *at;
+        size_t bytes;
+        unsigned char mark;
+    } object[HELD];
     uint64_t free_before = free_frames();
     for (unsigned long step = 0; step < STEPS; step++) {
         unsigned i = (unsigned)fake_random(HELD);
@@ -165,7 +178,7 @@ static bool objects_are_handed_out_once(void)
     return free_frames() == free_before;
 }
 
-/* ---- What the checks of the test build catch ------------------------------------------------------------- */
+/* ---- What the checks of the test build catch ---------------------------- */
 
 static void put_twice(void)
 {
@@ -210,7 +223,8 @@ int main(void)
     fake_start(ARENA_BYTES);
     plan(8);
     result("frames_are_handed_out_once", frames_are_handed_out_once());
-    result("frames_all_memory_can_be_taken_and_comes_back", all_memory_can_be_taken_and_comes_back());
+    result("frames_all_memory_can_be_taken_and_comes_back",
+           all_memory_can_be_taken_and_comes_back());
     result("frames_references_are_counted", references_are_counted());
     result("frames_every_allocation_can_fail", every_allocation_can_fail());
     result("slab_objects_are_handed_out_once", objects_are_handed_out_once());

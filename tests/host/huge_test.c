@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: 1 GiB and 2 MiB leaves split, copy and give back every reference; and the walker finds and repairs what a CPU made. */
+/* Proves: 1 GiB and 2 MiB leaves split, copy and give back every reference; and the walker finds
+ * and repairs what a CPU made. */
 #include <string.h>
 
 #include "base/defect.h"
@@ -14,12 +15,18 @@
 static struct mm *map_huge(uint32_t size_flag, uint64_t bytes)
 {
     struct mm *mm = mm_create();
-    struct map_request request = { .start = VA, .len = bytes, .flags = VM_READ | VM_WRITE | size_flag, .fixed = true };
+    struct map_request request = { .start = VA,
+                                   .len = bytes,
+                                   .flags = VM_READ | VM_WRITE | size_flag,
+                                   .fixed = true };
     uint64_t at;
     return mm && mm_map(mm, &request, &at) == 0 ? mm : NULL;
 }
 
-static bool store(struct mm *mm, uint64_t va, uint64_t value) { return cpu_access(mm, va, CPU_STORE, &value) == FAULT_OK_SPURIOUS; }
+static bool store(struct mm *mm, uint64_t va, uint64_t value)
+{
+    return cpu_access(mm, va, CPU_STORE, &value) == FAULT_OK_SPURIOUS;
+}
 static uint64_t load(struct mm *mm, uint64_t va)
 {
     uint64_t value = ~0ull;
@@ -49,19 +56,24 @@ static bool one_gib_leaf_splits_and_copies_2m(void)
     if (!parent || !store(parent, TOUCHED, 1) || leaf_at(parent, VA).level != 3)
         return diagnose("no 1 GiB leaf");
     struct leaf whole = leaf_at(parent, VA);
-    if (mm_fork(parent, &child) || leaf_at(child, VA).pfn != whole.pfn || leaf_at(child, VA).state != 'a')
+    if (mm_fork(parent, &child) || leaf_at(child, VA).pfn != whole.pfn
+        || leaf_at(child, VA).state != 'a')
         return diagnose("not shared");
     if (!store(child, TOUCHED, 2) || load(parent, TOUCHED) != 1 || load(child, TOUCHED) != 2)
         return diagnose("not copied");
     struct leaf copied = leaf_at(child, TOUCHED), beside = leaf_at(child, TOUCHED + MIB_2);
     if (copied.level != 2 || copied.state != 'w' || copied.refs != 1)
-        return diagnose("the copy: level %d, state %c, %u users", copied.level, copied.state, copied.refs);
-    if (beside.level != 2 || beside.state != 'a' || beside.refs != 2 || leaf_at(parent, VA).level != 3)
-        return diagnose("the rest: level %d, state %c, %u users", beside.level, beside.state, beside.refs);
+        return diagnose("the copy: level %d, state %c, %u users", copied.level, copied.state,
+                        copied.refs);
+    if (beside.level != 2 || beside.state != 'a' || beside.refs != 2
+        || leaf_at(parent, VA).level != 3)
+        return diagnose("the rest: level %d, state %c, %u users", beside.level, beside.state,
+                        beside.refs);
     if (before - free_frames() > 512 * 512 + 512 + 64)
         return diagnose("%lu frames taken", (unsigned long)(before - free_frames()));
     mm_put(child);
-    if (!store(parent, TOUCHED, 3) || leaf_at(parent, VA).level != 3 || leaf_at(parent, VA).state != 'w')
+    if (!store(parent, TOUCHED, 3) || leaf_at(parent, VA).level != 3
+        || leaf_at(parent, VA).state != 'w')
         return diagnose("the last owner does not take the whole leaf back");
     mm_put(parent);
     return free_frames() == before;
@@ -73,29 +85,35 @@ static bool two_mib_leaf_splits_when_no_block_is_free(void)
     struct mm *child, *parent = map_huge(VM_HUGE_2M, MIB_2);
     if (!parent || !store(parent, VA + 5 * PAGE_SIZE, 1) || mm_fork(parent, &child))
         return diagnose("no 2 MiB leaf");
-    /* hold every block, then give back every second frame: plenty of memory, none of it in one piece */
+    /* hold every block, then give back every second frame: plenty of memory, none of it in one
+     * piece */
     static struct frame *blocks[2048];
     unsigned count = 0;
-    while (count < ARRAY_SIZE(blocks) && (blocks[count] = frame_alloc_block(FRAME_ANON, FRAME_ORDER_2M)))
+    while (count < ARRAY_SIZE(blocks)
+           && (blocks[count] = frame_alloc_block(FRAME_ANON, FRAME_ORDER_2M)))
         count++;
     for (unsigned i = 0; i < 512; i += 2)
         frame_put(blocks[0] + i);
     bool stored = store(child, VA + 5 * PAGE_SIZE, 2);
-    struct leaf copied = leaf_at(child, VA + 5 * PAGE_SIZE), beside = leaf_at(child, VA + 6 * PAGE_SIZE);
+    struct leaf copied = leaf_at(child, VA + 5 * PAGE_SIZE),
+                beside = leaf_at(child, VA + 6 * PAGE_SIZE);
     for (unsigned i = 1; i < 512; i += 2)
         frame_put(blocks[0] + i);
     for (unsigned i = 1; i < count; i++)
         frame_put_many(blocks[i], 512);
     if (!stored || load(parent, VA + 5 * PAGE_SIZE) != 1 || load(child, VA + 5 * PAGE_SIZE) != 2)
         return diagnose("not copied");
-    if (copied.level != 1 || copied.state != 'w' || beside.level != 1 || beside.state != 'a' || beside.refs != 2)
-        return diagnose("level %d, state %c; beside it level %d, state %c", copied.level, copied.state, beside.level, beside.state);
+    if (copied.level != 1 || copied.state != 'w' || beside.level != 1 || beside.state != 'a'
+        || beside.refs != 2)
+        return diagnose("level %d, state %c; beside it level %d, state %c", copied.level,
+                        copied.state, beside.level, beside.state);
     mm_put(child);
     mm_put(parent);
     return free_frames() == before;
 }
 
-/* Do to an entry what a CPU without CET may do between a read and a store: set D where W has just gone. */
+/* Do to an entry what a CPU without CET may do between a read and a store: set D where W has
+ * just gone. */
 static void play_old_cpu(struct mm *mm, uint64_t va)
 {
     uint64_t *table = frame_va(mm->root);
@@ -107,9 +125,13 @@ static void play_old_cpu(struct mm *mm, uint64_t va)
 /* A page at VA that was stored to and may only be read now. */
 static bool stored_then_protected(struct mm *mm)
 {
-    struct map_request request = { .start = VA, .len = PAGE_SIZE, .flags = VM_READ | VM_WRITE, .fixed = true };
+    struct map_request request = { .start = VA,
+                                   .len = PAGE_SIZE,
+                                   .flags = VM_READ | VM_WRITE,
+                                   .fixed = true };
     uint64_t at;
-    return mm_map(mm, &request, &at) == 0 && store(mm, VA, 1) && mm_protect(mm, VA, PAGE_SIZE, VM_READ) == 0;
+    return mm_map(mm, &request, &at) == 0 && store(mm, VA, 1)
+           && mm_protect(mm, VA, PAGE_SIZE, VM_READ) == 0;
 }
 
 static bool the_walker_repairs_state_e(void)
@@ -138,7 +160,9 @@ static bool an_end_reports_state_e(void)
         return diagnose("no page");
     play_old_cpu(mm, VA);
     mm_put(mm);
-    return mm_check_total() == before + 1 || diagnose("%lu found before, %lu after", (unsigned long)before, (unsigned long)mm_check_total());
+    return mm_check_total() == before + 1
+           || diagnose("%lu found before, %lu after", (unsigned long)before,
+                       (unsigned long)mm_check_total());
 }
 
 static bool notices_walker_blind(bool (*test)(void))
@@ -154,10 +178,13 @@ int main(void)
     fake_start(ARENA_BYTES);
     plan(6);
     result("huge_1g_leaf_splits_and_copies_2m_host", one_gib_leaf_splits_and_copies_2m());
-    result("huge_2m_leaf_splits_when_no_block_is_free", two_mib_leaf_splits_when_no_block_is_free());
+    result("huge_2m_leaf_splits_when_no_block_is_free",
+           two_mib_leaf_splits_when_no_block_is_free());
     result("walker_repairs_state_e", the_walker_repairs_state_e());
-    result("walker_repairs_state_e notices walker_blind", notices_walker_blind(the_walker_repairs_state_e));
+    result("walker_repairs_state_e notices walker_blind",
+           notices_walker_blind(the_walker_repairs_state_e));
     result("end_reports_state_e", an_end_reports_state_e());
-    result("end_reports_state_e notices walker_blind", notices_walker_blind(an_end_reports_state_e));
+    result("end_reports_state_e notices walker_blind",
+           notices_walker_blind(an_end_reports_state_e));
     return suite_status();
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proves: whatever programs do, in whatever order, they see what the plain model says, every frame's count is the number
- * of its users, no TLB entry outlives its right, and a failing allocation changes nothing.
+ * Proves: whatever programs do, in whatever order, they see what the plain model says, every
+ * frame's count is the number of its users, no TLB entry outlives its right, and a failing
+ * allocation changes nothing.
  *
- * Random steps of map, unmap, protect, discard, load, store, fetch, shadow-stack load and store, get-user-pages, fork and
- * exit over a few processes; one in twelve meets a failing allocation. `mm_test STEPS SEED` runs one such sequence.
+ * Random steps of map, unmap, protect, discard, load, store, fetch, shadow-stack load and store,
+ * get-user-pages, fork and exit over a few processes; one in twelve meets a failing allocation.
+ * `mm_test STEPS SEED` runs one such sequence.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,30 +22,30 @@
 #include "model.h"
 #include "uapi/errno.h"
 
-#define PROCESSES 6
-#define ARENA_BYTES (128ull << 20)
-#define STEPS 1000000
+#define PROCESSES         6
+#define ARENA_BYTES       (128ull << 20)
+#define STEPS             1000000
 #define STEPS_WITH_DEFECT 60000
-#define LOOK_EVERY 500
+#define LOOK_EVERY        500
 
 struct process {
-    struct mm   *mm;                /* NULL: none */
+    struct mm *mm; /* NULL: none */
     struct model model;
 };
 static struct process processes[PROCESSES];
 static unsigned long step;
-static bool may_run_out;            /* this step meets a failing allocation */
+static bool may_run_out; /* this step meets a failing allocation */
 
-#define EXPECT(condition, format, ...) \
-    do { \
-        if (!(condition)) { \
+#define EXPECT(condition, format, ...)                               \
+    do {                                                             \
+        if (!(condition)) {                                          \
             printf("# step %lu: " format "\n", step, ##__VA_ARGS__); \
-            fflush(stdout); \
-            exit(1); \
-        } \
+            fflush(stdout);                                          \
+            exit(1);                                                 \
+        }                                                            \
     } while (0)
 
-/* ---- The file ------------------------------------------------------------------------------------------ */
+/* ---- The file ----------------------------------------------------------- */
 
 static struct frame *file_frames[FILE_PAGES];
 
@@ -59,7 +61,11 @@ static int file_frame(struct vm_source *source, uint64_t page, struct frame **fr
     return 0;
 }
 static void file_count(struct vm_source *source) { (void)source; }
-static const char *file_name(struct vm_source *source) { (void)source; return "file"; }
+static const char *file_name(struct vm_source *source)
+{
+    (void)source;
+    return "file";
+}
 static struct vm_source file = { file_frame, file_count, file_count, file_name };
 
 static void file_create(void)
@@ -70,9 +76,13 @@ static void file_create(void)
     }
 }
 
-/* ---- Ranges of cells ----------------------------------------------------------------------------------- */
+/* ---- Ranges of cells ---------------------------------------------------- */
 
-struct range { unsigned first, count; uint64_t start, bytes; bool huge; };
+struct range {
+    unsigned first, count;
+    uint64_t start, bytes;
+    bool huge;
+};
 
 static struct range random_range(void)
 {
@@ -93,7 +103,12 @@ static struct range random_range(void)
 
 static uint32_t random_prot(void)
 {
-    static const uint32_t prots[] = { 0, VM_READ, VM_READ | VM_WRITE, VM_READ | VM_WRITE, VM_READ | VM_WRITE, VM_READ | VM_EXEC,
+    static const uint32_t prots[] = { 0,
+                                      VM_READ,
+                                      VM_READ | VM_WRITE,
+                                      VM_READ | VM_WRITE,
+                                      VM_READ | VM_WRITE,
+                                      VM_READ | VM_EXEC,
                                       VM_READ | VM_WRITE | VM_EXEC };
     return prots[fake_random(ARRAY_SIZE(prots))];
 }
@@ -105,13 +120,16 @@ static bool ran_out(int err)
     return err == -ENOMEM;
 }
 
-/* ---- Steps --------------------------------------------------------------------------------------------- */
+/* ---- Steps -------------------------------------------------------------- */
 
 static void step_map(struct process *process)
 {
     struct range range = random_range();
     enum backing backing = range.huge ? ANONYMOUS : (enum backing)fake_random(3);
-    struct map_request request = { .start = range.start, .len = range.bytes, .fixed = true, .flags = random_prot() };
+    struct map_request request = { .start = range.start,
+                                   .len = range.bytes,
+                                   .fixed = true,
+                                   .flags = random_prot() };
     request.source = backing == ANONYMOUS ? NULL : &file;
     request.source_page = backing == ANONYMOUS ? 0 : fake_random(FILE_PAGES);
     request.no_replace = fake_random(4) == 0;
@@ -127,16 +145,20 @@ static void step_map(struct process *process)
     int expect = occupied && request.no_replace ? -EEXIST : 0;
     EXPECT(err == expect, "map: %d, expect %d", err, expect);
     for (unsigned i = 0; !err && i < range.count; i++)
-        process->model.cell[range.first + i] = (struct cell){ true, request.flags & VM_PROT, backing, request.source_page + i, false, 0 };
+        process->model.cell[range.first + i] = (struct cell){ true,    request.flags & VM_PROT,
+                                                              backing, request.source_page + i,
+                                                              false,   0 };
 }
 
 static void step_map_shstk(struct process *process)
 {
     struct range range = random_range();
     bool free = true, token = fake_random(2);
-    /* a page on each side must be free as well: in the row of small pages a cell, beside a huge leaf the next leaf's near end */
+    /* a page on each side must be free as well: in the row of small pages a cell, beside a huge
+     * leaf the next leaf's near end */
     unsigned low = range.huge ? SMALL_CELLS : 0, high = range.huge ? CELLS : SMALL_CELLS;
-    for (unsigned i = range.first > low ? range.first - 1 : low; i <= range.first + range.count && i < high; i++)
+    for (unsigned i = range.first > low ? range.first - 1 : low;
+         i <= range.first + range.count && i < high; i++)
         free &= !process->model.cell[i].mapped;
     uint64_t at;
     int err = mm_map_shstk(process->mm, range.start, range.bytes, token, range.huge, &at);
@@ -144,10 +166,12 @@ static void step_map_shstk(struct process *process)
         return;
     EXPECT(err == (free ? 0 : -EEXIST), "map_shstk: %d though %s", err, free ? "free" : "occupied");
     for (unsigned i = 0; !err && i < range.count; i++)
-        process->model.cell[range.first + i] = (struct cell){ true, VM_READ | VM_WRITE | VM_SHADOW_STACK, ANONYMOUS, 0, false, 0 };
+        process->model.cell[range.first + i] =
+            (struct cell){ true, VM_READ | VM_WRITE | VM_SHADOW_STACK, ANONYMOUS, 0, false, 0 };
     if (!err && token) {
         uint64_t top = at + range.bytes, word;
-        EXPECT(mm_access(process->mm, top - 8, &word, 8, 0) == 8 && word == (top | 1), "token %#lx", (unsigned long)word);
+        EXPECT(mm_access(process->mm, top - 8, &word, 8, 0) == 8 && word == (top | 1), "token %#lx",
+               (unsigned long)word);
         if (range.huge)
             process->model.cell[range.first + 2].own = process->model.cell[range.first].own = true;
     }
@@ -173,7 +197,9 @@ static void step_protect(struct process *process)
     int expect = 0;
     for (unsigned i = 0; i < range.count && !expect; i++) {
         const struct cell *cell = &process->model.cell[range.first + i];
-        expect = !cell->mapped ? -ENOMEM : cell->flags & VM_SHADOW_STACK && prot & VM_EXEC ? -EINVAL : 0;
+        expect = !cell->mapped                                     ? -ENOMEM
+                 : cell->flags & VM_SHADOW_STACK && prot & VM_EXEC ? -EINVAL
+                                                                   : 0;
     }
     int err = mm_protect(process->mm, range.start, range.bytes, prot);
     if (err == -ENOMEM && may_run_out)
@@ -204,17 +230,20 @@ static void step_access(struct process *process)
     enum cpu_access access = (enum cpu_access)fake_random(5);
     bool writes = access == CPU_STORE || access == CPU_SHSTK_STORE;
     uint64_t value = writes ? step : ~0ull;
-    enum fault_outcome outcome = cpu_access(process->mm, cell_va(index), access, &value), expect = cell_access(cell, access);
+    enum fault_outcome outcome = cpu_access(process->mm, cell_va(index), access, &value),
+                       expect = cell_access(cell, access);
     if (outcome == FAULT_BAD_NO_MEMORY && may_run_out)
         return;
-    EXPECT(outcome == expect, "access %d at %#lx: outcome %d, expect %d", access, (unsigned long)cell_va(index), outcome, expect);
+    EXPECT(outcome == expect, "access %d at %#lx: outcome %d, expect %d", access,
+           (unsigned long)cell_va(index), outcome, expect);
     if (!fault_resolved(outcome))
         return;
     if (writes)
         cell_store(cell, value);
     else
-        EXPECT(value == cell_value(cell), "access %d at %#lx reads %#lx, expect %#lx", access, (unsigned long)cell_va(index),
-               (unsigned long)value, (unsigned long)cell_value(cell));
+        EXPECT(value == cell_value(cell), "access %d at %#lx reads %#lx, expect %#lx", access,
+               (unsigned long)cell_va(index), (unsigned long)value,
+               (unsigned long)cell_value(cell));
 }
 
 static void step_gup(struct process *process)
@@ -226,13 +255,15 @@ static void step_gup(struct process *process)
     if (done == -ENOMEM && may_run_out)
         return;
     int expect = cell_gup(cell, flags);
-    EXPECT(done == (expect ? expect : 8), "gup %u at %#lx: %ld, expect %d", flags, (unsigned long)cell_va(index), done, expect);
+    EXPECT(done == (expect ? expect : 8), "gup %u at %#lx: %ld, expect %d", flags,
+           (unsigned long)cell_va(index), done, expect);
     if (done != 8)
         return;
     if (flags & GUP_WRITE)
         cell_store(cell, value);
     else
-        EXPECT(value == cell_value(cell), "gup reads %#lx, expect %#lx", (unsigned long)value, (unsigned long)cell_value(cell));
+        EXPECT(value == cell_value(cell), "gup reads %#lx, expect %#lx", (unsigned long)value,
+               (unsigned long)cell_value(cell));
 }
 
 static void step_fork(struct process *process)
@@ -262,7 +293,7 @@ static void step_exit(struct process *process)
     process->mm = NULL;
 }
 
-/* ---- Looking at everything ----------------------------------------------------------------------------- */
+/* ---- Looking at everything ---------------------------------------------- */
 
 #define PFN_MAX ((ARENA_BYTES >> PAGE_SHIFT) + 256)
 static uint32_t uses[PFN_MAX];
@@ -273,26 +304,31 @@ static void check_dirty(struct process *process)
     for (unsigned i = 0; i < CELLS; i++) {
         struct leaf leaf;
         if (process->model.cell[i].own)
-            EXPECT(mm_next_leaf(process->mm, cell_va(i), &leaf) && leaf.va <= cell_va(i) && pte_dirty(leaf.pte),
-                   "the page at %#lx is modified, its entry %#lx is not dirty", (unsigned long)cell_va(i), (unsigned long)leaf.pte.raw);
+            EXPECT(mm_next_leaf(process->mm, cell_va(i), &leaf) && leaf.va <= cell_va(i)
+                       && pte_dirty(leaf.pte),
+                   "the page at %#lx is modified, its entry %#lx is not dirty",
+                   (unsigned long)cell_va(i), (unsigned long)leaf.pte.raw);
     }
 }
 
-/* Count the users of every frame of a process's leaves; a leaf that can be written must be its frames' only one. */
+/* Count the users of every frame of a process's leaves; a leaf that can be written must be its
+ * frames' only one. */
 static void count_leaves(struct process *process)
 {
     struct leaf leaf;
     uint64_t resident = 0;
-    for (uint64_t va = 0; mm_next_leaf(process->mm, va, &leaf); va = leaf.va + level_bytes(leaf.level)) {
-        EXPECT(leaf.state != 'e' && leaf.state != '!', "state %c of %#lx", leaf.state, (unsigned long)leaf.pte.raw);
+    for (uint64_t va = 0; mm_next_leaf(process->mm, va, &leaf);
+         va = leaf.va + level_bytes(leaf.level)) {
+        EXPECT(leaf.state != 'e' && leaf.state != '!', "state %c of %#lx", leaf.state,
+               (unsigned long)leaf.pte.raw);
         EXPECT(!pte_write(leaf.pte) || leaf.refs == 1 || pfn_to_frame(leaf.pfn)->kind == FRAME_FILE,
                "%#lx is writable and has %u users", (unsigned long)leaf.va, leaf.refs);
         for (uint64_t i = 0; i < level_frames(leaf.level); i++)
             uses[leaf.pfn + i]++;
         resident += level_frames(leaf.level);
     }
-    EXPECT(resident == process->mm->resident, "%lu frames resident, counted %lu", (unsigned long)resident,
-           (unsigned long)process->mm->resident);
+    EXPECT(resident == process->mm->resident, "%lu frames resident, counted %lu",
+           (unsigned long)resident, (unsigned long)process->mm->resident);
 }
 
 static void look_at_everything(void)
@@ -314,21 +350,24 @@ static void look_at_everything(void)
     frame_stats(&stats);
     for (uint64_t pfn = 256; pfn < PFN_MAX; pfn++) {
         struct frame *frame = pfn_to_frame(pfn);
-        bool counted = frame->kind == FRAME_ANON || frame->kind == FRAME_SHSTK || frame->kind == FRAME_FILE || uses[pfn];
-        EXPECT(!counted || frame_refs(frame) == uses[pfn], "frame %#lx (%s): count %u, users %u", (unsigned long)pfn,
-               frame_kind_name(frame->kind), frame_refs(frame), uses[pfn]);
+        bool counted = frame->kind == FRAME_ANON || frame->kind == FRAME_SHSTK
+                       || frame->kind == FRAME_FILE || uses[pfn];
+        EXPECT(!counted || frame_refs(frame) == uses[pfn], "frame %#lx (%s): count %u, users %u",
+               (unsigned long)pfn, frame_kind_name(frame->kind), frame_refs(frame), uses[pfn]);
         used += frame->kind == FRAME_ANON || frame->kind == FRAME_SHSTK;
     }
     EXPECT(used == stats.used[FRAME_ANON] + stats.used[FRAME_SHSTK], "frames in use");
 }
 
-/* ---- The sequence -------------------------------------------------------------------------------------- */
+/* ---- The sequence ------------------------------------------------------- */
 
 static void take_step(struct process *process)
 {
     static void (*const steps[])(struct process *) = {
-        step_access, step_access, step_access, step_access, step_access, step_access, step_access, step_access, step_access,
-        step_gup, step_gup, step_map, step_map_shstk, step_unmap, step_protect, step_protect, step_discard, step_fork, step_exit,
+        step_access,  step_access,  step_access,    step_access, step_access,
+        step_access,  step_access,  step_access,    step_access, step_gup,
+        step_gup,     step_map,     step_map_shstk, step_unmap,  step_protect,
+        step_protect, step_discard, step_fork,      step_exit,
     };
     may_run_out = fake_random(12) == 0;
     failpoint_arm(may_run_out ? 1 + fake_random(8) : 0);
@@ -358,8 +397,9 @@ static void run_sequence(unsigned long steps, uint64_t seed)
     }
     slab_reclaim();
     frame_stats(&after);
-    EXPECT(before.free == after.free, "%lu frames free before the first process, %lu after the last", (unsigned long)before.free,
-           (unsigned long)after.free);
+    EXPECT(before.free == after.free,
+           "%lu frames free before the first process, %lu after the last",
+           (unsigned long)before.free, (unsigned long)after.free);
 }
 
 /* In a process of its own, with or without a planted defect. */
@@ -368,7 +408,9 @@ static bool sequence_passes(unsigned long steps, uint64_t seed, const char *defe
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        if (defect && (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr) || defect_set(defect)))
+        if (defect
+            && (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)
+                || defect_set(defect)))
             _exit(0);
         run_sequence(steps, seed);
         fflush(stdout);
@@ -382,8 +424,9 @@ static bool sequence_passes(unsigned long steps, uint64_t seed, const char *defe
 int main(int argc, char *argv[])
 {
     static const char *const defects[] = {
-        "fork_keeps_dirty", "fork_parent_only", "skip_copy", "skip_cow_copy", "cow_not_moved", "no_guard", "refusals_off",
-        "share_frame", "ref_leak", "no_flush", "token_unchecked", "oom_leak",
+        "fork_keeps_dirty", "fork_parent_only", "skip_copy",       "skip_cow_copy",
+        "cow_not_moved",    "no_guard",         "refusals_off",    "share_frame",
+        "ref_leak",         "no_flush",         "token_unchecked", "oom_leak",
     };
     if (argc == 3) {
         run_sequence(strtoul(argv[1], NULL, 0), strtoul(argv[2], NULL, 0));

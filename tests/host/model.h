@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plain model of what a program may see of its memory: for each of a fixed set of cells (8 bytes at the start of a
- * page) whether it is mapped, with which rights, and its value. It knows nothing of frames, entries or sharing.
+ * A plain model of what a program may see of its memory: for each of a fixed set of cells (8 bytes
+ * at the start of a page) whether it is mapped, with which rights, and its value. It knows nothing
+ * of frames, entries or sharing.
  */
 #ifndef TESTS_HOST_MODEL_H
 #define TESTS_HOST_MODEL_H
 
 #include "fake.h"
 
-#define SMALL_CELLS   96            /* pages of their own, side by side */
-#define HUGE_LEAVES   4             /* 2 MiB leaves, side by side */
-#define LEAF_CELLS    3             /* cells looked at in each */
-#define CELLS         (SMALL_CELLS + HUGE_LEAVES * LEAF_CELLS)
-#define SMALL_BASE    0x10000000ull
-#define HUGE_BASE     0x40000000ull
-#define FILE_PAGES    8
+#define SMALL_CELLS 96 /* pages of their own, side by side */
+#define HUGE_LEAVES 4  /* 2 MiB leaves, side by side */
+#define LEAF_CELLS  3  /* cells looked at in each */
+#define CELLS       (SMALL_CELLS + HUGE_LEAVES * LEAF_CELLS)
+#define SMALL_BASE  0x10000000ull
+#define HUGE_BASE   0x40000000ull
+#define FILE_PAGES  8
 
 enum backing { ANONYMOUS, FILE_PRIVATE, FILE_SHARED };
 
 struct cell {
     bool mapped;
-    uint32_t flags;                 /* VM_PROT and VM_SHADOW_STACK */
+    uint32_t flags; /* VM_PROT and VM_SHADOW_STACK */
     enum backing backing;
     uint64_t file_page;
-    bool own;                       /* value is the mapping's; else the file's, or 0 */
+    bool own; /* value is the mapping's; else the file's, or 0 */
     uint64_t value;
 };
 
@@ -31,11 +32,11 @@ struct model {
     struct cell cell[CELLS];
 };
 
-extern uint64_t model_file[FILE_PAGES];         /* the file's words, one a page */
+extern uint64_t model_file[FILE_PAGES]; /* the file's words, one a page */
 
 uint64_t cell_va(unsigned index);
 uint64_t cell_value(const struct cell *cell);
-void     cell_store(struct cell *cell, uint64_t value);
+void cell_store(struct cell *cell, uint64_t value);
 /* What an access must come to; FAULT_OK_SPURIOUS: it succeeds. */
 enum fault_outcome cell_access(const struct cell *cell, enum cpu_access access);
 /* What get-user-pages must say: 0 or -EFAULT. */

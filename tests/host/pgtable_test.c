@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proves: every page-table-entry helper does to every combination of flag bits what the block in pgtable.h says, at three
- * levels; no sequence of up to three helpers makes W=0,D=1 but through mkwrite_shstk; and a change that takes something
- * away asks for a flush.
+ * Proves: every page-table-entry helper does to every combination of flag bits what the block in
+ * pgtable.h says, at three levels; no sequence of up to three helpers makes W=0,D=1 but through
+ * mkwrite_shstk; and a change that takes something away asks for a flush.
  */
 #include "arch/x86/pgtable.h"
 #include "fake.h"
 
 /* All bits that any helper reads or writes, and one neighbour that none may touch. */
-static const uint64_t flag_bits[] = { PTE_P, PTE_W, PTE_U, PTE_A, PTE_D, PTE_PS, PTE_G, PTE_COW, PTE_NX, 1ull << 52 };
+static const uint64_t flag_bits[] = { PTE_P,  PTE_W, PTE_U,   PTE_A,  PTE_D,
+                                      PTE_PS, PTE_G, PTE_COW, PTE_NX, 1ull << 52 };
 #define COMBINATIONS (1u << ARRAY_SIZE(flag_bits))
-#define SOME_PFN 0x12345ull
+#define SOME_PFN     0x12345ull
 
 static uint64_t combination(unsigned index)
 {
@@ -21,39 +22,55 @@ static uint64_t combination(unsigned index)
 }
 
 static const pgprot_t prots[] = {
-    PGPROT_USER_NONE, PGPROT_USER_R, PGPROT_USER_RX, PGPROT_USER_RW, PGPROT_USER_RWX, PGPROT_KERNEL_R, PGPROT_KERNEL_RW,
+    PGPROT_USER_NONE, PGPROT_USER_R,   PGPROT_USER_RX,   PGPROT_USER_RW,
+    PGPROT_USER_RWX,  PGPROT_KERNEL_R, PGPROT_KERNEL_RW,
 };
 
-/* ---- The helpers of one level as functions on raw values ---------------------------------------------- */
+/* ---- The helpers of one level as functions on raw values ---------------- */
 
-enum { WRPROTECT, MKCOW, CLEAR_COW, MKWRITE, MKWRITE_SHSTK, MKDIRTY, MKCLEAN, MKYOUNG, MKOLD, MODIFY, PLANTED = MODIFY + 7 };
-static const char *const helper_names[] = { "wrprotect", "mkcow", "clear_cow", "mkwrite", "mkwrite_shstk", "mkdirty", "mkclean",
-                                            "mkyoung", "mkold", "modify" };
+enum {
+    WRPROTECT,
+    MKCOW,
+    CLEAR_COW,
+    MKWRITE,
+    MKWRITE_SHSTK,
+    MKDIRTY,
+    MKCLEAN,
+    MKYOUNG,
+    MKOLD,
+    MODIFY,
+    PLANTED = MODIFY + 7
+};
+static const char *const helper_names[] = { "wrprotect",     "mkcow",   "clear_cow", "mkwrite",
+                                            "mkwrite_shstk", "mkdirty", "mkclean",   "mkyoung",
+                                            "mkold",         "modify" };
 
-#define LEVEL_HELPER(level) \
-    static uint64_t level##_apply(int helper, uint64_t raw) \
-    { \
-        level##_t e = { raw }; \
-        switch (helper) { \
-        case WRPROTECT:     return level##_wrprotect(e).raw; \
-        case MKCOW:         return level##_mkcow(e).raw; \
-        case CLEAR_COW:     return level##_clear_cow(e).raw; \
-        case MKWRITE:       return level##_mkwrite(e).raw; \
-        case MKWRITE_SHSTK: return level##_mkwrite_shstk(e).raw; \
-        case MKDIRTY:       return level##_mkdirty(e).raw; \
-        case MKCLEAN:       return level##_mkclean(e).raw; \
-        case MKYOUNG:       return level##_mkyoung(e).raw; \
-        case MKOLD:         return level##_mkold(e).raw; \
-        default:            return level##_modify(e, prots[helper - MODIFY]).raw; \
-        } \
-    } \
-    static unsigned level##_says(uint64_t raw) \
-    { \
-        level##_t e = { raw }; \
-        return level##_none(e) | level##_present(e) << 1 | level##_protnone(e) << 2 | level##_hw_write(e) << 3 | \
-               level##_hw_dirty(e) << 4 | level##_cow(e) << 5 | level##_young(e) << 6 | level##_exec(e) << 7 | \
-               level##_shstk(e) << 8 | level##_write(e) << 9 | level##_dirty(e) << 10 | (level##_pfn(e) == SOME_PFN) << 11 | \
-               level##_same(e, e) << 12 | level##_same(e, (level##_t){ raw ^ PTE_A }) << 13; \
+#define LEVEL_HELPER(level)                                                                \
+    static uint64_t level##_apply(int helper, uint64_t raw)                                \
+    {                                                                                      \
+        level##_t e = { raw };                                                             \
+        switch (helper) {                                                                  \
+        case WRPROTECT: return level##_wrprotect(e).raw;                                   \
+        case MKCOW: return level##_mkcow(e).raw;                                           \
+        case CLEAR_COW: return level##_clear_cow(e).raw;                                   \
+        case MKWRITE: return level##_mkwrite(e).raw;                                       \
+        case MKWRITE_SHSTK: return level##_mkwrite_shstk(e).raw;                           \
+        case MKDIRTY: return level##_mkdirty(e).raw;                                       \
+        case MKCLEAN: return level##_mkclean(e).raw;                                       \
+        case MKYOUNG: return level##_mkyoung(e).raw;                                       \
+        case MKOLD: return level##_mkold(e).raw;                                           \
+        default: return level##_modify(e, prots[helper - MODIFY]).raw;                     \
+        }                                                                                  \
+    }                                                                                      \
+    static unsigned level##_says(uint64_t raw)                                             \
+    {                                                                                      \
+        level##_t e = { raw };                                                             \
+        return level##_none(e) | level##_present(e) << 1 | level##_protnone(e) << 2        \
+               | level##_hw_write(e) << 3 | level##_hw_dirty(e) << 4 | level##_cow(e) << 5 \
+               | level##_young(e) << 6 | level##_exec(e) << 7 | level##_shstk(e) << 8      \
+               | level##_write(e) << 9 | level##_dirty(e) << 10                            \
+               | (level##_pfn(e) == SOME_PFN) << 11 | level##_same(e, e) << 12             \
+               | level##_same(e, (level##_t){ raw ^ PTE_A }) << 13;                        \
     }
 LEVEL_HELPER(pte)
 LEVEL_HELPER(pmd)
@@ -63,7 +80,9 @@ static const struct level {
     const char *name;
     uint64_t (*apply)(int helper, uint64_t raw);
     unsigned (*says)(uint64_t raw);
-} levels[] = { { "pte", pte_apply, pte_says }, { "pmd", pmd_apply, pmd_says }, { "pud", pud_apply, pud_says } };
+} levels[] = { { "pte", pte_apply, pte_says },
+               { "pmd", pmd_apply, pmd_says },
+               { "pud", pud_apply, pud_says } };
 
 /* The planted defect: a wrprotect that clears W and forgets D, as one locked AND would. */
 static bool planted;
@@ -74,26 +93,28 @@ static uint64_t apply(const struct level *level, int helper, uint64_t raw)
     return level->apply(helper, raw);
 }
 
-/* ---- What the block in the header promises, written a second time, bit by bit -------------------------- */
+/* ---- What the block in the header promises, written a second time, bit by bit ---- */
 
 static bool looks_shstk(uint64_t raw) { return !(raw & PTE_W) && raw & PTE_D; }
 
 /* W, D and COW after a helper, from those before; the other bits it may change are in *others. */
 static uint64_t promised(int helper, uint64_t raw)
 {
-    bool w = raw & PTE_W, d = raw & PTE_D, cow = raw & PTE_COW;
+    bool w = raw & PTE_W;
+    bool d = raw & PTE_D;
+    bool cow = raw & PTE_COW;
     uint64_t rest = raw & ~(PTE_W | PTE_D | PTE_COW);
     bool dirty = d || cow;
     switch (helper) {
-    case WRPROTECT:     w = false, d = false, cow = dirty; break;
-    case MKCOW:         w = false, d = false, cow = true; break;
-    case CLEAR_COW:     d = d || (w && cow), cow = false; break;
-    case MKWRITE:       w = true, d = dirty, cow = false; break;
+    case WRPROTECT: w = false, d = false, cow = dirty; break;
+    case MKCOW: w = false, d = false, cow = true; break;
+    case CLEAR_COW: d = d || (w && cow), cow = false; break;
+    case MKWRITE: w = true, d = dirty, cow = false; break;
     case MKWRITE_SHSTK: w = false, d = true, cow = false; break;
-    case MKDIRTY:       cow = cow || (!w && !d), d = d || w; break;
-    case MKCLEAN:       d = false, cow = false; break;
-    case MKYOUNG:       rest |= PTE_A; break;
-    case MKOLD:         rest &= ~PTE_A; break;
+    case MKDIRTY: cow = cow || (!w && !d), d = d || w; break;
+    case MKCLEAN: d = false, cow = false; break;
+    case MKYOUNG: rest |= PTE_A; break;
+    case MKOLD: rest &= ~PTE_A; break;
     default: {
         uint64_t prot = prots[helper - MODIFY].raw;
         rest = (rest & ~PGPROT_MASK) | (prot & PGPROT_MASK & ~PTE_W);
@@ -111,8 +132,10 @@ static bool one_helper_does_as_promised(void)
             for (unsigned i = 0; i < COMBINATIONS; i++) {
                 uint64_t raw = combination(i), saw = apply(&levels[l], helper, raw);
                 if (saw != promised(helper, raw))
-                    return diagnose("%s_%s(%#lx) = %#lx, expect %#lx", levels[l].name, helper_names[helper < MODIFY ? helper : MODIFY],
-                                    (unsigned long)raw, (unsigned long)saw, (unsigned long)promised(helper, raw));
+                    return diagnose("%s_%s(%#lx) = %#lx, expect %#lx", levels[l].name,
+                                    helper_names[helper < MODIFY ? helper : MODIFY],
+                                    (unsigned long)raw, (unsigned long)saw,
+                                    (unsigned long)promised(helper, raw));
             }
         }
     }
@@ -124,13 +147,17 @@ static bool predicates_say_what_the_bits_say(void)
     for (size_t l = 0; l < ARRAY_SIZE(levels); l++) {
         for (unsigned i = 0; i < COMBINATIONS; i++) {
             uint64_t raw = combination(i);
-            bool p = raw & PTE_P, w = raw & PTE_W, d = raw & PTE_D, cow = raw & PTE_COW, shstk = !w && d;
-            unsigned expect = (raw == 0) | p << 1 | (!p && raw & PTE_NONE) << 2 | w << 3 | d << 4 | cow << 5 |
-                              !!(raw & PTE_A) << 6 | !(raw & PTE_NX) << 7 | shstk << 8 | (w || shstk) << 9 | (d || cow) << 10 |
-                              1 << 11 | 1 << 12;
+            bool p = raw & PTE_P;
+            bool w = raw & PTE_W;
+            bool d = raw & PTE_D;
+            bool cow = raw & PTE_COW;
+            bool shstk = !w && d;
+            unsigned expect = (raw == 0) | p << 1 | (!p && raw & PTE_NONE) << 2 | w << 3 | d << 4
+                              | cow << 5 | !!(raw & PTE_A) << 6 | !(raw & PTE_NX) << 7 | shstk << 8
+                              | (w || shstk) << 9 | (d || cow) << 10 | 1 << 11 | 1 << 12;
             if (levels[l].says(raw) != expect)
-                return diagnose("%s of %#lx: predicates %#x, expect %#x", levels[l].name, (unsigned long)raw, levels[l].says(raw),
-                                expect);
+                return diagnose("%s of %#lx: predicates %#x, expect %#x", levels[l].name,
+                                (unsigned long)raw, levels[l].says(raw), expect);
         }
     }
     return true;
@@ -148,9 +175,11 @@ static bool no_sequence_makes_a_shadow_stack(void)
                         uint64_t raw = combination(i);
                         for (int step = 0; step < 3; step++) {
                             uint64_t next = apply(&levels[l], helper[step], raw);
-                            if (!looks_shstk(raw) && looks_shstk(next) && helper[step] != MKWRITE_SHSTK)
-                                return diagnose("%s helper %d makes %#lx from %#lx", levels[l].name, helper[step],
-                                                (unsigned long)next, (unsigned long)raw);
+                            if (!looks_shstk(raw) && looks_shstk(next)
+                                && helper[step] != MKWRITE_SHSTK)
+                                return diagnose("%s helper %d makes %#lx from %#lx", levels[l].name,
+                                                helper[step], (unsigned long)next,
+                                                (unsigned long)raw);
                             raw = next;
                         }
                     }
@@ -165,11 +194,16 @@ static bool no_sequence_makes_a_shadow_stack(void)
 static bool check_accepts_just_the_table(void)
 {
     for (unsigned i = 0; i < 16; i++) {
-        bool w = i & 1, d = i & 2, cow = i & 4, nx = i & 8;
-        pte_t pte = { SOME_PFN << PAGE_SHIFT | PTE_P | PTE_U | (w ? PTE_W : 0) | (d ? PTE_D : 0) | (cow ? PTE_COW : 0) |
-                      (nx ? PTE_NX : 0) };
-        bool data = (w && !cow) || (!w && !d), stack = nx && !w && !(d && cow), kernel = !cow && (w ? nx : !d);
-        if (pte_check(pte, false) != data || pte_check(pte, true) != stack || pte_check_kernel(pte) != kernel)
+        bool w = i & 1;
+        bool d = i & 2;
+        bool cow = i & 4;
+        bool nx = i & 8;
+        pte_t pte = { SOME_PFN << PAGE_SHIFT | PTE_P | PTE_U | (w ? PTE_W : 0) | (d ? PTE_D : 0)
+                      | (cow ? PTE_COW : 0) | (nx ? PTE_NX : 0) };
+        bool data = (w && !cow) || (!w && !d), stack = nx && !w && !(d && cow),
+             kernel = !cow && (w ? nx : !d);
+        if (pte_check(pte, false) != data || pte_check(pte, true) != stack
+            || pte_check_kernel(pte) != kernel)
             return diagnose("W%d D%d COW%d NX%d", w, d, cow, nx);
     }
     return pte_check((pte_t){ 0 }, false) && pte_check((pte_t){ 0 }, true);
@@ -179,28 +213,35 @@ static bool made_entries_name_their_frame(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(prots); i++) {
         pte_t pte = mk_pte(SOME_PFN, prots[i]);
-        if (pte_pfn(pte) != SOME_PFN || pte_dirty(pte) || (pte.raw & PTE_PS) || mk_leaf(SOME_PFN, prots[i], 1).raw != pte.raw ||
-            mk_pmd(SOME_PFN, prots[i]).raw != (pte.raw | PTE_PS) || mk_pud(SOME_PFN, prots[i]).raw != (pte.raw | PTE_PS) ||
-            mk_leaf(SOME_PFN, prots[i], 2).raw != (pte.raw | PTE_PS))
+        if (pte_pfn(pte) != SOME_PFN || pte_dirty(pte) || (pte.raw & PTE_PS)
+            || mk_leaf(SOME_PFN, prots[i], 1).raw != pte.raw
+            || mk_pmd(SOME_PFN, prots[i]).raw != (pte.raw | PTE_PS)
+            || mk_pud(SOME_PFN, prots[i]).raw != (pte.raw | PTE_PS)
+            || mk_leaf(SOME_PFN, prots[i], 2).raw != (pte.raw | PTE_PS))
             return diagnose("protection %#lx", (unsigned long)prots[i].raw);
     }
     pte_t table = pte_mktable(SOME_PFN, true);
-    return pte_hw_write(table) && pte_is_table(table, 2) && !pte_is_table(table, 1) && !pte_is_leaf(table, 4) &&
-           pte_is_leaf(mk_leaf(SOME_PFN, prots[1], 3), 3);
+    return pte_hw_write(table) && pte_is_table(table, 2) && !pte_is_table(table, 1)
+           && !pte_is_leaf(table, 4) && pte_is_leaf(mk_leaf(SOME_PFN, prots[1], 3), 3);
 }
 
-/* A flush is due when the page, or a right that the old entry gave, is gone; not when rights only grow, but for NX. */
+/* A flush is due when the page, or a right that the old entry gave, is gone; not when rights
+ * only grow, but for NX. */
 static bool flushes_follow_lost_rights(void)
 {
     for (unsigned i = 0; i < COMBINATIONS; i++) {
         for (unsigned j = 0; j < COMBINATIONS; j++) {
-            pte_t old = { combination(i) }, new = { combination(j) }, moved = { new.raw + PAGE_SIZE };
-            bool expect = pte_present(old) &&
-                          (!pte_present(new) || (pte_hw_write(old) && !pte_hw_write(new)) || (pte_shstk(old) && !pte_shstk(new)) ||
-                           (pte_young(old) && !pte_young(new)) || (pte_hw_dirty(old) && !pte_hw_dirty(new)) ||
-                           pte_exec(old) != pte_exec(new));
-            if (pte_needs_flush(old, new) != expect || pte_needs_flush(old, moved) != pte_present(old))
-                return diagnose("%#lx to %#lx: expect %d", (unsigned long)old.raw, (unsigned long)new.raw, expect);
+            pte_t old = { combination(i) }, new = { combination(j) },
+                  moved = { new.raw + PAGE_SIZE };
+            bool expect =
+                pte_present(old)
+                && (!pte_present(new) || (pte_hw_write(old) && !pte_hw_write(new))
+                    || (pte_shstk(old) && !pte_shstk(new)) || (pte_young(old) && !pte_young(new))
+                    || (pte_hw_dirty(old) && !pte_hw_dirty(new)) || pte_exec(old) != pte_exec(new));
+            if (pte_needs_flush(old, new) != expect
+                || pte_needs_flush(old, moved) != pte_present(old))
+                return diagnose("%#lx to %#lx: expect %d", (unsigned long)old.raw,
+                                (unsigned long)new.raw, expect);
         }
     }
     return true;
@@ -220,7 +261,8 @@ int main(void)
 {
     plan(8);
     result("pgtable_each_helper_does_as_promised", one_helper_does_as_promised());
-    result("pgtable_each_helper_does_as_promised notices the planted defect", planted_defect_is_caught(one_helper_does_as_promised));
+    result("pgtable_each_helper_does_as_promised notices the planted defect",
+           planted_defect_is_caught(one_helper_does_as_promised));
     result("pgtable_predicates_say_what_the_bits_say", predicates_say_what_the_bits_say());
     result("pgtable_no_sequence_makes_a_shadow_stack", no_sequence_makes_a_shadow_stack());
     result("pgtable_no_sequence_makes_a_shadow_stack notices the planted defect",

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads that make processes, threads and CPUs get in each other's way, for as long as one likes. Process 1 of an image of its own:
+ * Loads that make processes, threads and CPUs get in each other's way, for as long as one likes.
+ * Process 1 of an image of its own:
  *
  *     stress MILLISECONDS [PROCESSES [KEY]]
  *
- * runs each load whose name contains KEY for so many milliseconds, the one with many processes with so many. After each the
- * number of frames is what it was before, the walker finds nothing, and no CPU has been found stuck. A load with a planted defect to
- * notice runs again with it and must fail. Prints KTAP.
+ * runs each load whose name contains KEY for so many milliseconds, the one with many processes with
+ * so many. After each the number of frames is what it was before, the walker finds nothing, and no
+ * CPU has been found stuck. A load with a planted defect to notice runs again with it and must
+ * fail. Prints KTAP.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,23 +20,23 @@
 #include "test.h"
 #include "thread.h"
 
-#define RW (PROT_READ | PROT_WRITE)
-#define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
-#define PAGE 4096
-#define SECONDS_LATE_MAX 150            /* how long after its time a load may end */
+#define RW               (PROT_READ | PROT_WRITE)
+#define PRIVATE          (MAP_PRIVATE | MAP_ANONYMOUS)
+#define PAGE             4096
+#define SECONDS_LATE_MAX 150 /* how long after its time a load may end */
 
 struct load {
     const char *name;
     void (*run)(void);
-    int may_be_killed;                  /* out of memory may end its first process as well */
-    const char *defect;                 /* that it must notice, or NULL */
+    int may_be_killed;  /* out of memory may end its first process as well */
+    const char *defect; /* that it must notice, or NULL */
 };
 
 static long load_ms = 1000, process_count = 512;
 static long deadline_ms;
 static const char *myself;
 
-/* ---- What loads are made of --------------------------------------------------------------------------- */
+/* ---- What loads are made of --------------------------------------------- */
 
 static long now_ms(void)
 {
@@ -108,7 +110,7 @@ static void in_processes(int count, void (*body)(void))
 
 static int busy_count(void) { return cpu_count() + 2; }
 
-/* ---- Fork storms, in the depth of a shadow stack ------------------------------------------------------- */
+/* ---- Fork storms, in the depth of a shadow stack ------------------------ */
 
 static int generations;
 
@@ -139,12 +141,9 @@ static void fork_repeatedly(void)
 
 static void load_forks(void) { in_processes(busy_count(), fork_repeatedly); }
 
-/* ---- Threads that come and go -------------------------------------------------------------------------- */
+/* ---- Threads that come and go ------------------------------------------- */
 
-static void *go_deep(void *levels)
-{
-    return (void *)(long)deep((unsigned)(long)levels, NULL);
-}
+static void *go_deep(void *levels) { return (void *)(long)deep((unsigned)(long)levels, NULL); }
 
 static void *leave_for_all(void *unused)
 {
@@ -189,7 +188,7 @@ static void thread_repeatedly(void)
 
 static void load_threads(void) { in_processes(3, thread_repeatedly); }
 
-/* ---- Copy-on-write, to and fro -------------------------------------------------------------------------- */
+/* ---- Copy-on-write, to and fro ------------------------------------------ */
 
 #define SHARED_PAGES 48
 
@@ -233,14 +232,15 @@ static void families(void)
 
 static void load_cow(void) { in_processes(busy_count() / 2, families); }
 
-/* ---- Mappings that change under those who use them ------------------------------------------------------ */
+/* ---- Mappings that change under those who use them ---------------------- */
 
 #define ARENA_PAGES 64
 
 static volatile char *arena;
 static volatile int arena_done;
 
-/* A page of the arena is always mapped and writable: it holds 0, or what the same thread has just stored. */
+/* A page of the arena is always mapped and writable: it holds 0, or what the same thread has
+ * just stored. */
 static void *use_the_arena(void *mark)
 {
     while (!arena_done) {
@@ -267,8 +267,7 @@ static void *use_through_the_kernel(void *unstable)
             raw_exit(95);
         if (write(ends[1], &byte, 1) != 1 || (read(ends[0], there, 1) < 0 && errno != EFAULT))
             raw_exit(94);
-        while (read(ends[0], &byte, 1) == 1) {
-        }
+        while (read(ends[0], &byte, 1) == 1) {}
     }
     return NULL;
 }
@@ -322,7 +321,7 @@ static void remap_repeatedly(void)
 
 static void load_mappings(void) { in_processes(2, remap_repeatedly); }
 
-/* ---- kill against fork and exec -------------------------------------------------------------------------- */
+/* ---- kill against fork and exec ----------------------------------------- */
 
 static void *exec_me(void *unused)
 {
@@ -340,15 +339,20 @@ static void fork_and_exec_for_ever(void)
             pthread_t thread;
             switch (random_below(3)) {
             case 0: exec_me(NULL); break;
-            case 1: pthread_create(&thread, NULL, exec_me, NULL); deep(200, NULL); break;
-            case 2: pthread_create(&thread, NULL, go_deep, (void *)100l); exec_me(NULL); break;
+            case 1:
+                pthread_create(&thread, NULL, exec_me, NULL);
+                deep(200, NULL);
+                break;
+            case 2:
+                pthread_create(&thread, NULL, go_deep, (void *)100l);
+                exec_me(NULL);
+                break;
             }
             _exit(0);
         }
         if (child > 0 && random_below(2))
             waitpid(child, NULL, 0);
-        while (waitpid(-1, NULL, WNOHANG) > 0) {
-        }
+        while (waitpid(-1, NULL, WNOHANG) > 0) {}
     }
 }
 
@@ -367,7 +371,7 @@ static void kill_repeatedly(void)
 
 static void load_kills(void) { in_processes(busy_count() / 2, kill_repeatedly); }
 
-/* ---- Out of memory ---------------------------------------------------------------------------------------- */
+/* ---- Out of memory ------------------------------------------------------ */
 
 static void *take_memory(void *unused)
 {
@@ -393,7 +397,8 @@ static void be_greedy(void)
     _exit(12);
 }
 
-/* The hogs must share no page with process 1, which then needs no memory to go on: hence a program of its own. */
+/* The hogs must share no page with process 1, which then needs no memory to go on: hence a
+ * program of its own. */
 static void hogs(void)
 {
     do {
@@ -420,7 +425,7 @@ static void load_memory(void)
     CHECK(!"exec");
 }
 
-/* ---- Many processes, each of which waits for the one before ------------------------------------------------ */
+/* ---- Many processes, each of which waits for the one before ------------- */
 
 static int ring[2], home[2];
 
@@ -476,12 +481,12 @@ static void ring_once(void)
         CHECK_EQ(back, byte);
     } while (time_left());
     close(ring[1]);
-    CHECK_EQ(read(home[0], &back, 1), 0);       /* all have gone, one after the other */
+    CHECK_EQ(read(home[0], &back, 1), 0); /* all have gone, one after the other */
     close(home[0]);
     CHECK_EQ(reap(first), 0);
 }
 
-/* ---- /proc against exit ------------------------------------------------------------------------------------- */
+/* ---- /proc against exit ------------------------------------------------- */
 
 static void be_short(void)
 {
@@ -496,7 +501,8 @@ static void be_short(void)
     _exit(0);
 }
 
-/* Reach into a process that is about to go: every call may fail, none may find anything but what was there. */
+/* Reach into a process that is about to go: every call may fail, none may find anything but what
+ * was there. */
 static void look_into(int pid)
 {
     static const char *const names[] = { "maps", "ptes", "status", "stat", "cmdline" };
@@ -508,11 +514,11 @@ static void look_into(int pid)
         if (pread(fd, &value, sizeof(value), (off_t)pages) == sizeof(value))
             CHECK(value == 3 || value == 4);
         value = 4;
-        (void)!pwrite(fd, &value, sizeof(value), (off_t)(pages + PAGE / sizeof(long) * (unsigned)i));
+        (void)!pwrite(fd, &value, sizeof(value),
+                      (off_t)(pages + PAGE / sizeof(long) * (unsigned)i));
         snprintf(path, sizeof(path), "/proc/%d/%s", pid, names[i % 5]);
         int text = open(path, O_RDONLY);
-        while (text >= 0 && read(text, block, sizeof(block)) > 0) {
-        }
+        while (text >= 0 && read(text, block, sizeof(block)) > 0) {}
         close(text);
     }
     close(fd);
@@ -540,13 +546,13 @@ static void look_repeatedly(void)
 
 static void load_proc(void) { in_processes(busy_count() / 2, look_repeatedly); }
 
-/* ---- Locks of user space, and their owners' deaths ------------------------------------------------------------ */
+/* ---- Locks of user space, and their owners' deaths ---------------------- */
 
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     long count, in_between;
-} *meeting;
+} * meeting;
 
 static int meeting_lock(void)
 {
@@ -619,7 +625,7 @@ static void load_futexes(void)
     CHECK(meeting->count > 0);
 }
 
-/* ---- The runner -------------------------------------------------------------------------------------------------- */
+/* ---- The runner --------------------------------------------------------- */
 
 static const struct load loads[] = {
     { "forks_in_the_depth_of_a_shadow_stack", load_forks, 0, "ref_leak" },
@@ -637,7 +643,8 @@ static int number, failures;
 
 static void result(int ok, const char *name, const char *defect)
 {
-    printf("%sok %d - stress_%s%s%s\n", ok ? "" : "not ", ++number, name, defect ? " notices " : "", defect ? defect : "");
+    printf("%sok %d - stress_%s%s%s\n", ok ? "" : "not ", ++number, name, defect ? " notices " : "",
+           defect ? defect : "");
     fflush(stdout);
     failures += !ok;
 }
@@ -659,7 +666,8 @@ static void show_states(void)
         if (file)
             fclose(file);
     }
-    printf("    # left: %d runnable, %d waiting, %d zombies\n%s", count['R'], count['S'], count['Z'], file_text("/proc/counters"));
+    printf("    # left: %d runnable, %d waiting, %d zombies\n%s", count['R'], count['S'],
+           count['Z'], file_text("/proc/counters"));
 }
 
 /* Wait for pid, but not for ever, and reap orphans meanwhile; its wait status, or -1. */
@@ -681,8 +689,7 @@ static int await(int pid, long until_ms)
 static void reap_all(void)
 {
     kill(-1, SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0) {
-    }
+    while (waitpid(-1, NULL, 0) > 0) {}
 }
 
 struct account {
@@ -710,7 +717,8 @@ static int account_differs(const struct account *before, const struct account *a
         printf("    # the walker found a broken entry\n");
     if (after->stuck != before->stuck)
         printf("    # %u CPUs were stuck\n", after->stuck - before->stuck);
-    return after->frames != before->frames || after->violations != before->violations || after->stuck != before->stuck;
+    return after->frames != before->frames || after->violations != before->violations
+           || after->stuck != before->stuck;
 }
 
 /* Run a load for ms in a process of its own; 1 when it failed. */
@@ -742,7 +750,8 @@ static int run(const struct load *load, long ms, const char *defect)
     if (status != 0)
         printf("    # wait status %#x\n", (unsigned)status);
     struct account after = account_now();
-    return account_differs(&before, &after) || !(status == 0 || (load->may_be_killed && status == SIGKILL));
+    return account_differs(&before, &after)
+           || !(status == 0 || (load->may_be_killed && status == SIGKILL));
 }
 
 int main(int argc, char *argv[])

@@ -2,10 +2,7 @@
 /* Proves: a return to where no CALL came from is refused, by near and far RET. */
 #include "test.h"
 
-static void gadget(void)
-{
-    raw_exit(66);
-}
+static void gadget(void) { raw_exit(66); }
 
 void smash(void (*to)(void));
 __asm__(".text\nsmash: mov %rdi, (%rsp)\n ret\n");
@@ -37,7 +34,9 @@ static void without_shadow_stack(void)
 /* The control experiment: the same attack works where there is no shadow stack. */
 TEST(rop_works_without_a_shadow_stack, "")
 {
-    CHECK_EQ(WEXITSTATUS(in_child(has_user_shstk() ? without_shadow_stack : smash_return_address, NULL)), 66);
+    CHECK_EQ(WEXITSTATUS(
+                 in_child(has_user_shstk() ? without_shadow_stack : smash_return_address, NULL)),
+             66);
 }
 
 static void far_ret(void)
@@ -45,23 +44,26 @@ static void far_ret(void)
     __asm__ volatile("push $0x33\n push %0\n lretq" : : "r"(gadget) : "memory");
 }
 
-TEST_SHSTK(rop_by_far_ret_is_refused, "")
-{
-    check_killed(far_ret, SIGSEGV, SEGV_CPERR, 2);
-}
+TEST_SHSTK(rop_by_far_ret_is_refused, "") { check_killed(far_ret, SIGSEGV, SEGV_CPERR, 2); }
 
 /* What a far call pushes on the shadow stack, and what LRETQ and IRETQ pop. */
 TEST_SHSTK(far_transfers_keep_the_shadow_stack_balanced, "")
 {
-    static struct { uint64_t offset; uint16_t selector; } __attribute__((packed)) target;
+    static struct {
+        uint64_t offset;
+        uint16_t selector;
+    } __attribute__((packed)) target;
     uint64_t before, inside, after;
     target.selector = 0x33;
     before = rdssp();
-    __asm__ volatile("lea 1f(%%rip), %%rax\n mov %%rax, (%2)\n mov %%rsp, %%r11\n jmp 2f\n"
-                     "1: xor %%r8d, %%r8d\n rdsspq %%r8\n pop %%rax\n pop %%rcx\n"
-                     "mov %%ss, %%edx\n push %%rdx\n push %%r11\n pushfq\n push %%rcx\n push %%rax\n iretq\n"
-                     "2: rex.W lcall *(%2)\n xor %%r9d, %%r9d\n rdsspq %%r9\n mov %%r8, %0\n mov %%r9, %1"
-                     : "=r"(inside), "=r"(after) : "r"(&target) : "rax", "rcx", "rdx", "r8", "r9", "r11", "memory", "cc");
+    __asm__ volatile(
+        "lea 1f(%%rip), %%rax\n mov %%rax, (%2)\n mov %%rsp, %%r11\n jmp 2f\n"
+        "1: xor %%r8d, %%r8d\n rdsspq %%r8\n pop %%rax\n pop %%rcx\n"
+        "mov %%ss, %%edx\n push %%rdx\n push %%r11\n pushfq\n push %%rcx\n push %%rax\n iretq\n"
+        "2: rex.W lcall *(%2)\n xor %%r9d, %%r9d\n rdsspq %%r9\n mov %%r8, %0\n mov %%r9, %1"
+        : "=r"(inside), "=r"(after)
+        : "r"(&target)
+        : "rax", "rcx", "rdx", "r8", "r9", "r11", "memory", "cc");
     CHECK_EQ(before - inside, 24);
     CHECK_EQ(after, before);
 }

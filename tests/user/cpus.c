@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: threads run on the CPUs they ask for, and a change of mappings on one CPU is finished only when all others see it. */
+/* Proves: threads run on the CPUs they ask for, and a change of mappings on one CPU is finished
+ * only when all others see it. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,13 +10,14 @@
 
 #include "test.h"
 
-#define RW (PROT_READ | PROT_WRITE)
+#define RW      (PROT_READ | PROT_WRITE)
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
 
-/* What the test and its other thread tell each other. Shared, so that no fork ever changes how it is mapped. */
+/* What the test and its other thread tell each other. Shared, so that no fork ever changes how
+ * it is mapped. */
 static struct {
     volatile long wanted, done, stop, seen, rounds;
-} *talk;
+} * talk;
 static volatile long *page;
 static pthread_t other;
 
@@ -43,7 +45,7 @@ static void until(volatile long *number, long value)
         raw0(SYS_sched_yield);
 }
 
-/* ---- Where one runs ----------------------------------------------------------------------------------- */
+/* ---- Where one runs ----------------------------------------------------- */
 
 static int cpu_here(void)
 {
@@ -101,11 +103,12 @@ static void *count_rounds(void *unused)
     return unused;
 }
 
-/* A running thread is moved by somebody else's call, and work that waits goes to idle CPUs by itself. */
+/* A running thread is moved by somebody else's call, and work that waits goes to idle CPUs by
+ * itself. */
 TEST_CPUS(two_busy_threads_run_at_the_same_time, "")
 {
     begin(count_rounds);
-    for (int i = 0; i < 100; i++) {             /* without a system call of this one's */
+    for (int i = 0; i < 100; i++) { /* without a system call of this one's */
         long before = talk->rounds;
         uint64_t give_up = rdtsc() + 20000000000ul;
         while (talk->rounds == before)
@@ -114,9 +117,10 @@ TEST_CPUS(two_busy_threads_run_at_the_same_time, "")
     end();
 }
 
-/* ---- What other CPUs see of a change ------------------------------------------------------------------ */
+/* ---- What other CPUs see of a change ------------------------------------ */
 
-/* Look at the page all the time, and report what is there when asked: the number done says for which question. */
+/* Look at the page all the time, and report what is there when asked: the number done says for
+ * which question. */
 static void *look(void *unused)
 {
     long value = 0;
@@ -155,7 +159,8 @@ TEST_CPUS(a_replaced_page_is_seen_by_other_cpus, "no_shootdown")
     end();
 }
 
-/* A store moves a page that a child shares; who looks through an old translation sees the child's. */
+/* A store moves a page that a child shares; who looks through an old translation sees the
+ * child's. */
 TEST_CPUS(a_copied_page_is_seen_by_other_cpus, "no_shootdown")
 {
     begin(look);
@@ -165,7 +170,7 @@ TEST_CPUS(a_copied_page_is_seen_by_other_cpus, "no_shootdown")
         if (child == 0)
             for (;;)
                 raw3(SYS_poll, 0, 0, -1);
-        CHECK_EQ(ask(2 * i + 1), *page);        /* it has the shared page in its TLB */
+        CHECK_EQ(ask(2 * i + 1), *page); /* it has the shared page in its TLB */
         *page = 1000 + i;
         CHECK_EQ(ask(1000 + i), 1000 + i);
         kill(child, SIGKILL);
@@ -190,7 +195,7 @@ static void store_elsewhere_and_take_the_right_away(int munmap_instead)
     if (munmap_instead ? munmap((void *)page, 4096) : mprotect((void *)page, 4096, PROT_READ))
         raw_exit(3);
     struct timespec pause = { 0, 200000000 };
-    nanosleep(&pause, NULL);                    /* SIGSEGV of the other thread's comes now */
+    nanosleep(&pause, NULL); /* SIGSEGV of the other thread's comes now */
 }
 
 static void mprotect_here(void) { store_elsewhere_and_take_the_right_away(0); }
@@ -208,7 +213,7 @@ TEST_CPUS(a_store_on_another_cpu_faults_after_munmap, "")
         check_killed(munmap_here, SIGSEGV, SEGV_MAPERR, 6);
 }
 
-/* ---- Fork beside a running store ---------------------------------------------------------------------- */
+/* ---- Fork beside a running store ---------------------------------------- */
 
 /* Counts, and checks that no store is ever lost. */
 static void *count_in_the_page(void *unused)
@@ -241,7 +246,7 @@ TEST_CPUS(fork_beside_a_store_loses_none_and_gives_away_none, "no_shootdown")
     end();
 }
 
-/* ---- What the CPU itself writes into an entry ----------------------------------------------------------- */
+/* ---- What the CPU itself writes into an entry --------------------------- */
 
 #define WIDE 256
 
@@ -254,8 +259,7 @@ static void *store_everywhere(void *unused)
         long wanted = talk->wanted;
         for (int i = 0; wanted != talk->done && i < WIDE; i++) {
             wide[i * 4096] = 1;
-            for (volatile int pause = 0; pause < i % 16 * 50; pause++) {
-            }
+            for (volatile int pause = 0; pause < i % 16 * 50; pause++) {}
         }
         talk->done = wanted;
         talk->rounds++;
@@ -271,7 +275,8 @@ static int dirty_count(void)
     uint64_t va;
     FILE *file = fopen("/proc/self/ptes", "r");
     while (file && fgets(line, sizeof(line), file))
-        count += sscanf(line, "%lx %*s %*s %*d %d", &va, &d) == 2 && va - (uint64_t)wide < WIDE * 4096 && d;
+        count += sscanf(line, "%lx %*s %*s %*d %d", &va, &d) == 2
+                 && va - (uint64_t)wide < WIDE * 4096 && d;
     fclose(file);
     return count;
 }
@@ -285,18 +290,19 @@ TEST_RACE(a_store_beside_a_change_of_its_entry_stays_dirty, "plain_store")
     for (long round = 1; round <= 60; round++) {
         CHECK_EQ(madvise((void *)wide, WIDE * 4096, MADV_DONTNEED), 0);
         for (int i = 0; i < WIDE; i++)
-            (void)wide[i * 4096];               /* now each entry has W=1 D=0 */
+            (void)wide[i * 4096]; /* now each entry has W=1 D=0 */
         talk->wanted = round;
-        while (talk->done != round)             /* no right is taken away, so nobody is told to flush */
+        while (talk->done != round) /* no right is taken away, so nobody is told to flush */
             CHECK_EQ(mprotect((void *)wide, WIDE * 4096, RW), 0);
         CHECK_EQ(dirty_count(), WIDE);
     }
     end();
 }
 
-/* ---- NMIs, which nothing holds off -------------------------------------------------------------------- */
+/* ---- NMIs, which nothing holds off -------------------------------------- */
 
-/* System calls and page faults, one after the other; what the kernel must keep is looked at each time. */
+/* System calls and page faults, one after the other; what the kernel must keep is looked at each
+ * time. */
 static void *enter_and_leave(void *unused)
 {
     (void)unused;
@@ -320,7 +326,8 @@ static void *enter_and_leave(void *unused)
     return NULL;
 }
 
-/* Some of them hit between SYSCALL and SWAPGS, where the saved CS is the kernel's and GS the program's. Its twin is a boot of its own. */
+/* Some of them hit between SYSCALL and SWAPGS, where the saved CS is the kernel's and GS the
+ * program's. Its twin is a boot of its own. */
 TEST_CPUS(nmis_strike_anywhere, "")
 {
     begin(enter_and_leave);

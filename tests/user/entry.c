@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: nothing a program leaves in its registers or flags disturbs the kernel's entry and exit. */
+/* Proves: nothing a program leaves in its registers or flags disturbs the kernel's entry and
+ * exit. */
 #include <sys/mman.h>
 
 #include "test.h"
@@ -41,11 +42,15 @@ TEST(alignment_check_and_nested_task_do_not_reach_the_kernel, "")
     CHECK(pipe(ends) == 0);
     set_flags(FLAG_AC | FLAG_NT);
     long put = raw_write(ends[1], "aligned?", 8), got = raw_read(ends[0], buffer + 1, 8);
-    __asm__ volatile("pushfq\n andq %0, (%%rsp)\n popfq" : : "r"(~(FLAG_AC | FLAG_NT)) : "memory", "cc");
+    __asm__ volatile("pushfq\n andq %0, (%%rsp)\n popfq"
+                     :
+                     : "r"(~(FLAG_AC | FLAG_NT))
+                     : "memory", "cc");
     CHECK(put == 8 && got == 8);
 }
 
-/* AC set would let the kernel touch user memory in spite of SMAP; the kernel must not be fooled into running with it. */
+/* AC set would let the kernel touch user memory in spite of SMAP; the kernel must not be fooled
+ * into running with it. */
 TEST(bad_pointers_stay_efault_with_ac_set, "")
 {
     set_flags(FLAG_AC);
@@ -56,7 +61,10 @@ TEST(bad_pointers_stay_efault_with_ac_set, "")
 
 static void single_step_over_syscall(void)
 {
-    __asm__ volatile("pushfq\n orq $0x100, (%%rsp)\n popfq\n mov $39, %%eax\n syscall\n nop" : : : "rax", "rcx", "r11", "memory", "cc");
+    __asm__ volatile("pushfq\n orq $0x100, (%%rsp)\n popfq\n mov $39, %%eax\n syscall\n nop"
+                     :
+                     :
+                     : "rax", "rcx", "r11", "memory", "cc");
 }
 
 TEST(single_step_over_syscall_traps_the_program_alone, "")
@@ -64,10 +72,12 @@ TEST(single_step_over_syscall_traps_the_program_alone, "")
     check_killed(single_step_over_syscall, SIGTRAP, 0, -1);
 }
 
-/* A SYSCALL as the last instruction of the highest user page would return to a non-canonical address. */
+/* A SYSCALL as the last instruction of the highest user page would return to a non-canonical
+ * address. */
 static void syscall_at_the_end(void)
 {
-    char *page = mmap((void *)0x7fffffffe000, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    char *page = mmap((void *)0x7fffffffe000, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (page == MAP_FAILED)
         raw_exit(77);
     page[4094] = 0x0f;
@@ -78,7 +88,8 @@ static void syscall_at_the_end(void)
 TEST(syscall_at_the_end_of_user_space_harms_only_itself, "")
 {
     int status = in_child(syscall_at_the_end, NULL);
-    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 77) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV));
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 77)
+          || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV));
 }
 
 TEST(fs_and_gs_bases_must_be_user_addresses, "")
@@ -94,7 +105,13 @@ TEST(fs_and_gs_bases_must_be_user_addresses, "")
 
 static void privileged(void) { __asm__ volatile("cli"); }
 static void port(void) { __asm__ volatile("outb %%al, $0x80" : : "a"(0)); }
-static void divide(void) { __asm__ volatile("xor %%ecx, %%ecx\n mov $1, %%eax\n cltd\n idiv %%ecx" : : : "rax", "rcx", "rdx"); }
+static void divide(void)
+{
+    __asm__ volatile("xor %%ecx, %%ecx\n mov $1, %%eax\n cltd\n idiv %%ecx"
+                     :
+                     :
+                     : "rax", "rcx", "rdx");
+}
 static void undefined(void) { __asm__ volatile("ud2"); }
 static void breakpoint(void) { __asm__ volatile("int3"); }
 static void soft_fault(void) { __asm__ volatile("int $14"); }
@@ -117,7 +134,9 @@ static void keep_registers(void)
     __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
     for (int i = 0; i < 200; i++) {
         __asm__ volatile("movq %2, %%xmm7\n mov $24, %%eax\n syscall\n movq %%xmm7, %0\n stmxcsr %1"
-                         : "=r"(there), "=m"(seen) : "r"(mine) : "rax", "rcx", "r11", "xmm7", "memory");
+                         : "=r"(there), "=m"(seen)
+                         : "r"(mine)
+                         : "rax", "rcx", "r11", "xmm7", "memory");
         CHECK(there == mine && seen == mxcsr);
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: futexes: waits, wakes, requeues, bit sets, timeouts and errors as Linux has them; a dying owner's robust list. */
+/* Proves: futexes: waits, wakes, requeues, bit sets, timeouts and errors as Linux has them; a
+ * dying owner's robust list. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <pthread.h>
@@ -14,7 +15,8 @@
 static uint32_t word, word2;
 static volatile int woken[WAITERS];
 
-static long futex(volatile uint32_t *at, int op, uint32_t value, const void *timeout, volatile uint32_t *at2, uint32_t value3)
+static long futex(volatile uint32_t *at, int op, uint32_t value, const void *timeout,
+                  volatile uint32_t *at2, uint32_t value3)
 {
     return raw6(SYS_futex, (long)at, op, value, (long)timeout, (long)at2, value3);
 }
@@ -64,13 +66,13 @@ static void waiters_join(void)
 }
 
 /* Until count tasks have been found waiting, by calls that each tell how many they found. */
-#define UNTIL_FOUND(count, call) \
+#define UNTIL_FOUND(count, call)             \
     for (long found = 0; found < (count);) { \
-        long more = (call); \
-        CHECK(more >= 0); \
-        found += more; \
-        CHECK(found <= (count)); \
-        raw0(SYS_sched_yield); \
+        long more = (call);                  \
+        CHECK(more >= 0);                    \
+        found += more;                       \
+        CHECK(found <= (count));             \
+        raw0(SYS_sched_yield);               \
     }
 
 TEST(futex_wake_wakes_as_many_as_it_says, "")
@@ -86,21 +88,26 @@ TEST(futex_wake_wakes_as_many_as_it_says, "")
 TEST(futex_bits_choose_whom_to_wake, "")
 {
     waiters_start();
-    UNTIL_FOUND(1, futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 1u << 3));
+    UNTIL_FOUND(1,
+                futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 1u << 3));
     until_woken(1);
     CHECK_EQ(woken[3], 1);
-    CHECK_EQ(futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 1u << 20), 0);
-    UNTIL_FOUND(WAITERS - 1, futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, ~0u));
+    CHECK_EQ(futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 1u << 20),
+             0);
+    UNTIL_FOUND(WAITERS - 1,
+                futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, ~0u));
     waiters_join();
 }
 
 TEST(futex_requeue_moves_who_is_not_woken, "")
 {
     waiters_start();
-    UNTIL_FOUND(WAITERS, futex(&word, FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, 0, (void *)INT_MAX, &word2, 0));
+    UNTIL_FOUND(WAITERS,
+                futex(&word, FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, 0, (void *)INT_MAX, &word2, 0));
     CHECK_EQ(woken_count(), 0);
     CHECK_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0), 0);
-    CHECK_EQ(futex(&word2, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 1, (void *)2, &word, 1), -EAGAIN);
+    CHECK_EQ(futex(&word2, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 1, (void *)2, &word, 1),
+             -EAGAIN);
     CHECK_EQ(futex(&word2, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 1, (void *)2, &word, 0), 3);
     until_woken(1);
     CHECK_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0), 2);
@@ -119,9 +126,10 @@ TEST(futex_timeouts_are_relative_or_absolute, "")
     time = (struct timespec){ (before + 40) / 1000, (before + 40) % 1000 * 1000000 };
     CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, &time, NULL, ~0u), -ETIMEDOUT);
     CHECK(now_ms() - before >= 39 && now_ms() - before < 5000);
-    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, &time, NULL, ~0u), -ETIMEDOUT);    /* past */
+    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, &time, NULL, ~0u), -ETIMEDOUT); /* past */
     clock_gettime(CLOCK_REALTIME, &time);
-    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &time, NULL, ~0u), -ETIMEDOUT);
+    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &time, NULL, ~0u),
+             -ETIMEDOUT);
     time.tv_nsec = 1000000000;
     CHECK_EQ(futex(&word, FUTEX_WAIT, 0, &time, NULL, 0), -EINVAL);
     CHECK_EQ(futex(&word, FUTEX_WAIT, 0, (void *)8, NULL, 0), -EFAULT);
@@ -142,7 +150,7 @@ TEST(futex_checks_its_arguments, "")
     CHECK_EQ(raw2(SYS_set_robust_list, 0, 23), -EINVAL);
 }
 
-/* ---- Between processes -------------------------------------------------------------------------------- */
+/* ---- Between processes -------------------------------------------------- */
 
 static void *shared_page(void)
 {
@@ -164,7 +172,7 @@ TEST(futex_in_a_shared_mapping_reaches_other_processes, "")
     CHECK_EQ(status, 0);
 }
 
-/* ---- Robust lists ------------------------------------------------------------------------------------- */
+/* ---- Robust lists ------------------------------------------------------- */
 
 static void robust_init(pthread_mutex_t *mutex, int pshared)
 {
@@ -198,7 +206,10 @@ TEST(a_dead_threads_robust_mutex_says_so, "")
 /* The owner is killed while another process waits. */
 TEST(a_killed_processs_robust_mutex_wakes_who_waits, "")
 {
-    struct { pthread_mutex_t mutex; volatile int locked, waiting; } *shared = shared_page();
+    struct {
+        pthread_mutex_t mutex;
+        volatile int locked, waiting;
+    } *shared = shared_page();
     int status;
     robust_init(&shared->mutex, PTHREAD_PROCESS_SHARED);
     int owner = fork();
@@ -225,14 +236,22 @@ TEST(a_killed_processs_robust_mutex_wakes_who_waits, "")
     waitpid(owner, &status, 0);
 }
 
-static struct { struct robust_list_head head; uint64_t entry; uint32_t futex; } list;
+static struct {
+    struct robust_list_head head;
+    uint64_t entry;
+    uint32_t futex;
+} list;
 
-/* A list without end, one that leads nowhere, and a word that another thread owns: none may hurt the kernel or be changed. */
+/* A list without end, one that leads nowhere, and a word that another thread owns: none may hurt
+ * the kernel or be changed. */
 static void end_with_a_bad_list(void *kind)
 {
     list.futex = (uint32_t)(kind ? 1 : raw0(SYS_gettid));
-    list.head = (struct robust_list_head){ (uint64_t)&list.entry, (long)&list.futex - (long)&list.entry, kind ? 8 : 0 };
-    list.entry = (uint64_t)kind == 1 ? 16 : (uint64_t)kind == 2 ? (uint64_t)&list.entry : (uint64_t)&list.head;
+    list.head = (struct robust_list_head){ (uint64_t)&list.entry,
+                                           (long)&list.futex - (long)&list.entry, kind ? 8 : 0 };
+    list.entry = (uint64_t)kind == 1   ? 16
+                 : (uint64_t)kind == 2 ? (uint64_t)&list.entry
+                                       : (uint64_t)&list.head;
     raw2(SYS_set_robust_list, (long)&list.head, sizeof(list.head));
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: an unmapped page stands at both ends of every shadow stack, and placement keeps it free. */
+/* Proves: an unmapped page stands at both ends of every shadow stack, and placement keeps it
+ * free. */
 #include <sys/mman.h>
 
 #include "test.h"
@@ -30,7 +31,8 @@ TEST_SHSTK(guard_page_above, "no_guard")
     check_killed(load_above, SIGSEGV, SEGV_MAPERR, 4);
 }
 
-/* Switch to the stack and push until its end: the CALL that runs over it must fault in the guard page. */
+/* Switch to the stack and push until its end: the CALL that runs over it must fault in the guard
+ * page. */
 static void overflow(void)
 {
     uint64_t stack = stack_map(SHADOW_STACK_SET_TOKEN);
@@ -82,14 +84,12 @@ TEST_SHSTK(map_fixed_may_fill_a_guard, "")
 {
     uint64_t stack = stack_map(0);
     char *guard = (char *)stack - 4096;
-    CHECK(mmap(guard, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == guard);
+    CHECK(mmap(guard, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
+          == guard);
     guard[0] = 1;
 }
 
-static void push_for_ever(void)
-{
-    __asm__ volatile("1: push %%rax\n jmp 1b" : : : "memory");
-}
+static void push_for_ever(void) { __asm__ volatile("1: push %%rax\n jmp 1b" : : : "memory"); }
 
 TEST(the_stack_grows_to_its_limit_and_no_further, "")
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: mappings mean what Linux says, running out of memory hurts nobody else, and frames come back. */
+/* Proves: mappings mean what Linux says, running out of memory hurts nobody else, and frames
+ * come back. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include "test.h"
 
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-#define RW (PROT_READ | PROT_WRITE)
+#define RW   (PROT_READ | PROT_WRITE)
 
 static char *map(size_t bytes)
 {
@@ -38,7 +39,8 @@ TEST(munmap_cuts_a_hole, "")
 
 static char *shared_at;
 
-/* The first store makes the page this process's own. The second would succeed through a translation not flushed. */
+/* The first store makes the page this process's own. The second would succeed through a
+ * translation not flushed. */
 static void store_after_mprotect(void)
 {
     shared_at[0] = 1;
@@ -53,7 +55,7 @@ TEST(mprotect_takes_and_gives_the_right_to_store, "no_flush")
     CHECK_EQ(mprotect(shared_at, 4096, PROT_READ), 0);
     CHECK_EQ(mprotect(shared_at, 4096, RW), 0);
     shared_at[0] = 7;
-    for (int i = 0; i < 20; i++)                /* often: a switch to another task in between flushes as well */
+    for (int i = 0; i < 20; i++) /* often: a switch to another task in between flushes as well */
         check_killed(store_after_mprotect, SIGSEGV, SEGV_ACCERR, 7);
     CHECK_EQ(shared_at[0], 7);
 }
@@ -70,7 +72,8 @@ TEST(brk_grows_and_shrinks, "")
 TEST(private_file_mapping_keeps_stores_to_itself, "")
 {
     int fd = open("/bin/ps", O_RDONLY);
-    char *one = mmap(NULL, 4096, RW, MAP_PRIVATE, fd, 0), *two = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    char *one = mmap(NULL, 4096, RW, MAP_PRIVATE, fd, 0),
+         *two = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
     CHECK(one != MAP_FAILED && two != MAP_FAILED);
     CHECK(memcmp(one, "\177ELF", 4) == 0);
     CHECK_EQ(pte_of(getpid(), (uint64_t)one).pfn, pte_of(getpid(), (uint64_t)one).pfn);
@@ -78,7 +81,7 @@ TEST(private_file_mapping_keeps_stores_to_itself, "")
     CHECK_EQ(two[0], 0x7f);
 }
 
-/* ---- Frames come back --------------------------------------------------------------------------------- */
+/* ---- Frames come back --------------------------------------------------- */
 
 static void use_memory(void)
 {
@@ -94,13 +97,13 @@ static void use_memory(void)
 
 TEST(frames_are_the_same_before_and_after, "ref_leak")
 {
-    in_child(use_memory, NULL);                 /* warm */
+    in_child(use_memory, NULL); /* warm */
     long before = frames_in_use();
     in_child(use_memory, NULL);
     CHECK_EQ(frames_in_use(), before);
 }
 
-/* ---- Out of memory ------------------------------------------------------------------------------------ */
+/* ---- Out of memory ------------------------------------------------------ */
 
 static long fail_at;
 
@@ -111,7 +114,7 @@ static void fork_failing(void)
     snprintf(text, sizeof(text), "%ld", fail_at);
     int fd = open("/proc/failpoint", O_WRONLY);
     CHECK(fd >= 0 && raw_write(fd, text, (long)strlen(text)) > 0);
-    raw1(SYS_close, fd);                        /* the write takes effect here */
+    raw1(SYS_close, fd); /* the write takes effect here */
     long child = raw0(SYS_fork);
     if (child == 0)
         raw_exit(0);
@@ -122,7 +125,8 @@ static void fork_failing(void)
     raw_exit(0);
 }
 
-/* Where a page fault of the process itself meets the failing allocation, it is killed: right, too. */
+/* Where a page fault of the process itself meets the failing allocation, it is killed: right,
+ * too. */
 TEST(fork_survives_the_failure_of_every_allocation, "oom_leak")
 {
     fail_at = 1000000;
@@ -130,8 +134,8 @@ TEST(fork_survives_the_failure_of_every_allocation, "oom_leak")
     long before = frames_in_use(), failed = 0;
     for (fail_at = 1; fail_at <= 60; fail_at++) {
         int status = in_child(fork_failing, NULL);
-        CHECK(status == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == ENOMEM) ||
-              (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+        CHECK(status == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == ENOMEM)
+              || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
         failed += WIFEXITED(status) && WEXITSTATUS(status) == ENOMEM;
     }
     CHECK(failed >= 8);
@@ -151,14 +155,14 @@ static void eat_everything(void)
 
 TEST(out_of_memory_kills_the_process_and_not_the_kernel, "")
 {
-    in_child(use_memory, NULL);                 /* warm */
+    in_child(use_memory, NULL); /* warm */
     long before = frames_in_use();
     int status = in_child(eat_everything, NULL);
     CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) || WEXITSTATUS(status) == 12);
     CHECK_EQ(frames_in_use(), before);
 }
 
-/* ---- 1 GiB leaves: only where that much memory is free in one piece ------------------------------------- */
+/* ---- 1 GiB leaves: only where that much memory is free in one piece ----- */
 
 #define ONE_GIB (1ul << 30)
 

@@ -64,10 +64,17 @@ static void write_to_nobody(void)
     (void)!write(ends[1], "x", 1);
 }
 
-TEST(a_pipe_without_reader_is_sigpipe, "") { CHECK_EQ(WTERMSIG(in_child(write_to_nobody, NULL)), SIGPIPE); }
+TEST(a_pipe_without_reader_is_sigpipe, "")
+{
+    CHECK_EQ(WTERMSIG(in_child(write_to_nobody, NULL)), SIGPIPE);
+}
 
 static volatile int spinning;
-static void spin_for_ever(void) { for (;;) spinning = 1; }
+static void spin_for_ever(void)
+{
+    for (;;)
+        spinning = 1;
+}
 
 TEST(a_busy_process_is_preempted_and_can_be_killed, "")
 {
@@ -90,8 +97,16 @@ TEST(clocks_go_forward_and_sleep_sleeps, "")
     CHECK((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec >= 20000000);
 }
 
-static void exec_missing(void) { execl("/bin/nothing", "nothing", (char *)NULL); _exit(errno); }
-static void exec_text(void) { execl("/proc/uptime", "uptime", (char *)NULL); _exit(errno == EACCES || errno == ENOEXEC ? 8 : errno); }
+static void exec_missing(void)
+{
+    execl("/bin/nothing", "nothing", (char *)NULL);
+    _exit(errno);
+}
+static void exec_text(void)
+{
+    execl("/proc/uptime", "uptime", (char *)NULL);
+    _exit(errno == EACCES || errno == ENOEXEC ? 8 : errno);
+}
 
 TEST(exec_of_nonsense_leaves_the_process_alone, "")
 {
@@ -127,7 +142,8 @@ TEST(links_and_removed_folders_lead_nowhere, "")
     int fd = open("/outer/inner", O_RDONLY | O_DIRECTORY);
     CHECK(fd >= 0 && rmdir("/outer/inner") == 0 && rmdir("/outer") == 0);
     long len = raw3(SYS_getdents64, fd, (long)entries, sizeof(entries));
-    CHECK(len > 0 && *(uint64_t *)entries == *(uint64_t *)(entries + *(uint16_t *)(entries + 16)));    /* "." and "..": itself */
+    /* "." and "..": itself */
+    CHECK(len > 0 && *(uint64_t *)entries == *(uint64_t *)(entries + *(uint16_t *)(entries + 16)));
     CHECK(open("/outer/file", O_WRONLY | O_CREAT, 0644) == -1 && errno == ENOENT);
     close(fd);
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runner: process 1 of the test image. Runs every test in a process of its own, then again with each planted defect it
- * claims to notice, and prints KTAP. Arguments: the emulator's name, and a part of the names of the tests wanted. Exercises
- * run only when that part begins with "exercise_".
+ * The runner: process 1 of the test image. Runs every test in a process of its own, then again with
+ * each planted defect it claims to notice, and prints KTAP. Arguments: the emulator's name, and a
+ * part of the names of the tests wanted. Exercises run only when that part begins with "exercise_".
  */
 #include <fcntl.h>
 #include <time.h>
 
 #include "test.h"
 
-#define SECONDS_MAX 60
-#define SECONDS_MAX_WITH_DEFECT 4       /* a planted defect may well make a test hang: that is noticing it */
+#define SECONDS_MAX             60
+/* a planted defect may well make a test hang: that is noticing it */
+#define SECONDS_MAX_WITH_DEFECT 4
 
 extern const struct test __start_tests[], __stop_tests[];
 
@@ -18,13 +19,14 @@ static int number, failures, leaks;
 
 static void result(int ok, const char *name, const char *defect, const char *skip)
 {
-    printf("%sok %d - %s%s%s%s%s\n", ok ? "" : "not ", ++number, name, defect ? " notices " : "", defect ? defect : "",
-           skip ? " # SKIP " : "", skip ? skip : "");
+    printf("%sok %d - %s%s%s%s%s\n", ok ? "" : "not ", ++number, name, defect ? " notices " : "",
+           defect ? defect : "", skip ? " # SKIP " : "", skip ? skip : "");
     fflush(stdout);
     failures += !ok;
 }
 
-/* Wait for pid, but not for ever: 0 when it passed, 1 when it failed, was killed or took too long. */
+/* Wait for pid, but not for ever: 0 when it passed, 1 when it failed, was killed or took too
+ * long. */
 static int await(int pid, int seconds_max)
 {
     struct timespec tick = { 0, 5000000 }, start, now;
@@ -57,7 +59,7 @@ static int run(const struct test *test, const char *defect)
     int pid = fork();
     if (pid == 0) {
         close(ready[1]);
-        (void)!read(ready[0], &byte, 1);        /* the defect is switched on once the fork is behind us */
+        (void)!read(ready[0], &byte, 1); /* the defect is switched on once the fork is behind us */
         close(ready[0]);
         if (defect) {
             int null = open("/dev/null", O_WRONLY);
@@ -75,9 +77,8 @@ static int run(const struct test *test, const char *defect)
     if (defect)
         file_put_text("/proc/defect", "none");
     file_put_text("/proc/trace", "0");
-    kill(-1, SIGKILL);                  /* whoever a hung or killed test left behind */
-    while (waitpid(-1, NULL, 0) > 0) {
-    }
+    kill(-1, SIGKILL); /* whoever a hung or killed test left behind */
+    while (waitpid(-1, NULL, 0) > 0) {}
     return failed;
 }
 
@@ -104,7 +105,8 @@ static unsigned violations(void)
     return check_counts(&now, &total) ? total : ~0u;
 }
 
-/* Run one test as it is. It must also give back every frame that it took, and leave the walker nothing to find. */
+/* Run one test as it is. It must also give back every frame that it took, and leave the walker
+ * nothing to find. */
 static int run_and_count(const struct test *test)
 {
     long before = frames_in_use();
@@ -124,11 +126,12 @@ static int run_and_count(const struct test *test)
 
 static const char *emulator;
 
-/* Is this the machine for the test? True races need CPUs that run at the same time, 1 GiB leaves much memory: each has boots of its own. */
+/* Is this the machine for the test? True races need CPUs that run at the same time, 1 GiB leaves
+ * much memory: each has boots of its own. */
 static int fits(const struct test *test)
 {
     if (test->needs & NEEDS_RACES && strcmp(emulator, "bochs") == 0)
-        return 0;                       /* Bochs runs its CPUs in turn */
+        return 0; /* Bochs runs its CPUs in turn */
     return !(test->needs & NEEDS_3_GIB) || frames_of("total") > (3l << 30) / 4096;
 }
 
@@ -168,7 +171,8 @@ int main(int argc, char *argv[])
     }
     if (planned) {
         unsigned now = 1, total = 1;
-        result(check_counts(&now, &total) && now == 0, "the_walker_finds_nothing_at_the_end", NULL, NULL);
+        result(check_counts(&now, &total) && now == 0, "the_walker_finds_nothing_at_the_end", NULL,
+               NULL);
         result(leaks == 0, "no_test_kept_a_frame", NULL, NULL);
     }
     return failures != 0;

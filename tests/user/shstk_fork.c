@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a shadow stack shared at fork is copied in parent and child, by RET alone, and both return through old frames. */
+/* Proves: a shadow stack shared at fork is copied in parent and child, by RET alone, and both
+ * return through old frames. */
 #include <fcntl.h>
 
 #include "test.h"
@@ -19,15 +20,15 @@ TEST_SHSTK(shadow_stack_is_copied_in_the_child, "share_frame fork_keeps_dirty")
     CHECK(pipe(hold) == 0);
     long child = raw0(SYS_fork);
     if (child == 0) {
-        struct pte pte = pte_of(getpid(), ssp);         /* these CALLs are the first access */
+        struct pte pte = pte_of(getpid(), ssp); /* these CALLs are the first access */
         CHECK_EQ(pte.state, 'c');
         CHECK(pte.pfn != pfn);
         _exit(0);
     }
     int status;
-    raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);  /* the parent has not touched its own yet */
+    raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0); /* the parent has not touched its own yet */
     CHECK_EQ(status, 0);
-    CHECK_EQ(pte_of(getpid(), ssp).pfn, pfn);           /* ... and as the last owner keeps its frame */
+    CHECK_EQ(pte_of(getpid(), ssp).pfn, pfn); /* ... and as the last owner keeps its frame */
 }
 
 TEST_SHSTK(shadow_stack_is_copied_in_the_parent, "share_frame fork_keeps_dirty")
@@ -64,12 +65,14 @@ TEST_SHSTK(one_ret_is_enough_to_copy, "skip_copy share_frame")
     trace_on();
     long child = fork_and_return();
     if (child == 0)
-        raw_exit(55);                   /* nothing but that RET */
+        raw_exit(55); /* nothing but that RET */
     int status;
     raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);
     CHECK_EQ(WEXITSTATUS(status), 55);
-    /* parent and child share the page until one of them returns: one of the two copied it, the other reused it */
-    int copies = trace_count((int)child, "shstk-copy", ssp, ~0ul) + trace_count(getpid(), "shstk-copy", ssp, ~0ul);
+    /* parent and child share the page until one of them returns: one of the two copied it, the
+     * other reused it */
+    int copies = trace_count((int)child, "shstk-copy", ssp, ~0ul)
+                 + trace_count(getpid(), "shstk-copy", ssp, ~0ul);
     CHECK(copies >= 1);
 }
 
@@ -81,8 +84,18 @@ __attribute__((noinline)) static long level3(int child_first)
         wait_raw();
     return child;
 }
-__attribute__((noinline)) static long level2(int child_first, volatile int *mark) { long r = level3(child_first); *mark += 1; return r; }
-__attribute__((noinline)) static long level1(int child_first, volatile int *mark) { long r = level2(child_first, mark); *mark += 10; return r; }
+__attribute__((noinline)) static long level2(int child_first, volatile int *mark)
+{
+    long r = level3(child_first);
+    *mark += 1;
+    return r;
+}
+__attribute__((noinline)) static long level1(int child_first, volatile int *mark)
+{
+    long r = level2(child_first, mark);
+    *mark += 10;
+    return r;
+}
 
 static void returns_in_order(int child_first)
 {
@@ -90,7 +103,7 @@ static void returns_in_order(int child_first)
     int status;
     CHECK(pipe(hold) == 0);
     long child = level1(child_first, &mark);
-    raw_write(hold[1], "x", 1);         /* now the other one */
+    raw_write(hold[1], "x", 1); /* now the other one */
     CHECK_EQ(mark, 11);
     if (child == 0)
         _exit(0);
@@ -99,9 +112,13 @@ static void returns_in_order(int child_first)
 }
 
 TEST_SHSTK(frames_from_before_the_fork_child_first, "skip_copy") { returns_in_order(1); }
-TEST_SHSTK(frames_from_before_the_fork_parent_first, "skip_copy share_frame") { returns_in_order(0); }
+TEST_SHSTK(frames_from_before_the_fork_parent_first, "skip_copy share_frame")
+{
+    returns_in_order(0);
+}
 
-/* Fork at every one of eight levels; everybody returns through all frames above. The status is the number of descendants. */
+/* Fork at every one of eight levels; everybody returns through all frames above. The status is
+ * the number of descendants. */
 __attribute__((noinline)) static int chain(int levels)
 {
     int status;
@@ -116,42 +133,42 @@ __attribute__((noinline)) static int chain(int levels)
     exit(WEXITSTATUS(status));
 }
 
-static void chain_of_eight(void)
-{
-    exit(chain(8));
-}
+static void chain_of_eight(void) { exit(chain(8)); }
 
 TEST_SHSTK(chains_of_eight_forks_return, "skip_copy")
 {
     CHECK_EQ(WEXITSTATUS(in_child(chain_of_eight, NULL)), 8);
 }
 
-/* ---- Every instruction that accesses a shadow stack --------------------------------------------------- */
+/* ---- Every instruction that accesses a shadow stack --------------------- */
 
 /*
- * Share the page, execute one instruction in the child, and look in the trace whether the copy came before its end. The
- * operation must leave the shadow stack as it was.
+ * Share the page, execute one instruction in the child, and look in the trace whether the copy came
+ * before its end. The operation must leave the shadow stack as it was.
  */
-#define COPIES(operation) \
-    do { \
-        uint64_t ssp_before = rdssp(); \
-        int status_now; \
-        trace_on(); \
-        long child_now = raw0(SYS_fork); \
-        if (child_now == 0) { \
-            operation; \
-            uint64_t done = rdtsc(); \
+#define COPIES(operation)                                                       \
+    do {                                                                        \
+        uint64_t ssp_before = rdssp();                                          \
+        int status_now;                                                         \
+        trace_on();                                                             \
+        long child_now = raw0(SYS_fork);                                        \
+        if (child_now == 0) {                                                   \
+            operation;                                                          \
+            uint64_t done = rdtsc();                                            \
             CHECK_EQ(trace_count(getpid(), "shstk-copy", ssp_before, done), 1); \
-            CHECK_EQ(pte_of(getpid(), ssp_before).state, 'c'); \
-            _exit(0); \
-        } \
-        raw6(SYS_wait4, child_now, (long)&status_now, 0, 0, 0, 0); \
-        CHECK_EQ(status_now, 0); \
+            CHECK_EQ(pte_of(getpid(), ssp_before).state, 'c');                  \
+            _exit(0);                                                           \
+        }                                                                       \
+        raw6(SYS_wait4, child_now, (long)&status_now, 0, 0, 0, 0);              \
+        CHECK_EQ(status_now, 0);                                                \
     } while (0)
 
 TEST_SHSTK(near_call_copies, "")
 {
-    COPIES(__asm__ volatile("call 1f\n1: add $8, %%rsp\n mov $1, %%eax\n incsspq %%rax" : : : "rax", "memory", "cc"));
+    COPIES(__asm__ volatile("call 1f\n1: add $8, %%rsp\n mov $1, %%eax\n incsspq %%rax"
+                            :
+                            :
+                            : "rax", "memory", "cc"));
 }
 
 TEST_SHSTK(near_call_and_ret_copy, "")
@@ -162,30 +179,47 @@ TEST_SHSTK(near_call_and_ret_copy, "")
 TEST_SHSTK(incssp_copies, "")
 {
     /* an increment of zero accesses nothing: go up one and come back by a call */
-    COPIES(__asm__ volatile("mov $1, %%eax\n incsspq %%rax\n call 1f\n1: add $8, %%rsp" : : : "rax", "memory", "cc"));
+    COPIES(__asm__ volatile("mov $1, %%eax\n incsspq %%rax\n call 1f\n1: add $8, %%rsp"
+                            :
+                            :
+                            : "rax", "memory", "cc"));
 }
 
-/* Push CS and RIP by a far call to the label behind, then return far: both push and pop three shadow-stack words. */
+/* Push CS and RIP by a far call to the label behind, then return far: both push and pop three
+ * shadow-stack words. */
 TEST_SHSTK(far_call_and_ret_copy, "")
 {
-    static struct { uint64_t offset; uint16_t selector; } __attribute__((packed)) target;
+    static struct {
+        uint64_t offset;
+        uint16_t selector;
+    } __attribute__((packed)) target;
     target.selector = 0x33;
-    COPIES(__asm__ volatile("lea 1f(%%rip), %%rax\n mov %%rax, (%0)\n jmp 2f\n1: lretq\n2: rex.W lcall *(%0)"
-                            : : "r"(&target) : "rax", "memory"));
+    COPIES(__asm__ volatile(
+        "lea 1f(%%rip), %%rax\n mov %%rax, (%0)\n jmp 2f\n1: lretq\n2: rex.W lcall *(%0)"
+        :
+        : "r"(&target)
+        : "rax", "memory"));
 }
 
-/* IRETQ in ring 3, to the same privilege: pops CS, LIP and SSP from the shadow stack, pushed here by a far call. */
+/* IRETQ in ring 3, to the same privilege: pops CS, LIP and SSP from the shadow stack, pushed
+ * here by a far call. */
 TEST_SHSTK(iretq_in_ring_3_copies, "")
 {
-    static struct { uint64_t offset; uint16_t selector; } __attribute__((packed)) target;
+    static struct {
+        uint64_t offset;
+        uint16_t selector;
+    } __attribute__((packed)) target;
     target.selector = 0x33;
-    COPIES(__asm__ volatile("lea 1f(%%rip), %%rax\n mov %%rax, (%0)\n"
-                            "mov %%rsp, %%r11\n"
-                            "jmp 2f\n"
-                            "1: pop %%rax\n pop %%rcx\n"                /* RIP, CS of the far call */
-                            "mov %%ss, %%edx\n push %%rdx\n push %%r11\n pushfq\n push %%rcx\n push %%rax\n iretq\n"
-                            "2: rex.W lcall *(%0)"
-                            : : "r"(&target) : "rax", "rcx", "rdx", "r11", "memory", "cc"));
+    COPIES(__asm__ volatile(
+        "lea 1f(%%rip), %%rax\n mov %%rax, (%0)\n"
+        "mov %%rsp, %%r11\n"
+        "jmp 2f\n"
+        "1: pop %%rax\n pop %%rcx\n" /* RIP, CS of the far call */
+        "mov %%ss, %%edx\n push %%rdx\n push %%r11\n pushfq\n push %%rcx\n push %%rax\n iretq\n"
+        "2: rex.W lcall *(%0)"
+        :
+        : "r"(&target)
+        : "rax", "rcx", "rdx", "r11", "memory", "cc"));
 }
 
 TEST_SHSTK(wrss_copies, "")
@@ -200,13 +234,14 @@ TEST_SHSTK(rstorssp_and_saveprevssp_copy, "")
 {
     uint64_t stack = (uint64_t)raw3(SYS_map_shadow_stack, 0, 4096, SHADOW_STACK_SET_TOKEN);
     CHECK((long)stack > 0);
-    uint64_t token = stack + 4096 - 8, ssp = rdssp(), back = (ssp & ~7ul) - 8;
+    uint64_t token = stack + 4096 - 8, ssp = rdssp();
+    uint64_t back = (ssp & ~7ul) - 8;
     int status;
     trace_on();
     long child = raw0(SYS_fork);
     if (child == 0) {
         rstorssp(token);
-        saveprevssp();                  /* puts a restore token on the old stack */
+        saveprevssp(); /* puts a restore token on the old stack */
         uint64_t done = rdtsc();
         rstorssp(back);
         saveprevssp();
@@ -219,7 +254,7 @@ TEST_SHSTK(rstorssp_and_saveprevssp_copy, "")
     CHECK_EQ(status, 0);
 }
 
-/* ---- The kernel's own -------------------------------------------------------------------------------- */
+/* ---- The kernel's own --------------------------------------------------- */
 
 /* Have the kernel store value at va by WRUSS. */
 static long wruss(uint64_t va, uint64_t value)
@@ -235,14 +270,16 @@ static long wruss(uint64_t va, uint64_t value)
 TEST_SHSTK(the_kernels_wruss_copies, "skip_copy")
 {
     char text[48];
-    uint64_t ssp = rdssp(), word = (ssp & ~4095ul) + 8, value = *(volatile uint64_t *)ssp;
-    int fd = open("/proc/wruss", O_WRONLY), status, len = snprintf(text, sizeof(text), "%lu 12345", word);
+    uint64_t ssp = rdssp(), value = *(volatile uint64_t *)ssp;
+    uint64_t word = (ssp & ~4095ul) + 8;
+    int fd = open("/proc/wruss", O_WRONLY), status,
+        len = snprintf(text, sizeof(text), "%lu 12345", word);
     uint64_t pfn = pte_of(getpid(), ssp).pfn;
     trace_on();
     long child = raw0(SYS_fork);
     if (child == 0) {
         long written = raw_write(fd, text, len);
-        uint64_t done = rdtsc();                        /* no CALL so far */
+        uint64_t done = rdtsc(); /* no CALL so far */
         CHECK_EQ(written, len);
         CHECK_EQ(trace_count(getpid(), "shstk-copy", ssp, done), 1);
         CHECK_EQ(*(volatile uint64_t *)word, 12345);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a shadow stack from exec to exit: marked programs, arch_prctl, context switches, vfork, 2 MiB stacks. */
+/* Proves: a shadow stack from exec to exit: marked programs, arch_prctl, context switches,
+ * vfork, 2 MiB stacks. */
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -53,7 +54,10 @@ static void locked_stays_on(void)
     CHECK_EQ(features(), ARCH_SHSTK_SHSTK);
 }
 
-TEST_SHSTK(a_locked_feature_cannot_be_switched_off, "") { CHECK_EQ(in_child(locked_stays_on, NULL), 0); }
+TEST_SHSTK(a_locked_feature_cannot_be_switched_off, "")
+{
+    CHECK_EQ(in_child(locked_stays_on, NULL), 0);
+}
 
 static void disable_and_enable(void)
 {
@@ -66,7 +70,10 @@ static void disable_and_enable(void)
     raw_exit(err == 0 && rdssp() != 0 ? 0 : 1);
 }
 
-TEST_SHSTK(disable_unmaps_and_enable_maps_again, "") { CHECK_EQ(in_child(disable_and_enable, NULL), 0); }
+TEST_SHSTK(disable_unmaps_and_enable_maps_again, "")
+{
+    CHECK_EQ(in_child(disable_and_enable, NULL), 0);
+}
 
 TEST(arch_prctl_says_when_the_cpu_cannot, "")
 {
@@ -83,10 +90,7 @@ static void attack_again(void)
     execv(argv[0], argv);
 }
 
-TEST_SHSTK(exec_gives_a_fresh_shadow_stack, "")
-{
-    CHECK_EQ(in_child(attack_again, NULL), 0);
-}
+TEST_SHSTK(exec_gives_a_fresh_shadow_stack, "") { CHECK_EQ(in_child(attack_again, NULL), 0); }
 
 TEST_SHSTK(the_stack_limit_sizes_the_shadow_stack, "")
 {
@@ -102,9 +106,10 @@ TEST_SHSTK(the_stack_limit_sizes_the_shadow_stack, "")
     fclose(maps);
 }
 
-/* ---- Context switches --------------------------------------------------------------------------------- */
+/* ---- Context switches --------------------------------------------------- */
 
-/* Recurse, giving the CPU away at every level: SSP and the words on the stack must come back each time. */
+/* Recurse, giving the CPU away at every level: SSP and the words on the stack must come back
+ * each time. */
 __attribute__((noinline)) static int deep(int levels)
 {
     uint64_t ssp = rdssp();
@@ -135,7 +140,7 @@ TEST_SHSTK(ssp_is_kept_across_context_switches, "ssp_not_switched")
     CHECK_EQ(in_child(two_recurse_in_turns, NULL), 0);
 }
 
-/* ---- vfork, by a stub that leaves the parent's return address alone ------------------------------------ */
+/* ---- vfork, by a stub that leaves the parent's return address alone ----- */
 
 TEST_SHSTK(vfork_runs_on_the_parents_shadow_stack, "")
 {
@@ -152,13 +157,14 @@ TEST_SHSTK(vfork_runs_on_the_parents_shadow_stack, "")
     CHECK_EQ(waitpid((int)child, NULL, 0), child);
 }
 
-/* ---- 2 MiB shadow stacks (shstk_huge=1) ---------------------------------------------------------------- */
+/* ---- 2 MiB shadow stacks (shstk_huge=1) --------------------------------- */
 
 #define TWO_MIB (2ul << 20)
 
 TEST_SHSTK(a_2m_shadow_stack_is_one_leaf_and_copied_whole, "skip_copy")
 {
-    uint64_t stack = (uint64_t)raw3(SYS_map_shadow_stack, 0, TWO_MIB, SHADOW_STACK_SET_TOKEN), ssp = rdssp();
+    uint64_t stack = (uint64_t)raw3(SYS_map_shadow_stack, 0, TWO_MIB, SHADOW_STACK_SET_TOKEN),
+             ssp = rdssp();
     CHECK((long)stack > 0);
     struct pte pte = pte_of(getpid(), stack);
     CHECK(pte.bytes == TWO_MIB && pte.state == 'c');
@@ -167,7 +173,8 @@ TEST_SHSTK(a_2m_shadow_stack_is_one_leaf_and_copied_whole, "skip_copy")
     rstorssp(stack + TWO_MIB - 8);
     saveprevssp();
     int status;
-    long child = raw0(SYS_fork);                /* the parent waits without touching the stack, so the child copies */
+    /* the parent waits without touching the stack, so the child copies */
+    long child = raw0(SYS_fork);
     if (child == 0) {
         struct pte copy = pte_of(getpid(), stack);
         CHECK(copy.bytes == TWO_MIB && copy.state == 'c' && copy.pfn != pte.pfn);

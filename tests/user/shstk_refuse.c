@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: nobody writes a shadow stack directly, and every wrong use of one ends in SIGSEGV with the right words. */
+/* Proves: nobody writes a shadow stack directly, and every wrong use of one ends in SIGSEGV with
+ * the right words. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include "test.h"
 
-static void store_to_own_shadow_stack(void)
-{
-    *(volatile uint64_t *)rdssp() = 0x1234;
-}
+static void store_to_own_shadow_stack(void) { *(volatile uint64_t *)rdssp() = 0x1234; }
 
 TEST_SHSTK(store_to_a_shadow_stack_is_refused, "refusals_off")
 {
@@ -56,19 +54,17 @@ static uint64_t data[512] __attribute__((aligned(4096)));
 
 static void rstorssp_on_data(void)
 {
-    data[511] = (uint64_t)&data[512] | 1;       /* a perfect token, but in ordinary memory */
+    data[511] = (uint64_t)&data[512] | 1; /* a perfect token, but in ordinary memory */
     rstorssp((uint64_t)&data[511]);
 }
 
 TEST_SHSTK(shadow_stack_access_to_data_is_refused, "")
 {
-    check_killed(rstorssp_on_data, SIGSEGV, SEGV_ACCERR, 0x45);     /* RSTORSSP reads first (measured on Bochs) */
+    /* RSTORSSP reads first (measured on Bochs) */
+    check_killed(rstorssp_on_data, SIGSEGV, SEGV_ACCERR, 0x45);
 }
 
-static void rstorssp_on_nothing(void)
-{
-    rstorssp(0x10000000);
-}
+static void rstorssp_on_nothing(void) { rstorssp(0x10000000); }
 
 TEST_SHSTK(shadow_stack_access_to_nothing_is_maperr, "")
 {
@@ -96,10 +92,7 @@ static void wrss_on_data(void)
     wrss((uint64_t)data, 2);
 }
 
-TEST_SHSTK(wrss_to_data_is_refused, "")
-{
-    check_killed(wrss_on_data, SIGSEGV, SEGV_ACCERR, 0x47);
-}
+TEST_SHSTK(wrss_to_data_is_refused, "") { check_killed(wrss_on_data, SIGSEGV, SEGV_ACCERR, 0x47); }
 
 TEST_SHSTK(wrss_with_permission_writes, "")
 {
@@ -124,7 +117,8 @@ static void call_into_read_only_shadow_stack(void)
 {
     uint64_t start = (rdssp() - 8) & ~4095ul;
     CHECK_EQ(raw3(SYS_mprotect, (long)start, 4096, PROT_READ), 0);
-    __asm__ volatile("call 1f\n1: add $8, %%rsp\n nop" : : : "memory", "cc");     /* call $+5 pushes no shadow word */
+    /* call $+5 pushes no shadow word */
+    __asm__ volatile("call 1f\n1: add $8, %%rsp\n nop" : : : "memory", "cc");
     CHECK_EQ(1, 0);
 }
 
@@ -139,20 +133,11 @@ static void fetch_from_data(void)
     ((void (*)(void))(uintptr_t)data)();
 }
 
-TEST(fetch_from_data_is_refused, "")
-{
-    check_killed(fetch_from_data, SIGSEGV, SEGV_ACCERR, 0x15);
-}
+TEST(fetch_from_data_is_refused, "") { check_killed(fetch_from_data, SIGSEGV, SEGV_ACCERR, 0x15); }
 
-static void store_to_text(void)
-{
-    *(volatile char *)(uintptr_t)store_to_text = 0;
-}
+static void store_to_text(void) { *(volatile char *)(uintptr_t)store_to_text = 0; }
 
-TEST(store_to_text_is_refused, "")
-{
-    check_killed(store_to_text, SIGSEGV, SEGV_ACCERR, 7);
-}
+TEST(store_to_text_is_refused, "") { check_killed(store_to_text, SIGSEGV, SEGV_ACCERR, 7); }
 
 static void load_from_nothing(void)
 {
@@ -160,15 +145,9 @@ static void load_from_nothing(void)
     (void)*(volatile char *)nothing;
 }
 
-TEST(load_from_nothing_is_maperr, "")
-{
-    check_killed(load_from_nothing, SIGSEGV, SEGV_MAPERR, 4);
-}
+TEST(load_from_nothing_is_maperr, "") { check_killed(load_from_nothing, SIGSEGV, SEGV_MAPERR, 4); }
 
-static void load_from_the_kernel(void)
-{
-    (void)*(volatile char *)0xffff888000000000;
-}
+static void load_from_the_kernel(void) { (void)*(volatile char *)0xffff888000000000; }
 
 TEST(load_from_the_kernel_is_refused, "")
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: every page-table state of the book appears where it should, with its letter, bits and references. */
+/* Proves: every page-table state of the book appears where it should, with its letter, bits and
+ * references. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -100,7 +101,7 @@ TEST(copy_on_write_keeps_both_sides_apart, "skip_cow_copy")
 TEST(stores_after_fork_are_not_seen_through_a_stale_tlb, "no_flush")
 {
     pin(0);
-    page[4] = 1;                        /* the entry is in the TLB, writable */
+    page[4] = 1; /* the entry is in the TLB, writable */
     int hold[2];
     CHECK(pipe(hold) == 0);
     long child = raw0(SYS_fork);
@@ -129,7 +130,7 @@ TEST(state_b_after_a_debuggers_write, "")
     CHECK_EQ(*(volatile const uint64_t *)constant, 9);
     value = 10;
     CHECK_EQ(pwrite(fd, &value, sizeof(value), (off_t)constant), sizeof(value));
-    CHECK_EQ(own(constant).pfn, pte.pfn);       /* its own already: no second copy */
+    CHECK_EQ(own(constant).pfn, pte.pfn); /* its own already: no second copy */
 }
 
 TEST_SHSTK(state_c_owned_shadow_stack, "")
@@ -139,7 +140,8 @@ TEST_SHSTK(state_c_owned_shadow_stack, "")
     CHECK(!pte.w && pte.d && !pte.cow && pte.refs == 1);
 }
 
-/* A process that forks, sends the child's pid and its SSP to `to`, and like its child leaves its shadow stack alone until `hold`. */
+/* A process that forks, sends the child's pid and its SSP to `to`, and like its child leaves its
+ * shadow stack alone until `hold`. */
 static void subject_of_state_d(int to, int hold)
 {
     uint64_t report[2];
@@ -170,7 +172,8 @@ TEST_SHSTK(state_d_shared_shadow_stack, "fork_keeps_dirty fork_parent_only cow_n
     CHECK_EQ(waitpid(subject, NULL, 0), subject);
     CHECK_EQ(parents.state, 'd');
     CHECK_EQ(childs.state, 'd');
-    CHECK(!parents.w && !parents.d && parents.cow && parents.pfn == childs.pfn && parents.refs == 2);
+    CHECK(!parents.w && !parents.d && parents.cow && parents.pfn == childs.pfn
+          && parents.refs == 2);
 }
 
 TEST(state_n_prot_none_keeps_the_page, "")
@@ -188,7 +191,7 @@ TEST(state_n_prot_none_keeps_the_page, "")
     CHECK_EQ(own(a).state, 'w');
 }
 
-/* ---- Huge leaves -------------------------------------------------------------------------------------- */
+/* ---- Huge leaves -------------------------------------------------------- */
 
 #define TWO_MIB (2ul << 20)
 
@@ -212,7 +215,7 @@ TEST(huge_2m_leaf_is_copied_whole_on_write, "skip_cow_copy")
     waitpid(child, &status, 0);
     CHECK_EQ(status, 0);
     CHECK_EQ(a[1], 0);
-    a[1] = 4;                           /* the last owner */
+    a[1] = 4; /* the last owner */
     CHECK_EQ(own(a).pfn, pte.pfn);
 }
 

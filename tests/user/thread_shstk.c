@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: every thread has a shadow stack of its own, with guard pages, which goes when the thread ends; a vfork child has none. */
+/* Proves: every thread has a shadow stack of its own, with guard pages, which goes when the
+ * thread ends; a vfork child has none. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sys/mman.h>
@@ -72,7 +73,8 @@ TEST_SHSTK(a_threads_shadow_stack_has_guard_pages, "no_guard")
         CHECK(mapping_of(getpid(), ssp_of[i], &theirs));
         CHECK_EQ(theirs.end - theirs.start, stack_limit());
         CHECK(theirs.free_below >= 4096 && theirs.free_above >= 4096);
-        CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != (void *)theirs.end);
+        CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+              != (void *)theirs.end);
     }
     threads_end();
 }
@@ -89,8 +91,11 @@ TEST_SHSTK(a_joined_threads_shadow_stack_is_gone, "")
 TEST_SHSTK(clone3_sizes_the_shadow_stack_like_the_stack, "")
 {
     struct mapping theirs;
-    struct clone_args args = { .flags = CLONE_THREAD_FLAGS, .stack = (uint64_t)threads[0].stack, .stack_size = sizeof(threads[0].stack),
-                               .parent_tid = (uint64_t)&threads[0].tid, .child_tid = (uint64_t)&threads[0].tid };
+    struct clone_args args = { .flags = CLONE_THREAD_FLAGS,
+                               .stack = (uint64_t)threads[0].stack,
+                               .stack_size = sizeof(threads[0].stack),
+                               .parent_tid = (uint64_t)&threads[0].tid,
+                               .child_tid = (uint64_t)&threads[0].tid };
     CHECK(thread_call(SYS_clone3, (long)&args, sizeof(args), 0, 0, 0, show_ssp, NULL) > 0);
     while (!ssp_of[0])
         raw0(SYS_sched_yield);
@@ -105,7 +110,9 @@ TEST_SHSTK(a_process_in_shared_memory_gets_and_gives_back_one, "")
 {
     struct mapping theirs;
     int status;
-    long pid = thread_call(SYS_clone, CLONE_VM | SIGCHLD, (long)(threads[0].stack + sizeof(threads[0].stack)), 0, 0, 0, show_ssp, NULL);
+    long pid = thread_call(SYS_clone, CLONE_VM | SIGCHLD,
+                           (long)(threads[0].stack + sizeof(threads[0].stack)), 0, 0, 0, show_ssp,
+                           NULL);
     CHECK(pid > 0);
     while (!ssp_of[0])
         raw0(SYS_sched_yield);
@@ -148,7 +155,7 @@ TEST(ended_threads_give_back_their_frames, "")
     CHECK(frames_in_use() <= before);
 }
 
-/* ---- vfork -------------------------------------------------------------------------------------------- */
+/* ---- vfork -------------------------------------------------------------- */
 
 TEST_SHSTK(a_vfork_child_may_switch_off_only_its_own, "")
 {
@@ -169,7 +176,7 @@ TEST_SHSTK(a_vfork_child_may_switch_off_only_its_own, "")
     CHECK_EQ(deep(100), 101);
 }
 
-/* ---- Unmapped under its user ---------------------------------------------------------------------------- */
+/* ---- Unmapped under its user -------------------------------------------- */
 
 static volatile long rounds;
 
@@ -196,7 +203,8 @@ static void unmap_anothers_shadow_stack(void)
         raw3(SYS_poll, 0, 0, -1);
 }
 
-/* The process dies of SIGSEGV: its user's next CALL or RET finds nothing mapped. The runner's own process does not notice. */
+/* The process dies of SIGSEGV: its user's next CALL or RET finds nothing mapped. The runner's
+ * own process does not notice. */
 TEST_SHSTK(unmapping_a_shadow_stack_in_use_ends_that_process_alone, "")
 {
     for (int i = 0; i < 5; i++)
@@ -204,7 +212,7 @@ TEST_SHSTK(unmapping_a_shadow_stack_in_use_ends_that_process_alone, "")
     CHECK_EQ(deep(100), 101);
 }
 
-/* ---- Fork beside running threads ------------------------------------------------------------------------ */
+/* ---- Fork beside running threads ---------------------------------------- */
 
 static void *recurse_until_told(void *number)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: threads as C libraries make them: created, joined, waiting for each other, ending alone or all together. */
+/* Proves: threads as C libraries make them: created, joined, waiting for each other, ending
+ * alone or all together. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,7 +20,7 @@ static struct timespec after_ms(clockid_t clock, long ms)
     return time;
 }
 
-/* ---- The library's ------------------------------------------------------------------------------------ */
+/* ---- The library's ------------------------------------------------------ */
 
 static __thread int own = 1;
 static int tids[8];
@@ -107,12 +108,13 @@ TEST(a_timed_wait_ends_in_time, "")
     pthread_mutex_lock(&mutex);
     CHECK_EQ(pthread_cond_timedwait(&changed, &mutex, &until), ETIMEDOUT);
     clock_gettime(CLOCK_REALTIME, &now);
-    CHECK(now.tv_sec > until.tv_sec || (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec));
+    CHECK(now.tv_sec > until.tv_sec
+          || (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec));
     CHECK(now.tv_sec - until.tv_sec < 10);
     CHECK_EQ(pthread_mutex_timedlock(&mutex, &until), ETIMEDOUT);
 }
 
-/* ---- The calls ---------------------------------------------------------------------------------------- */
+/* ---- The calls ---------------------------------------------------------- */
 
 static struct raw_thread one, two;
 static volatile int seen;
@@ -121,8 +123,11 @@ static void see(void *what) { seen = (int)(long)what; }
 
 TEST(clone3_makes_a_thread, "")
 {
-    struct clone_args args = { .flags = CLONE_THREAD_FLAGS, .stack = (uint64_t)one.stack, .stack_size = sizeof(one.stack),
-                                .parent_tid = (uint64_t)&one.tid, .child_tid = (uint64_t)&one.tid };
+    struct clone_args args = { .flags = CLONE_THREAD_FLAGS,
+                               .stack = (uint64_t)one.stack,
+                               .stack_size = sizeof(one.stack),
+                               .parent_tid = (uint64_t)&one.tid,
+                               .child_tid = (uint64_t)&one.tid };
     long tid = thread_call(SYS_clone3, (long)&args, sizeof(args), 0, 0, 0, see, (void *)42);
     CHECK(tid > 0);
     thread_join(&one);
@@ -157,8 +162,17 @@ TEST(the_tid_address_is_cleared_at_the_end, "")
     CHECK_EQ(one.tid > 0, 1);
 }
 
-static void pause_for_ever(void *unused) { for (;;) raw3(SYS_poll, 0, 0, -1); (void)unused; }
-static void spin(void *counter_of_its_own) { for (;;) ++*(volatile long *)counter_of_its_own; }
+static void pause_for_ever(void *unused)
+{
+    for (;;)
+        raw3(SYS_poll, 0, 0, -1);
+    (void)unused;
+}
+static void spin(void *counter_of_its_own)
+{
+    for (;;)
+        ++*(volatile long *)counter_of_its_own;
+}
 
 static void tgkill_another(void)
 {
@@ -173,9 +187,12 @@ static void tgkill_another(void)
     pause_for_ever(NULL);
 }
 
-TEST(tgkill_ends_the_whole_process, "") { CHECK_EQ(WTERMSIG(in_child(tgkill_another, NULL)), SIGTERM); }
+TEST(tgkill_ends_the_whole_process, "")
+{
+    CHECK_EQ(WTERMSIG(in_child(tgkill_another, NULL)), SIGTERM);
+}
 
-/* ---- Ending ------------------------------------------------------------------------------------------- */
+/* ---- Ending ------------------------------------------------------------- */
 
 static void sleep_and_exit_group(void *status)
 {
@@ -213,7 +230,8 @@ static void last_is_the_first(void)
 TEST(exit_ends_one_thread_and_exit_group_all, "")
 {
     CHECK_EQ(in_child(first_ends_then_exit_group, NULL), 9 << 8);
-    CHECK_EQ(in_child(first_ends_then_last, NULL), 3 << 8);        /* without exit_group, the first thread's status counts */
+    /* without exit_group, the first thread's status counts */
+    CHECK_EQ(in_child(first_ends_then_last, NULL), 3 << 8);
     CHECK_EQ(in_child(last_is_the_first, NULL), 3 << 8);
 }
 
@@ -246,14 +264,19 @@ static void map_and_unmap(void *unused)
 {
     (void)unused;
     for (;;)
-        raw2(SYS_munmap, raw6(SYS_mmap, 0, 65536, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0), 65536);
+        raw2(SYS_munmap,
+             raw6(SYS_mmap, 0, 65536, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0),
+             65536);
 }
 
-/* exit_group with threads that run, read, wait for a futex or a child, and change the address space. */
+/* exit_group with threads that run, read, wait for a futex or a child, and change the address
+ * space. */
 static void leave_all_behind(void)
 {
     static struct raw_thread threads[6];
-    static void (*const bodies[6])(void *) = { spin, read_nothing, wait_for_a_futex, wait_for_a_child, map_and_unmap, pause_for_ever };
+    static void (*const bodies[6])(void *) = {
+        spin, read_nothing, wait_for_a_futex, wait_for_a_child, map_and_unmap, pause_for_ever
+    };
     static long count;
     CHECK_EQ(pipe(pipe_ends), 0);
     for (int i = 0; i < 6; i++)
@@ -267,7 +290,7 @@ TEST(exit_group_ends_threads_in_every_state, "")
         CHECK_EQ(in_child(leave_all_behind, NULL), 5 << 8);
 }
 
-/* ---- vfork's parent is stopped, but not deaf ---------------------------------------------------------- */
+/* ---- vfork's parent is stopped, but not deaf ---------------------------- */
 
 static volatile long *shared_count;
 
@@ -297,8 +320,7 @@ TEST(a_parent_that_waits_for_its_vfork_child_can_be_killed, "")
     CHECK_EQ(kill((int)*shared_count, SIGKILL), 0);
 }
 
-/* ---- exec ----------------------------------------------------------------------------------------------- */
-
+/* ---- exec --------------------------------------------------------------- */
 
 static void exec_ps(void *unused)
 {
@@ -313,8 +335,7 @@ static void exec_from_the_second(void)
 {
     static char filler[4096];
     fcntl(pipe_ends[1], F_SETFL, O_NONBLOCK);
-    while (write(pipe_ends[1], filler, sizeof(filler)) > 0) {
-    }
+    while (write(pipe_ends[1], filler, sizeof(filler)) > 0) {}
     fcntl(pipe_ends[1], F_SETFL, 0);
     dup2(pipe_ends[1], 1);
     thread_start(&two, spin, (void *)shared_count);
@@ -343,8 +364,7 @@ TEST(exec_from_another_thread_keeps_the_pid_and_ends_the_rest, "")
     CHECK_EQ(shared_count[1], second);
     close(pipe_ends[1]);
     char block[4096];
-    while (read(pipe_ends[0], block, sizeof(block)) > 0) {
-    }
+    while (read(pipe_ends[0], block, sizeof(block)) > 0) {}
     int status = -1;
     CHECK_EQ(waitpid(child, &status, 0), child);
     CHECK_EQ(status, 0);

@@ -16,7 +16,7 @@ TEST_SHSTK(a_token_opens_its_stack_and_calls_work_there, "token_unchecked")
     rstorssp(token);
     saveprevssp();
     CHECK_EQ(rdssp(), token + 8);
-    CHECK_EQ(getpid(), raw0(SYS_getpid));       /* CALL and RET on the new stack */
+    CHECK_EQ(getpid(), raw0(SYS_getpid)); /* CALL and RET on the new stack */
     rstorssp(ssp - 8);
     saveprevssp();
     CHECK_EQ(rdssp(), ssp);
@@ -26,14 +26,11 @@ static void forged(void)
 {
     uint64_t stack = (uint64_t)raw3(SYS_map_shadow_stack, 0, 4096, 0);
     CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_WRSS), 0);
-    wrss(stack + 64, stack + 128 + 1);          /* a token that names another place than its own */
+    wrss(stack + 64, stack + 128 + 1); /* a token that names another place than its own */
     rstorssp(stack + 64);
 }
 
-TEST_SHSTK(a_forged_token_is_refused, "")
-{
-    check_killed(forged, SIGSEGV, SEGV_CPERR, 4);
-}
+TEST_SHSTK(a_forged_token_is_refused, "") { check_killed(forged, SIGSEGV, SEGV_CPERR, 4); }
 
 static void absent(void)
 {
@@ -41,24 +38,18 @@ static void absent(void)
     rstorssp(stack + 4096 - 8);
 }
 
-TEST_SHSTK(a_stack_without_a_token_is_refused, "")
-{
-    check_killed(absent, SIGSEGV, SEGV_CPERR, 4);
-}
+TEST_SHSTK(a_stack_without_a_token_is_refused, "") { check_killed(absent, SIGSEGV, SEGV_CPERR, 4); }
 
 static void reused(void)
 {
     uint64_t token = stack_with_token(), ssp = rdssp();
     rstorssp(token);
     saveprevssp();
-    rstorssp(ssp - 8);                          /* back, leaving no token behind there */
+    rstorssp(ssp - 8); /* back, leaving no token behind there */
     rstorssp(token);
 }
 
-TEST_SHSTK(a_token_works_once, "")
-{
-    check_killed(reused, SIGSEGV, SEGV_CPERR, 4);
-}
+TEST_SHSTK(a_token_works_once, "") { check_killed(reused, SIGSEGV, SEGV_CPERR, 4); }
 
 static void misaligned(void)
 {
@@ -66,7 +57,8 @@ static void misaligned(void)
     rstorssp(token + 4);
 }
 
-/* RSTORSSP itself demands 8-byte alignment: #GP, before any token is looked at (Intel SDM vol. 2). */
+/* RSTORSSP itself demands 8-byte alignment: #GP, before any token is looked at (Intel SDM vol.
+ * 2). */
 TEST_SHSTK(a_misaligned_token_is_refused, "")
 {
     check_killed(misaligned, SIGSEGV, 128 /* SI_KERNEL */, 0);

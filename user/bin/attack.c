@@ -22,7 +22,8 @@ static void show(const char *who, int pid)
     int status;
     waitpid(pid, &status, 0);
     if (WIFSIGNALED(status))
-        printf("  %s: killed by signal %d (%s)\n", who, WTERMSIG(status), strsignal(WTERMSIG(status)));
+        printf("  %s: killed by signal %d (%s)\n", who, WTERMSIG(status),
+               strsignal(WTERMSIG(status)));
     else
         printf("  %s: exit status %d\n", who, WEXITSTATUS(status));
 }
@@ -30,7 +31,8 @@ static void show(const char *who, int pid)
 int main(void)
 {
     static const char *const victim[] = { "/bin/victim", NULL };
-    printf("With a shadow stack%s:\n", rdssp() ? "" : " (there is none here, so this one falls too)");
+    printf("With a shadow stack%s:\n",
+           rdssp() ? "" : " (there is none here, so this one falls too)");
     fflush(stdout);
     int pid = fork();
     if (pid == 0)

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dirtyrace: is W=0,D=1 ever left behind when one CPU clears Write in an entry that another CPU stores through? docs/race.md is
- * about what this prints.
+ * dirtyrace: is W=0,D=1 ever left behind when one CPU clears Write in an entry that another CPU
+ * stores through? docs/race.md is about what this prints.
  *
- *   dirtyrace                          everything: first that the detector can see, then the measurement
- *   dirtyrace ROUNDS                   the measurement alone: the kernel's way, and the CPU's own page walker
- *   dirtyrace ROUNDS all               everything, with so many rounds each
- *   dirtyrace ROUNDS WAY [WALKER]      WAY: cmpxchg, plain_store or clear_and; WALKER: cpu or software
+ *   dirtyrace                          everything: first that the detector can see, then the
+ * measurement dirtyrace ROUNDS                   the measurement alone: the kernel's way, and the
+ * CPU's own page walker dirtyrace ROUNDS all               everything, with so many rounds each
+ *   dirtyrace ROUNDS WAY [WALKER]      WAY: cmpxchg, plain_store or clear_and; WALKER: cpu or
+ * software
  *
- * As a boot option: probe=dirtyrace[,ROUNDS[,WAY[,WALKER]]]. ROUNDS 0: as many as this machine does in reasonable time. The kernel
- * races and counts (mm/race.c); the other CPU is a thread here. All but "cmpxchg cpu" breaks the invariant on purpose, and the
- * kernel does that only when it was booted with probe=, or is a test build.
+ * As a boot option: probe=dirtyrace[,ROUNDS[,WAY[,WALKER]]]. ROUNDS 0: as many as this machine does
+ * in reasonable time. The kernel races and counts (mm/race.c); the other CPU is a thread here. All
+ * but "cmpxchg cpu" breaks the invariant on purpose, and the kernel does that only when it was
+ * booted with probe=, or is a test build.
  *
- * Exit status: 0 as promised; 1 the kernel or the detector is at fault; 2 wrong usage; 3 this CPU leaves W=0,D=1 behind; 4 there is
- * only one CPU.
+ * Exit status: 0 as promised; 1 the kernel or the detector is at fault; 2 wrong usage; 3 this CPU
+ * leaves W=0,D=1 behind; 4 there is only one CPU.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,18 +31,20 @@
 
 enum { OK, AT_FAULT, USAGE, PATTERN_SEEN, ONE_CPU };
 
-#define ROUNDS_FULL   1000000ul
-#define ROUNDS_TWIN   50000ul       /* of what happens often */
-#define TURNS_SLOWER  50            /* where CPUs run in turn, this part of them takes some seconds */
-#define BATCH         5000ul        /* rounds a system call: the kernel is not preempted meanwhile */
-#define ABSENT_MAX    20            /* batches in a row that the other CPU took no part in */
+#define ROUNDS_FULL  1000000ul
+#define ROUNDS_TWIN  50000ul /* of what happens often */
+#define TURNS_SLOWER 50      /* where CPUs run in turn, this part of them takes some seconds */
+#define BATCH        5000ul  /* rounds a system call: the kernel is not preempted meanwhile */
+#define ABSENT_MAX   20      /* batches in a row that the other CPU took no part in */
 
 static volatile uint64_t page[512] __attribute__((aligned(4096)));
 static volatile bool stop, software;
 
-struct counts { unsigned long rounds, stores, retries, before, after, lost, late, played, in_time; };
+struct counts {
+    unsigned long rounds, stores, retries, before, after, lost, late, played, in_time;
+};
 
-/* ---- The two CPUs ------------------------------------------------------------------------------------- */
+/* ---- The two CPUs ------------------------------------------------------- */
 
 static int cpus[2];
 
@@ -76,7 +80,7 @@ static int cpus_find(void)
     return count;
 }
 
-/* ---- The race ----------------------------------------------------------------------------------------- */
+/* ---- The race ----------------------------------------------------------- */
 
 static double seconds(void)
 {
@@ -96,7 +100,8 @@ static unsigned long field(const char *text, const char *name)
 static int batch_run(unsigned long rounds, const char *way, struct counts *counts)
 {
     char line[64];
-    snprintf(line, sizeof(line), "0x%lx %lu %s %s", (unsigned long)page, rounds, way, software ? "software" : "cpu");
+    snprintf(line, sizeof(line), "0x%lx %lu %s %s", (unsigned long)page, rounds, way,
+             software ? "software" : "cpu");
     if (file_put_text("/proc/dirtyrace", line))
         return errno;
     const char *text = file_text("/proc/dirtyrace");
@@ -126,7 +131,7 @@ static int batches_run(unsigned long rounds, const char *way, struct counts *cou
     return err;
 }
 
-/* ---- What was promised -------------------------------------------------------------------------------- */
+/* ---- What was promised -------------------------------------------------- */
 
 /* docs/race.md has the same rows for the model. */
 struct test {
@@ -140,7 +145,7 @@ static const struct test tests[] = {
     { "plain_store", "cpu", "D may be lost, now and then" },
     { "cmpxchg", "cpu", "no D is lost; W=0,D=1 never on a CPU with CET" },
 };
-#define TESTS (sizeof(tests) / sizeof(tests[0]))
+#define TESTS       (sizeof(tests) / sizeof(tests[0]))
 #define MEASUREMENT (&tests[TESTS - 1])
 
 static bool is_software(const struct test *test) { return strcmp(test->walker, "software") == 0; }
@@ -163,11 +168,14 @@ static void counts_print(const struct test *test, const struct counts *c, unsign
 {
     printf("    stores seen      %lu\n", c->stores);
     if (strcmp(test->way, "cmpxchg") == 0)
-        printf("    tried again      %lu (D came between the kernel's read and its CMPXCHG)\n", c->retries);
-    printf("    W=0,D=1 seen     %lu (before the shootdown %lu, only after it %lu); the kernel counted %lu\n", c->before + c->after,
-           c->before, c->after, counted);
+        printf("    tried again      %lu (D came between the kernel's read and its CMPXCHG)\n",
+               c->retries);
+    printf("    W=0,D=1 seen     %lu (before the shootdown %lu, only after it %lu); the kernel "
+           "counted %lu\n",
+           c->before + c->after, c->before, c->after, counted);
     if (is_software(test))
-        printf("    W=0,D=1 made     %lu by the walker in software; %lu times it was in time\n", c->played, c->in_time);
+        printf("    W=0,D=1 made     %lu by the walker in software; %lu times it was in time\n",
+               c->played, c->in_time);
     printf("    D lost           %lu\n", c->lost);
     printf("    late stores      %lu\n", c->late);
 }
@@ -184,7 +192,8 @@ static int test_run(const struct test *test, unsigned long rounds)
     struct counts counts = { 0 };
     pthread_t other;
     unsigned long counted = violations();
-    printf("\n%s, page walker: %s\n    promised         %s\n", test->way, test->walker, test->promise);
+    printf("\n%s, page walker: %s\n    promised         %s\n", test->way, test->walker,
+           test->promise);
     fflush(stdout);
     stop = false;
     software = is_software(test);
@@ -198,7 +207,8 @@ static int test_run(const struct test *test, unsigned long rounds)
     pthread_join(other, NULL);
     counted = violations() - counted;
     if (err) {
-        printf("    not run: %s%s\n", strerror(err), err == EPERM ? " (boot with probe=dirtyrace)" : "");
+        printf("    not run: %s%s\n", strerror(err),
+               err == EPERM ? " (boot with probe=dirtyrace)" : "");
         return test == MEASUREMENT ? AT_FAULT : OK;
     }
     printf("    rounds           %lu in %.1f s\n", counts.rounds, took);
@@ -209,37 +219,45 @@ static int test_run(const struct test *test, unsigned long rounds)
         return PATTERN_SEEN;
     return as_promised ? OK : AT_FAULT;
 }
-/* ---- Which machine ------------------------------------------------------------------------------------ */
+/* ---- Which machine ------------------------------------------------------ */
 
 /*
- * Does the time-stamp counter advance by one with each instruction? It does in Bochs, which runs its CPUs in turn, a quantum of
- * instructions each: no walk there comes between another CPU's instructions. Real CPUs, and QEMU's, do many NOPs a tick.
+ * Does the time-stamp counter advance by one with each instruction? It does in Bochs, which runs
+ * its CPUs in turn, a quantum of instructions each: no walk there comes between another CPU's
+ * instructions. Real CPUs, and QEMU's, do many NOPs a tick.
  */
 static bool cpus_take_turns(void)
 {
     const uint64_t loops = 10000;
     uint64_t count = loops, start = __builtin_ia32_rdtsc();
-    __asm__ volatile("1: nop\n nop\n nop\n nop\n nop\n nop\n nop\n nop\n dec %0\n jnz 1b" : "+r"(count));
+    __asm__ volatile("1: nop\n nop\n nop\n nop\n nop\n nop\n nop\n nop\n dec %0\n jnz 1b"
+                     : "+r"(count));
     uint64_t ticks = __builtin_ia32_rdtsc() - start;
     return ticks > loops * 10 * 97 / 100 && ticks < loops * 10 * 103 / 100;
 }
 
-/* ---- What it means ------------------------------------------------------------------------------------ */
+/* ---- What it means ------------------------------------------------------ */
 
 static void meaning_print(bool turns, int status)
 {
     if (status == PATTERN_SEEN) {
-        printf("This CPU sets D in an entry that has lost W. The kernel has repaired each: D moved to COW. Until then\n");
-        printf(has_user_shstk() ? "the page was a shadow stack for this CPU, which breaks what a CPU with CET promises.\n"
-                                : "an ordinary store would have faulted as always; without CET the pattern means nothing else.\n");
+        printf("This CPU sets D in an entry that has lost W. The kernel has repaired each: D moved "
+               "to COW. Until then\n");
+        printf(has_user_shstk() ? "the page was a shadow stack for this CPU, which breaks what a "
+                                  "CPU with CET promises.\n"
+                                : "an ordinary store would have faulted as always; without CET the "
+                                  "pattern means nothing else.\n");
         return;
     }
     if (turns)
-        printf("No walk here comes between another CPU's instructions: this emulator runs its CPUs in turn, a quantum of\n"
+        printf("No walk here comes between another CPU's instructions: this emulator runs its CPUs "
+               "in turn, a quantum of\n"
                "instructions each. It cannot show the race, whatever the figures.\n");
     printf("W=0,D=1 did not appear. ");
-    printf(has_user_shstk() ? "With CET it would have made ordinary memory a shadow stack, so a CPU with CET must never do that.\n"
-                            : "Without CET it would be harmless, but for a D in the wrong place; nothing promises that it never appears.\n");
+    printf(has_user_shstk() ? "With CET it would have made ordinary memory a shadow stack, so a "
+                              "CPU with CET must never do that.\n"
+                            : "Without CET it would be harmless, but for a D in the wrong place; "
+                              "nothing promises that it never appears.\n");
 }
 
 static int usage(void)
@@ -249,26 +267,26 @@ static int usage(void)
 }
 
 /* The worse of two statuses: at fault before pattern seen before OK. */
-static int worse(int a, int b)
-{
-    return a == AT_FAULT || b == OK ? a : b;
-}
+static int worse(int a, int b) { return a == AT_FAULT || b == OK ? a : b; }
 
 int main(int argc, char *argv[])
 {
     char *end = "";
     unsigned long asked = argc > 1 ? strtoul(argv[1], &end, 10) : 0;
-    const char *way = argc > 2 ? argv[2] : MEASUREMENT->way, *walker = argc > 3 ? argv[3] : MEASUREMENT->walker;
+    const char *way = argc > 2 ? argv[2] : MEASUREMENT->way,
+               *walker = argc > 3 ? argv[3] : MEASUREMENT->walker;
     bool all = argc == 1 || strcmp(way, "all") == 0, turns = cpus_take_turns(), ran = false;
     int status = OK, cpu_count = cpus_find();
     if (*end || argc > 4)
         return usage();
     if (cpu_count < 2) {
-        printf("dirtyrace: two CPUs are needed, one to clear Write and one to store meanwhile; there is only one\n");
+        printf("dirtyrace: two CPUs are needed, one to clear Write and one to store meanwhile; "
+               "there is only one\n");
         return ONE_CPU;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    printf("dirtyrace: CPU %d clears Write while CPU %d stores; shadow stacks: %s\n", cpus[0], cpus[1], has_user_shstk() ? "yes" : "no");
+    printf("dirtyrace: CPU %d clears Write while CPU %d stores; shadow stacks: %s\n", cpus[0],
+           cpus[1], has_user_shstk() ? "yes" : "no");
     run_on(cpus[0]);
     for (const struct test *test = tests; test < tests + TESTS; test++) {
         unsigned long rounds = asked ? asked : test == MEASUREMENT ? ROUNDS_FULL : ROUNDS_TWIN;
@@ -284,6 +302,8 @@ int main(int argc, char *argv[])
     printf("\n");
     if (all || argc == 2)
         meaning_print(turns, status);
-    printf("dirtyrace: %s\n", status == OK ? "as promised" : status == PATTERN_SEEN ? "W=0,D=1 SEEN" : "NOT AS PROMISED");
+    printf("dirtyrace: %s\n", status == OK             ? "as promised"
+                              : status == PATTERN_SEEN ? "W=0,D=1 SEEN"
+                                                       : "NOT AS PROMISED");
     return status;
 }

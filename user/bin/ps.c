@@ -30,9 +30,10 @@ int main(void)
             continue;
         snprintf(path, sizeof(path), "/proc/%s/status", entry->d_name);
         const char *text = file_text(path);
-        printf("%6s %6s %s %9s  %-16s %s\n", field(text, "\nPid", pid, sizeof(pid)), field(text, "PPid", ppid, sizeof(ppid)),
-               field(text, "State", state, sizeof(state)), field(text, "VmRSS", rss, sizeof(rss)),
-               field(text, "Name", name, sizeof(name)), field(text, "Thread_features", features, sizeof(features)));
+        printf("%6s %6s %s %9s  %-16s %s\n", field(text, "\nPid", pid, sizeof(pid)),
+               field(text, "PPid", ppid, sizeof(ppid)), field(text, "State", state, sizeof(state)),
+               field(text, "VmRSS", rss, sizeof(rss)), field(text, "Name", name, sizeof(name)),
+               field(text, "Thread_features", features, sizeof(features)));
     }
     return 0;
 }

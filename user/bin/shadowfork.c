@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The story: one shadow-stack page and one data page go through every page-table state, before the eyes of a third
- * process.
+ * The story: one shadow-stack page and one data page go through every page-table state, before the
+ * eyes of a third process.
  *
- * The subject forks in the middle of a function, without a library in between. From then on subject and child do nothing but what
- * the observer asks of them, one step at a time, with system calls that neither CALL nor RET: each shadow-stack access is one
- * the story calls for. The observer reads their entries in /proc. On the kernel's test build plant=NAME on the
- * command line switches a planted defect on once the subject is ready; the story must then fail.
+ * The subject forks in the middle of a function, without a library in between. From then on subject
+ * and child do nothing but what the observer asks of them, one step at a time, with system calls
+ * that neither CALL nor RET: each shadow-stack access is one the story calls for. The observer
+ * reads their entries in /proc. On the kernel's test build plant=NAME on the command line switches
+ * a planted defect on once the subject is ready; the story must then fail.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -20,14 +21,18 @@
 #include "ptes.h"
 #include "raw.h"
 
-/* ---- The subject and its child ------------------------------------------------------------------------ */
+/* ---- The subject and its child ------------------------------------------ */
 
 /* Each has a pipe for commands and one for answers. */
-struct line { int command[2], answer[2]; };
+struct line {
+    int command[2], answer[2];
+};
 static struct line parent_line, child_line;
 
 enum command { DO_FORK = 'f', DO_RETURN = 'r', DO_STORE = 's', DO_EXIT = 'x' };
-struct answer { uint64_t value; };
+struct answer {
+    uint64_t value;
+};
 
 static volatile uint64_t data_page[512] __attribute__((aligned(4096)));
 static const uint64_t constant_page[512] __attribute__((aligned(4096))) = { 1 };
@@ -38,7 +43,8 @@ RAW void answer(const struct line *line, uint64_t value)
     raw_write(line->answer[1], &a, sizeof(a));
 }
 
-/* Obey until told to return (or to go). The child of DO_FORK comes out of it with *line changed to its own. */
+/* Obey until told to return (or to go). The child of DO_FORK comes out of it with *line changed
+ * to its own. */
 RAW void obey(const struct line **line)
 {
     for (;;) {
@@ -64,7 +70,8 @@ RAW void obey(const struct line **line)
     }
 }
 
-/* Two frames deep: the inner function's return address was pushed before the fork and is popped after it. */
+/* Two frames deep: the inner function's return address was pushed before the fork and is popped
+ * after it. */
 __attribute__((noinline)) static void inner(const struct line **line)
 {
     answer(*line, rdssp());
@@ -77,18 +84,18 @@ __attribute__((noinline)) static void subject(void)
     const struct line *line = &parent_line;
     data_page[0] = 1;
     inner(&line);
-    answer(line, 0x600d);               /* the RET came back here */
+    answer(line, 0x600d); /* the RET came back here */
     obey(&line);
     raw_exit(0);
 }
 
-/* ---- The observer's tools ----------------------------------------------------------------------------- */
+/* ---- The observer's tools ----------------------------------------------- */
 
 static int steps, failures, skips;
 static char first_failure[80];
 static const char *step_name;
 static bool step_ok;
-static bool protected;                  /* programs here have shadow stacks */
+static bool protected; /* programs here have shadow stacks */
 
 static void step(const char *name)
 {
@@ -114,10 +121,7 @@ static void saw_pte(const char *who, const struct pte *pte)
     printf("\n");
 }
 
-static void must(bool as_expected)
-{
-    step_ok = step_ok && as_expected;
-}
+static void must(bool as_expected) { step_ok = step_ok && as_expected; }
 
 /* plant=NAME on the command line: the defect that the story must notice; "none" takes it away. */
 static void plant(const char *name)
@@ -157,15 +161,16 @@ static bool ask(const struct line *line, enum command command, uint64_t *value)
     return true;
 }
 
-/* ---- The story: fork and copy on access ---------------------------------------------------------------- */
+/* ---- The story: fork and copy on access --------------------------------- */
 
-static int parent, child;               /* the subject and its child */
-static uint64_t ssp;                    /* where both stacks' top is */
+static int parent, child; /* the subject and its child */
+static uint64_t ssp;      /* where both stacks' top is */
 
 static bool subject_start(void)
 {
     struct answer a = { 0 };
-    if (pipe(parent_line.command) || pipe(parent_line.answer) || pipe(child_line.command) || pipe(child_line.answer))
+    if (pipe(parent_line.command) || pipe(parent_line.answer) || pipe(child_line.command)
+        || pipe(child_line.answer))
         return false;
     fflush(stdout);
     parent = fork();
@@ -206,7 +211,8 @@ static void story_fork(void)
     expect("parent and child (d): W=0 D=0 COW=1, the same frame 0x%lx, two references", before.pfn);
     saw_pte("parent", &p);
     saw_pte("child", &c);
-    must(p.state == 'd' && c.state == 'd' && p.pfn == before.pfn && c.pfn == before.pfn && p.refs == 2);
+    must(p.state == 'd' && c.state == 'd' && p.pfn == before.pfn && c.pfn == before.pfn
+         && p.refs == 2);
     step_end();
 }
 
@@ -235,7 +241,8 @@ static void story_child_returns(void)
     expect("child (c) in another frame than 0x%lx; parent still (d), now the only one", before.pfn);
     saw_pte("child", &c);
     saw_pte("parent", &p);
-    printf("    saw     %s\n", came_back ? "child returned to where it was called from" : "child did not come back");
+    printf("    saw     %s\n",
+           came_back ? "child returned to where it was called from" : "child did not come back");
     must(came_back && c.state == 'c' && c.pfn != before.pfn && c.refs == 1);
     must(p.state == 'd' && p.pfn == before.pfn && p.refs == 1);
     step_end();
@@ -254,7 +261,8 @@ static void story_parent_returns(void)
     struct pte p = pte_of(parent, ssp);
     expect("parent (c) in the frame it had, 0x%lx", before.pfn);
     saw_pte("parent", &p);
-    printf("    saw     %s\n", came_back ? "parent returned to where it was called from" : "parent did not come back");
+    printf("    saw     %s\n",
+           came_back ? "parent returned to where it was called from" : "parent did not come back");
     must(came_back && p.state == 'c' && p.pfn == before.pfn && p.refs == 1);
     step_end();
 }
@@ -269,7 +277,8 @@ static void story_data_copied(void)
     expect("child (w) in another frame; parent still (a), now the only one");
     saw_pte("child", &c);
     saw_pte("parent", &p);
-    must(c.state == 'w' && c.pfn != before.pfn && p.state == 'a' && p.pfn == before.pfn && p.refs == 1);
+    must(c.state == 'w' && c.pfn != before.pfn && p.state == 'a' && p.pfn == before.pfn
+         && p.refs == 1);
     step_end();
 }
 
@@ -297,11 +306,13 @@ static void story_debugger(void)
     must(fd >= 0 && pwrite(fd, &value, sizeof(value), (off_t)constant_page) == sizeof(value));
     if (fd >= 0)
         close(fd);
-    struct pte c = pte_of(child, (uint64_t)constant_page), own = pte_of(getpid(), (uint64_t)constant_page);
+    struct pte c = pte_of(child, (uint64_t)constant_page),
+               own = pte_of(getpid(), (uint64_t)constant_page);
     expect("child (b): W=0 COW=1, a copy that stays read-only; the observer's page unchanged, (r)");
     saw_pte("child", &c);
     saw_pte("own", &own);
-    must(c.state == 'b' && !c.w && c.cow && own.state == 'r' && own.pfn != c.pfn && constant_page[0] == 1);
+    must(c.state == 'b' && !c.w && c.cow && own.state == 'r' && own.pfn != c.pfn
+         && constant_page[0] == 1);
     step_end();
 }
 
@@ -313,7 +324,7 @@ static void subject_end(void)
     waitpid(parent, NULL, 0);
 }
 
-/* ---- The story: refusals ------------------------------------------------------------------------------ */
+/* ---- The story: refusals ------------------------------------------------ */
 
 /* Run attempt in a child; its wait status, and what the kernel recorded of a refusal. */
 static int attempt_run(void (*attempt)(void), struct refusal *refusal)
@@ -333,14 +344,17 @@ static int attempt_run(void (*attempt)(void), struct refusal *refusal)
 
 static const char *code_text(int code)
 {
-    return code == 1 ? "SEGV_MAPERR" : code == 2 ? "SEGV_ACCERR" : code == 10 ? "SEGV_CPERR" : "no code";
+    return code == 1    ? "SEGV_MAPERR"
+           : code == 2  ? "SEGV_ACCERR"
+           : code == 10 ? "SEGV_CPERR"
+                        : "no code";
 }
 
 static void saw_refusal(const char *who, int status, const struct refusal *refusal)
 {
     if (WIFSIGNALED(status))
-        printf("    saw     %-6s killed by signal %d, %s, error code 0x%lx, address 0x%lx\n", who, WTERMSIG(status),
-               code_text(refusal->code), refusal->error, refusal->addr);
+        printf("    saw     %-6s killed by signal %d, %s, error code 0x%lx, address 0x%lx\n", who,
+               WTERMSIG(status), code_text(refusal->code), refusal->error, refusal->addr);
     else
         printf("    saw     %-6s exit status %d\n", who, WEXITSTATUS(status));
 }
@@ -373,15 +387,9 @@ static void story_store(void)
 void smash(void (*to)(void));
 __asm__(".text\nsmash: mov %rdi, (%rsp)\n ret\n");
 
-static void gadget(void)
-{
-    raw_exit(66);
-}
+static void gadget(void) { raw_exit(66); }
 
-static void attempt_smash(void)
-{
-    smash(gadget);
-}
+static void attempt_smash(void) { smash(gadget); }
 
 static void attempt_smash_unprotected(void)
 {
@@ -432,7 +440,8 @@ static void story_guards(void)
     if (skip())
         return;
     expect("a load just below and one just above: SIGSEGV, SEGV_MAPERR");
-    int status_below = attempt_run(attempt_guard_below, &below), status_above = attempt_run(attempt_guard_above, &above);
+    int status_below = attempt_run(attempt_guard_below, &below),
+        status_above = attempt_run(attempt_guard_above, &above);
     saw_refusal("below", status_below, &below);
     saw_refusal("above", status_above, &above);
     must(refused(status_below, &below, 1) && refused(status_above, &above, 1));
@@ -449,7 +458,7 @@ static void story_walker(void)
     step_end();
 }
 
-/* ---- Beginning and end -------------------------------------------------------------------------------- */
+/* ---- Beginning and end -------------------------------------------------- */
 
 static const char *planted(void)
 {

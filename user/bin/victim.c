@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* victim: a program that is not marked, so that it runs without a shadow stack; its return address gets smashed. */
+/* victim: a program that is not marked, so that it runs without a shadow stack; its return
+ * address gets smashed. */
 #include "raw.h"
 
 void victim_smash(void (*to)(void));

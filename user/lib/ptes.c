@@ -16,8 +16,9 @@ struct pte pte_of(int pid, uint64_t va)
         struct pte pte;
         char size;
         unsigned count;
-        if (sscanf(line, "%lx %u%c %lx %d %d %d %c %lx %u", &pte.va, &count, &size, &pte.raw, &pte.w, &pte.d, &pte.cow,
-                   &pte.state, &pte.pfn, &pte.refs) != 10)
+        if (sscanf(line, "%lx %u%c %lx %d %d %d %c %lx %u", &pte.va, &count, &size, &pte.raw,
+                   &pte.w, &pte.d, &pte.cow, &pte.state, &pte.pfn, &pte.refs)
+            != 10)
             continue;
         pte.bytes = (uint64_t)count << (size == 'K' ? 10 : size == 'M' ? 20 : 30);
         if (va >= pte.va && va - pte.va < pte.bytes)
@@ -34,8 +35,8 @@ void pte_print(FILE *to, const struct pte *pte)
         fprintf(to, "no entry");
         return;
     }
-    fprintf(to, "0x%lx raw 0x%016lx W%d D%d COW%d (%c) frame 0x%lx refs %u", pte->va, pte->raw, pte->w, pte->d, pte->cow,
-            pte->state, pte->pfn, pte->refs);
+    fprintf(to, "0x%lx raw 0x%016lx W%d D%d COW%d (%c) frame 0x%lx refs %u", pte->va, pte->raw,
+            pte->w, pte->d, pte->cow, pte->state, pte->pfn, pte->refs);
 }
 
 bool mapping_of(int pid, uint64_t va, struct mapping *mapping)
@@ -72,8 +73,10 @@ bool refusal_of(int pid, struct refusal *refusal)
     while (file && fgets(line, sizeof(line), file)) {
         struct refusal r;
         int who;
-        if (sscanf(line, "%*u %*u %d refusal signal %d code %d addr %lx error %lx rip %lx", &who, &r.signal, &r.code, &r.addr,
-                   &r.error, &r.rip) == 6 && who == pid) {
+        if (sscanf(line, "%*u %*u %d refusal signal %d code %d addr %lx error %lx rip %lx", &who,
+                   &r.signal, &r.code, &r.addr, &r.error, &r.rip)
+                == 6
+            && who == pid) {
             *refusal = r;
             found = true;
         }
@@ -88,7 +91,8 @@ const char *file_text(const char *path)
     static char text[65536];
     size_t len = 0;
     int fd = open(path, O_RDONLY);
-    for (ssize_t got; fd >= 0 && len < sizeof(text) - 1 && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0;)
+    for (ssize_t got; fd >= 0 && len < sizeof(text) - 1
+                      && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0;)
         len += (size_t)got;
     if (fd >= 0)
         close(fd);
@@ -120,18 +124,19 @@ long frames_of(const char *name)
 long frames_in_use(void)
 {
     unsigned long anon = 0, shstk = 0, table = 0, file = 0, kernel = 0;
-    file_text("/proc/frames");          /* first the frames that reading takes, among them a copy of the buffer */
-    sscanf(file_text("/proc/frames"), "total %*u free %*u used %*u anon %lu shstk %lu table %lu file %lu slab %*u kernel %lu", &anon,
-           &shstk, &table, &file, &kernel);
+    /* first the frames that reading takes, among them a copy of the buffer */
+    file_text("/proc/frames");
+    sscanf(file_text("/proc/frames"),
+           "total %*u free %*u used %*u anon %lu shstk %lu table %lu file %lu slab %*u kernel %lu",
+           &anon, &shstk, &table, &file, &kernel);
     return (long)(anon + shstk + table + file + kernel);
 }
 
 bool check_counts(unsigned *now, unsigned *total)
 {
-    return sscanf(file_text("/proc/check"), "checked %*u processes, %u violations found, %u since boot", now, total) == 2;
+    return sscanf(file_text("/proc/check"),
+                  "checked %*u processes, %u violations found, %u since boot", now, total)
+           == 2;
 }
 
-bool has_user_shstk(void)
-{
-    return strstr(file_text("/proc/cpuinfo"), "user_shstk") != NULL;
-}
+bool has_user_shstk(void) { return strstr(file_text("/proc/cpuinfo"), "user_shstk") != NULL; }

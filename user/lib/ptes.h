@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading the kernel's own account of a process: /proc/PID/ptes, /proc/trace, /proc/frames, /proc/check. */
+/* Reading the kernel's own account of a process: /proc/PID/ptes, /proc/trace, /proc/frames,
+ * /proc/check. */
 #ifndef USER_PTES_H
 #define USER_PTES_H
 
@@ -9,8 +10,8 @@
 
 struct pte {
     uint64_t va, raw, pfn, bytes;
-    int      w, d, cow;
-    char     state;         /* w r a b c d e n !; 0: no entry */
+    int w, d, cow;
+    char state; /* w r a b c d e n !; 0: no entry */
     unsigned refs;
 };
 
@@ -22,21 +23,26 @@ void pte_print(FILE *to, const struct pte *pte);
 /* One line of /proc/PID/maps, and how far its neighbours are away. */
 struct mapping {
     uint64_t start, end;
-    uint64_t free_below, free_above;    /* bytes */
-    char     name[32];
+    uint64_t free_below, free_above; /* bytes */
+    char name[32];
 };
 /* The mapping of pid that holds va; false when there is none. */
 bool mapping_of(int pid, uint64_t va, struct mapping *mapping);
 
 /* The last refusal of pid in /proc/trace. */
-struct refusal { int signal, code; uint64_t addr, error, rip; };
+struct refusal {
+    int signal, code;
+    uint64_t addr, error, rip;
+};
 bool refusal_of(int pid, struct refusal *refusal);
 
 /* A number of /proc/frames by its name, -1 when there is none. */
 long frames_of(const char *name);
-/* Frames in use but for those of the small-object allocator, whose objects of all processes share frames. */
+/* Frames in use but for those of the small-object allocator, whose objects of all processes
+ * share frames. */
 long frames_in_use(void);
-/* Violations the walker finds now (*now) and has found since boot; false when it cannot be asked. */
+/* Violations the walker finds now (*now) and has found since boot; false when it cannot be
+ * asked. */
 bool check_counts(unsigned *now, unsigned *total);
 
 /* A whole small file as text, "" when it cannot be read. Static storage. */

@@ -21,7 +21,7 @@ void check_killed(void (*function)(void), int signal, int code, long error)
     struct refusal refusal = { 0 };
     int pid, status = in_child(function, &pid);
     if (WIFEXITED(status))
-        CHECK_EQ(WEXITSTATUS(status), -1);      /* shows what it did instead */
+        CHECK_EQ(WEXITSTATUS(status), -1); /* shows what it did instead */
     CHECK_EQ(WTERMSIG(status), signal);
     CHECK(refusal_of(pid, &refusal));
     CHECK_EQ(refusal.signal, signal);
@@ -31,10 +31,7 @@ void check_killed(void (*function)(void), int signal, int code, long error)
         CHECK_EQ(refusal.error, error);
 }
 
-void trace_on(void)
-{
-    file_put_text("/proc/trace", "1");
-}
+void trace_on(void) { file_put_text("/proc/trace", "1"); }
 
 int trace_count(int pid, const char *why, uint64_t va, uint64_t before)
 {
@@ -43,8 +40,8 @@ int trace_count(int pid, const char *why, uint64_t va, uint64_t before)
     uint64_t time, at;
     FILE *file = fopen("/proc/trace", "r");
     while (file && fgets(line, sizeof(line), file)) {
-        if (sscanf(line, "%lu %*u %d 0x%lx %*s %*s %*s %31s", &time, &who, &at, reason) == 4 && who == pid &&
-            strcmp(reason, why) == 0 && (at ^ va) < 4096 && time < before)
+        if (sscanf(line, "%lu %*u %d 0x%lx %*s %*s %*s %31s", &time, &who, &at, reason) == 4
+            && who == pid && strcmp(reason, why) == 0 && (at ^ va) < 4096 && time < before)
             count++;
     }
     if (file)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Process 1: tells the story, then offers a small shell on the console, or, with "demo" on the command line, ends. With probe=NAME it
- * runs that program and ends.
+ * Process 1: tells the story, then offers a small shell on the console, or, with "demo" on the
+ * command line, ends. With probe=NAME it runs that program and ends.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +15,7 @@
 
 static void reap(void)
 {
-    while (waitpid(-1, NULL, WNOHANG) > 0) {
-    }
+    while (waitpid(-1, NULL, WNOHANG) > 0) {}
 }
 
 /* Run a program and wait for it; its exit status, or 128 + the signal that ended it. */
@@ -121,7 +120,8 @@ static void shell(void)
         fflush(stdout);
         if (!fgets(line, sizeof(line), stdin))
             exit(0);
-        for (char *word = strtok(line, " \t\n"); word && count < WORDS_MAX; word = strtok(NULL, " \t\n"))
+        for (char *word = strtok(line, " \t\n"); word && count < WORDS_MAX;
+             word = strtok(NULL, " \t\n"))
             words[count++] = word;
         if (count)
             obey(words);
@@ -129,7 +129,8 @@ static void shell(void)
     }
 }
 
-/* The kernel's command line and the arguments, with a blank before, between and behind the words. */
+/* The kernel's command line and the arguments, with a blank before, between and behind the
+ * words. */
 static const char *words_given(int argc, char *argv[])
 {
     static char line[8192] = " ";
@@ -145,7 +146,8 @@ static const char *words_given(int argc, char *argv[])
     return line;
 }
 
-/* probe=NAME[,ARGUMENT...]: run that program instead of the story; its exit status, -1 when there is no such word. */
+/* probe=NAME[,ARGUMENT...]: run that program instead of the story; its exit status, -1 when
+ * there is no such word. */
 static int probe(const char *given)
 {
     static char word[256];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control-flow enforcement: detection, the user shadow stack's MSRs, and what a control-protection exception says.
- * Whether it is on is one flag here; nothing is derived from XSAVES. The MSRs belong to the task that runs and are
- * switched one by one (docs/platform.md says why not XSAVES).
+ * Control-flow enforcement: detection, the user shadow stack's MSRs, and what a control-protection
+ * exception says. Whether it is on is one flag here; nothing is derived from XSAVES. The MSRs
+ * belong to the task that runs and are switched one by one (docs/platform.md says why not XSAVES).
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/x86.h"
@@ -10,17 +10,14 @@
 #include "base/log.h"
 #include "base/string.h"
 
-#define CP_ERROR_MASK 0x7fff            /* Intel SDM vol. 3, "Control Protection Exception Error Code" */
-#define U_CET_TRACKER (3ull << 10)      /* SUPPRESS and TRACKER of the indirect-branch tracker */
+#define CP_ERROR_MASK 0x7fff       /* Intel SDM vol. 3, "Control Protection Exception Error Code" */
+#define U_CET_TRACKER (3ull << 10) /* SUPPRESS and TRACKER of the indirect-branch tracker */
 
 enum { CP_NEAR_RET = 1, CP_FAR_RET, CP_ENDBRANCH, CP_RSTORSSP, CP_SETSSBSY };
 
 static bool shstk_on;
 
-bool arch_has_shstk(void)
-{
-    return shstk_on;
-}
+bool arch_has_shstk(void) { return shstk_on; }
 
 /* CR0.WP is on since the first instructions: CR4.CET demands it. */
 void cet_init_this(void)
@@ -37,7 +34,8 @@ void cet_init(bool wanted)
 {
     bool present = cpuid(7, 0).ecx & 1u << 7, ibt = cpuid(7, 0).edx & 1u << 20;
     if (!present || !wanted) {
-        log_line("cet: no shadow stacks: %s", present ? "switched off by shstk=off" : "this CPU has none (CPUID.7.0:ECX[7] = 0)");
+        log_line("cet: no shadow stacks: %s", present ? "switched off by shstk=off"
+                                                      : "this CPU has none (CPUID.7.0:ECX[7] = 0)");
         return;
     }
     shstk_on = true;
@@ -66,7 +64,7 @@ void cet_switch(struct arch_task *prev, struct arch_task *next)
     arch_shstk_read(&prev->u_cet, &prev->user_ssp);
     if (next->u_cet != prev->u_cet)
         wrmsr(MSR_IA32_U_CET, next->u_cet);
-    if (!defect_on(DEFECT_SSP_NOT_SWITCHED) || next->pid == 1)     /* spared, as by every defect */
+    if (!defect_on(DEFECT_SSP_NOT_SWITCHED) || next->pid == 1) /* spared, as by every defect */
         wrmsr(MSR_IA32_PL3_SSP, next->user_ssp);
 }
 
@@ -80,7 +78,8 @@ static void word_describe(uint64_t va, char *text, size_t size)
         snprintf(text, size, "unreadable");
 }
 
-/* After a refused near RET, RSP and SSP still point at the two return addresses (measured, docs/platform.md). */
+/* After a refused near RET, RSP and SSP still point at the two return addresses (measured,
+ * docs/platform.md). */
 static void near_ret_describe(const struct trap_frame *frame, char *text, size_t size)
 {
     uint64_t u_cet, ssp;
@@ -88,7 +87,8 @@ static void near_ret_describe(const struct trap_frame *frame, char *text, size_t
     arch_shstk_read(&u_cet, &ssp);
     word_describe(frame->rsp, data, sizeof(data));
     word_describe(ssp, shadow, sizeof(shadow));
-    snprintf(text, size, "control protection, near RET: the stack says %s, the shadow stack %s", data, shadow);
+    snprintf(text, size, "control protection, near RET: the stack says %s, the shadow stack %s",
+             data, shadow);
 }
 
 void cet_describe(const struct trap_frame *frame, char *text, size_t size)
@@ -108,7 +108,8 @@ void cet_describe(const struct trap_frame *frame, char *text, size_t size)
         snprintf(text, size, "control protection, error code %#lx", (unsigned long)frame->error);
 }
 
-/* A missing ENDBRANCH leaves the tracker waiting; it must not greet whatever the task executes next. */
+/* A missing ENDBRANCH leaves the tracker waiting; it must not greet whatever the task executes
+ * next. */
 void cet_after_control_protection(const struct trap_frame *frame)
 {
     if ((frame->error & CP_ERROR_MASK) == CP_ENDBRANCH)

@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "base/string.h"
 
-/* ---- Features ----------------------------------------------------------------------------------------- */
+/* ---- Features ----------------------------------------------------------- */
 
 struct smap_site {
-    uint8_t *code;              /* three bytes of NOP */
-    uint64_t last_byte;         /* CAh CLAC, CBh STAC */
+    uint8_t *code;      /* three bytes of NOP */
+    uint64_t last_byte; /* CAh CLAC, CBh STAC */
 };
 extern const struct smap_site __smap_sites_start[], __smap_sites_end[];
 
@@ -30,8 +30,8 @@ static void smap_patch(void)
 }
 
 /*
- * SYSCALL enters with interrupts off and DF, TF, AC, NT, RF and IOPL clear. STAR: SYSRET adds 16 to its base for CS and 8 for
- * SS (Intel SDM vol. 2, "SYSRET").
+ * SYSCALL enters with interrupts off and DF, TF, AC, NT, RF and IOPL clear. STAR: SYSRET adds 16 to
+ * its base for CS and 8 for SS (Intel SDM vol. 2, "SYSRET").
  */
 static void syscall_enable(void)
 {
@@ -39,14 +39,13 @@ static void syscall_enable(void)
     wrmsr(MSR_STAR, (uint64_t)(USER_DS - 8) << 48 | (uint64_t)KERNEL_CS << 32);
     wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
     wrmsr(MSR_CSTAR, 0);
-    wrmsr(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
+    wrmsr(MSR_FMASK,
+          RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
 }
 
-/* PAT: the power-on values, but for entry 4, which becomes write combining (mm/kmap.c uses it for the framebuffer). */
-static void pat_set(void)
-{
-    wrmsr(MSR_IA32_PAT, 0x0007040100070406ull);
-}
+/* PAT: the power-on values, but for entry 4, which becomes write combining (mm/kmap.c uses it
+ * for the framebuffer). */
+static void pat_set(void) { wrmsr(MSR_IA32_PAT, 0x0007040100070406ull); }
 
 void cpu_init_this(void)
 {
@@ -72,12 +71,13 @@ void cpu_init_early(void)
 void cpu_log_features(void)
 {
     uint64_t cr4 = read_cr4();
-    log_line("cpu: WP NX%s%s%s on%s%s%s", cr4 & CR4_SMEP ? " SMEP" : "", cr4 & CR4_SMAP ? " SMAP" : "",
-             cr4 & CR4_UMIP ? " UMIP" : "", cr4 & CR4_SMEP ? "" : ", no SMEP", cr4 & CR4_SMAP ? "" : ", no SMAP",
+    log_line("cpu: WP NX%s%s%s on%s%s%s", cr4 & CR4_SMEP ? " SMEP" : "",
+             cr4 & CR4_SMAP ? " SMAP" : "", cr4 & CR4_UMIP ? " UMIP" : "",
+             cr4 & CR4_SMEP ? "" : ", no SMEP", cr4 & CR4_SMAP ? "" : ", no SMAP",
              cr4 & CR4_UMIP ? "" : ", no UMIP");
 }
 
-/* ---- This CPU ----------------------------------------------------------------------------------------- */
+/* ---- This CPU ----------------------------------------------------------- */
 
 unsigned arch_cpu_id(void) { return percpu()->cpu_id; }
 struct task *arch_current_task(void) { return percpu()->task; }
@@ -119,7 +119,8 @@ void arch_random(void *buffer, size_t len_bytes)
     bool hardware = has_rdrand();
     uint8_t *to = buffer;
     for (size_t done = 0; done < len_bytes; done += 8) {
-        /* splitmix64 over the TSC, so that the numbers differ even where the CPU has no generator */
+        /* splitmix64 over the TSC, so that the numbers differ even where the CPU has no
+         * generator */
         uint64_t z = __atomic_add_fetch(&state, 0x9e3779b97f4a7c15ull ^ rdtsc(), __ATOMIC_RELAXED);
         z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
         z = (z ^ z >> 27) * 0x94d049bb133111ebull;
@@ -130,7 +131,7 @@ void arch_random(void *buffer, size_t len_bytes)
     }
 }
 
-/* ---- Ports -------------------------------------------------------------------------------------------- */
+/* ---- Ports -------------------------------------------------------------- */
 
 uint8_t arch_inb(uint16_t port)
 {
@@ -150,9 +151,18 @@ uint32_t arch_inl(uint16_t port)
     __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
     return v;
 }
-void arch_outb(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-void arch_outw(uint16_t port, uint16_t value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-void arch_outl(uint16_t port, uint32_t value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
+void arch_outb(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+void arch_outw(uint16_t port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+void arch_outl(uint16_t port, uint32_t value)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
 
 uint32_t pci_read(unsigned bus, unsigned device, unsigned function, unsigned offset)
 {
@@ -161,8 +171,8 @@ uint32_t pci_read(unsigned bus, unsigned device, unsigned function, unsigned off
 }
 
 /*
- * Bochs and QEMU's chipsets: the host bridge is an Intel 440FX or Q35, parts no machine with a CPU of this century
- * carries, and a hypervisor bit or the Bochs/QEMU display adapter confirms it.
+ * Bochs and QEMU's chipsets: the host bridge is an Intel 440FX or Q35, parts no machine with a CPU
+ * of this century carries, and a hypervisor bit or the Bochs/QEMU display adapter confirms it.
  */
 bool arch_on_emulator(void)
 {
@@ -177,11 +187,20 @@ bool arch_on_emulator(void)
     return known;
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------- */
 
-uint64_t arch_entry_or(uint64_t *entry, uint64_t bits) { return __atomic_fetch_or(entry, bits, __ATOMIC_SEQ_CST); }
-uint64_t arch_entry_and(uint64_t *entry, uint64_t bits) { return __atomic_fetch_and(entry, bits, __ATOMIC_SEQ_CST); }
-void arch_entry_store(uint64_t *entry, uint64_t value) { __atomic_store_n(entry, value, __ATOMIC_RELEASE); }
+uint64_t arch_entry_or(uint64_t *entry, uint64_t bits)
+{
+    return __atomic_fetch_or(entry, bits, __ATOMIC_SEQ_CST);
+}
+uint64_t arch_entry_and(uint64_t *entry, uint64_t bits)
+{
+    return __atomic_fetch_and(entry, bits, __ATOMIC_SEQ_CST);
+}
+void arch_entry_store(uint64_t *entry, uint64_t value)
+{
+    __atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
 
 void arch_page_zero(void *page)
 {
@@ -195,7 +214,4 @@ void arch_page_copy(void *to, const void *from)
     __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
 }
 
-bool arch_has_1g_pages(void)
-{
-    return cpuid(0x80000001u, 0).edx & 1u << 26;
-}
+bool arch_has_1g_pages(void) { return cpuid(0x80000001u, 0).edx & 1u << 26; }

@@ -23,19 +23,19 @@
 #define EFER_SCE (1ull << 0)
 #define EFER_NXE (1ull << 11)
 
-#define MSR_IA32_APIC_BASE  0x1b
-#define MSR_IA32_PAT        0x277
-#define MSR_IA32_U_CET      0x6a0
-#define MSR_IA32_S_CET      0x6a2
-#define MSR_IA32_PL3_SSP    0x6a7
-#define MSR_EFER            0xc0000080
-#define MSR_STAR            0xc0000081
-#define MSR_LSTAR           0xc0000082
-#define MSR_CSTAR           0xc0000083
-#define MSR_FMASK           0xc0000084
-#define MSR_FS_BASE         0xc0000100
-#define MSR_GS_BASE         0xc0000101
-#define MSR_KERNEL_GS_BASE  0xc0000102
+#define MSR_IA32_APIC_BASE 0x1b
+#define MSR_IA32_PAT       0x277
+#define MSR_IA32_U_CET     0x6a0
+#define MSR_IA32_S_CET     0x6a2
+#define MSR_IA32_PL3_SSP   0x6a7
+#define MSR_EFER           0xc0000080
+#define MSR_STAR           0xc0000081
+#define MSR_LSTAR          0xc0000082
+#define MSR_CSTAR          0xc0000083
+#define MSR_FMASK          0xc0000084
+#define MSR_FS_BASE        0xc0000100
+#define MSR_GS_BASE        0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
 
 #define RFLAGS_TF   (1ull << 8)
 #define RFLAGS_IF   (1ull << 9)
@@ -45,16 +45,19 @@
 #define RFLAGS_AC   (1ull << 18)
 #define RFLAGS_IOPL (3ull << 12)
 
-#define KERNEL_CS 0x10
-#define KERNEL_DS 0x18
-#define USER_DS   0x2b
-#define USER_CS   0x33
+#define KERNEL_CS    0x10
+#define KERNEL_DS    0x18
+#define USER_DS      0x2b
+#define USER_CS      0x33
 #define TSS_SELECTOR 0x38
 
+/* clang-format off */
 #define CPU_REGISTER(name) \
     static inline uint64_t read_##name(void) \
     { uint64_t v; __asm__ volatile("mov %%" #name ", %0" : "=r"(v)); return v; } \
-    static inline void write_##name(uint64_t v) { __asm__ volatile("mov %0, %%" #name : : "r"(v) : "memory"); }
+    static inline void write_##name(uint64_t v) \
+    { __asm__ volatile("mov %0, %%" #name : : "r"(v) : "memory"); }
+/* clang-format on */
 CPU_REGISTER(cr0)
 CPU_REGISTER(cr3)
 CPU_REGISTER(cr4)
@@ -75,19 +78,28 @@ static inline uint64_t rdmsr(uint32_t msr)
 
 static inline void wrmsr(uint32_t msr, uint64_t value)
 {
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
 }
 
-struct cpuid { uint32_t eax, ebx, ecx, edx; };
+struct cpuid {
+    uint32_t eax, ebx, ecx, edx;
+};
 
 /* All zero for a leaf the CPU does not have. */
 static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid r, max;
-    __asm__ volatile("cpuid" : "=a"(max.eax), "=b"(max.ebx), "=c"(max.ecx), "=d"(max.edx) : "a"(leaf & 0x80000000u), "c"(0));
+    __asm__ volatile("cpuid"
+                     : "=a"(max.eax), "=b"(max.ebx), "=c"(max.ecx), "=d"(max.edx)
+                     : "a"(leaf & 0x80000000u), "c"(0));
     if (leaf > max.eax)
         return (struct cpuid){ 0, 0, 0, 0 };
-    __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(leaf), "c"(subleaf));
     return r;
 }
 

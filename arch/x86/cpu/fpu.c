@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * x87, SSE and AVX state of tasks. The kernel itself uses no such register, so what they hold belongs to the task that ran
- * last. Standard-format XSAVE for x87|SSE|AVX: XSAVES is not to be trusted everywhere (docs/platform.md), and nothing here
- * needs it. FXSAVE where there is no XSAVE.
+ * x87, SSE and AVX state of tasks. The kernel itself uses no such register, so what they hold
+ * belongs to the task that ran last. Standard-format XSAVE for x87|SSE|AVX: XSAVES is not to be
+ * trusted everywhere (docs/platform.md), and nothing here needs it. FXSAVE where there is no XSAVE.
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/x86.h"
 #include "base/string.h"
 
-#define XCR0_WANTED 7u                  /* x87 | SSE | AVX */
-#define FXSAVE_BYTES 512
-#define FCW_DEFAULT 0x37f
+#define XCR0_WANTED   7u /* x87 | SSE | AVX */
+#define FXSAVE_BYTES  512
+#define FCW_DEFAULT   0x37f
 #define MXCSR_DEFAULT 0x1f80
 
-static uint32_t xsave_mask;             /* 0: FXSAVE */
+static uint32_t xsave_mask; /* 0: FXSAVE */
 static uint32_t area_bytes = FXSAVE_BYTES;
 
 void fpu_init_this(void)
@@ -31,13 +31,10 @@ void fpu_init(void)
         xsave_mask = cpuid(0xd, 0).eax & XCR0_WANTED;
     fpu_init_this();
     if (xsave_mask)
-        area_bytes = cpuid(0xd, 0).ebx;     /* for what XCR0 holds now */
+        area_bytes = cpuid(0xd, 0).ebx; /* for what XCR0 holds now */
 }
 
-size_t arch_fpu_bytes(void)
-{
-    return area_bytes;
-}
+size_t arch_fpu_bytes(void) { return area_bytes; }
 
 void fpu_save(void *area)
 {
@@ -55,7 +52,8 @@ void fpu_restore(const void *area)
         __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
 
-/* An area with XSTATE_BV = 0 loads every component's initial state; FCW and MXCSR are in the legacy part. */
+/* An area with XSTATE_BV = 0 loads every component's initial state; FCW and MXCSR are in the
+ * legacy part. */
 void arch_fpu_reset(struct arch_task *task)
 {
     memset(task->fpu, 0, area_bytes);
@@ -67,6 +65,7 @@ void arch_fpu_reset(struct arch_task *task)
 
 void arch_fpu_fork(struct arch_task *child)
 {
-    memset((char *)child->fpu + FXSAVE_BYTES, 0, min_u64(64, area_bytes - FXSAVE_BYTES));   /* XSAVE's header */
+    /* XSAVE's header */
+    memset((char *)child->fpu + FXSAVE_BYTES, 0, min_u64(64, area_bytes - FXSAVE_BYTES));
     fpu_save(child->fpu);
 }

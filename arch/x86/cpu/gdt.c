@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Segments and the task-state segment. The selectors are those Linux programs see: user CS 0x33, SS 0x2b. */
+/* Segments and the task-state segment. The selectors are those Linux programs see: user CS 0x33,
+ * SS 0x2b. */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/x86.h"
 #include "mm/kmap.h"
 
 #define IST_STACK_BYTES 8192
-#define IST_COUNT 4             /* #DF, NMI, #MC, #DB: indices 1 to 4, see idt.c */
+#define IST_COUNT       4 /* #DF, NMI, #MC, #DB: indices 1 to 4, see idt.c */
 
 /* Intel SDM vol. 3, "64-Bit TSS Format". */
 struct tss {
@@ -24,10 +25,10 @@ struct descriptor_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-static uint64_t      gdts[CPUS_MAX][9] __attribute__((aligned(64)));
-static struct tss    tsses[CPUS_MAX] __attribute__((aligned(64)));
+static uint64_t gdts[CPUS_MAX][9] __attribute__((aligned(64)));
+static struct tss tsses[CPUS_MAX] __attribute__((aligned(64)));
 static struct percpu percpus[CPUS_MAX];
-static uint8_t       boot_ist_stacks[IST_COUNT][IST_STACK_BYTES] __attribute__((aligned(16)));
+static uint8_t boot_ist_stacks[IST_COUNT][IST_STACK_BYTES] __attribute__((aligned(16)));
 
 #define SEGMENT_KERNEL_CODE 0x00af9b000000ffffull
 #define SEGMENT_KERNEL_DATA 0x00cf93000000ffffull
@@ -35,10 +36,7 @@ static uint8_t       boot_ist_stacks[IST_COUNT][IST_STACK_BYTES] __attribute__((
 #define SEGMENT_USER_CODE   0x00affb000000ffffull
 #define TSS_AVAILABLE       0x89ull
 
-struct percpu *percpu_of(unsigned cpu)
-{
-    return &percpus[cpu];
-}
+struct percpu *percpu_of(unsigned cpu) { return &percpus[cpu]; }
 
 static void gdt_fill(uint64_t *gdt, const struct tss *tss)
 {
@@ -47,7 +45,8 @@ static void gdt_fill(uint64_t *gdt, const struct tss *tss)
     gdt[KERNEL_DS / 8] = SEGMENT_KERNEL_DATA;
     gdt[USER_DS / 8] = SEGMENT_USER_DATA;
     gdt[USER_CS / 8] = SEGMENT_USER_CODE;
-    gdt[TSS_SELECTOR / 8] = limit | (base & 0xffffff) << 16 | TSS_AVAILABLE << 40 | (base >> 24 & 0xff) << 56;
+    gdt[TSS_SELECTOR / 8] = limit | (base & 0xffffff) << 16 | TSS_AVAILABLE << 40
+                            | (base >> 24 & 0xff) << 56;
     gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
 }
 

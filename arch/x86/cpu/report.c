@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What panic() shows of the machine: registers, backtrace, the page-table path of the faulting address. Trusts nothing. */
+/* What panic() shows of the machine: registers, backtrace, the page-table path of the faulting
+ * address. Trusts nothing. */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/x86.h"
@@ -8,22 +9,23 @@
 #include "mm/kmap.h"
 
 #define BACKTRACE_DEPTH 24
-#define VECTOR_PF 14
+#define VECTOR_PF       14
 
 static void registers_report(const struct trap_frame *f)
 {
-    log_line("  rip %016lx cs %02lx rflags %08lx rsp %016lx ss %02lx", (unsigned long)f->rip, (unsigned long)f->cs,
-             (unsigned long)f->rflags, (unsigned long)f->rsp, (unsigned long)f->ss);
-    log_line("  rax %016lx rbx %016lx rcx %016lx rdx %016lx", (unsigned long)f->rax, (unsigned long)f->rbx,
-             (unsigned long)f->rcx, (unsigned long)f->rdx);
-    log_line("  rsi %016lx rdi %016lx rbp %016lx r8  %016lx", (unsigned long)f->rsi, (unsigned long)f->rdi,
-             (unsigned long)f->rbp, (unsigned long)f->r8);
-    log_line("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx", (unsigned long)f->r9, (unsigned long)f->r10,
-             (unsigned long)f->r11, (unsigned long)f->r12);
-    log_line("  r13 %016lx r14 %016lx r15 %016lx cr2 %016lx", (unsigned long)f->r13, (unsigned long)f->r14,
-             (unsigned long)f->r15, (unsigned long)read_cr2());
-    log_line("  cr3 %016lx cr4 %08lx cpu %u pid %d", (unsigned long)read_cr3(), (unsigned long)read_cr4(),
-             percpu()->cpu_id, percpu()->pid);
+    log_line("  rip %016lx cs %02lx rflags %08lx rsp %016lx ss %02lx", (unsigned long)f->rip,
+             (unsigned long)f->cs, (unsigned long)f->rflags, (unsigned long)f->rsp,
+             (unsigned long)f->ss);
+    log_line("  rax %016lx rbx %016lx rcx %016lx rdx %016lx", (unsigned long)f->rax,
+             (unsigned long)f->rbx, (unsigned long)f->rcx, (unsigned long)f->rdx);
+    log_line("  rsi %016lx rdi %016lx rbp %016lx r8  %016lx", (unsigned long)f->rsi,
+             (unsigned long)f->rdi, (unsigned long)f->rbp, (unsigned long)f->r8);
+    log_line("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx", (unsigned long)f->r9,
+             (unsigned long)f->r10, (unsigned long)f->r11, (unsigned long)f->r12);
+    log_line("  r13 %016lx r14 %016lx r15 %016lx cr2 %016lx", (unsigned long)f->r13,
+             (unsigned long)f->r14, (unsigned long)f->r15, (unsigned long)read_cr2());
+    log_line("  cr3 %016lx cr4 %08lx cpu %u pid %d", (unsigned long)read_cr3(),
+             (unsigned long)read_cr4(), percpu()->cpu_id, percpu()->pid);
 }
 
 static void address_report(uint64_t rip)
@@ -41,7 +43,8 @@ static bool stack_readable(uint64_t va)
 {
     int level;
     paddr_t root = paddr(read_cr3() & 0x000ffffffffff000ull);
-    return va >= DIRECT_MAP_BASE && (va & 7) == 0 && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - 16 && kmap_lookup(root, va, &level);
+    return va >= DIRECT_MAP_BASE && (va & 7) == 0 && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - 16
+           && kmap_lookup(root, va, &level);
 }
 
 void backtrace_report(uint64_t rbp)

@@ -35,8 +35,9 @@ kernel_task_begin:
         ud2
 
 ; void efi_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-; Call a firmware function of up to four arguments (Microsoft's convention). Should it fault, the trap code resumes at
-; efi_escape with RSP = efi_saved_rsp, and efi_call() returns as if the function had.
+; Call a firmware function of up to four arguments (Microsoft's convention). Should it fault, the
+; trap code resumes at efi_escape with RSP = efi_saved_rsp, and efi_call() returns as if the
+; function had.
 efi_call:
         push    rbp
         push    rbx

@@ -31,14 +31,21 @@ void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), voi
 {
     /* below where its user state may come to lie, should it become a user task */
     struct switch_frame *begin = (struct switch_frame *)arch_user_frame(task) - 1;
-    *begin = (struct switch_frame){ .rbx = (uint64_t)argument, .r12 = (uint64_t)function, .rip = (uint64_t)kernel_task_begin };
+    *begin = (struct switch_frame){ .rbx = (uint64_t)argument,
+                                    .r12 = (uint64_t)function,
+                                    .rip = (uint64_t)kernel_task_begin };
     task->kernel_sp = (uint64_t)begin;
 }
 
 void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp)
 {
     *frame = (struct trap_frame){
-        .vector = TRAP_SYSCALL, .rip = rip, .cs = USER_CS, .rflags = RFLAGS_IF | 2, .rsp = rsp, .ss = USER_DS,
+        .vector = TRAP_SYSCALL,
+        .rip = rip,
+        .cs = USER_CS,
+        .rflags = RFLAGS_IF | 2,
+        .rsp = rsp,
+        .ss = USER_DS,
     };
 }
 

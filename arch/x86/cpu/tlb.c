@@ -2,17 +2,20 @@
 /*
  * Which address space each CPU has in CR3, and flushing what their TLBs remember of it.
  *
- * A change of entries is finished once every CPU that runs the address space has dropped what it remembered. The CPU that made
- * the change leaves a request, interrupts the CPUs concerned and waits until each has taken itself off the request. A CPU
- * that waits, here or for a lock, serves the requests of others meanwhile (arch_pause()), interrupts on or off, so no two
- * can wait for each other.
+ * A change of entries is finished once every CPU that runs the address space has dropped what it
+ * remembered. The CPU that made the change leaves a request, interrupts the CPUs concerned and
+ * waits until each has taken itself off the request. A CPU that waits, here or for a lock, serves
+ * the requests of others meanwhile (arch_pause()), interrupts on or off, so no two can wait for
+ * each other.
  *
- * An idle CPU keeps the address space it ran last in CR3, for it may well run it next, and is not interrupted: the
- * generation, which counts flushes, tells it afterwards whether it missed any. Only when page tables are freed must idle CPUs
- * let go at once, since the CPU walks tables, and sets A in them, whenever it likes.
+ * An idle CPU keeps the address space it ran last in CR3, for it may well run it next, and is not
+ * interrupted: the generation, which counts flushes, tells it afterwards whether it missed any.
+ * Only when page tables are freed must idle CPUs let go at once, since the CPU walks tables, and
+ * sets A in them, whenever it likes.
  *
- * Two orders make this safe. A CPU enters itself in arch_mm.cpus, then reads the generation, then loads CR3; whoever flushes raises
- * the generation, then reads arch_mm.cpus: one of the two sees the other. The same holds for leaving `lazy`.
+ * Two orders make this safe. A CPU enters itself in arch_mm.cpus, then reads the generation, then
+ * loads CR3; whoever flushes raises the generation, then reads arch_mm.cpus: one of the two sees
+ * the other. The same holds for leaving `lazy`.
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
@@ -23,7 +26,7 @@
 #include "mm/kmap.h"
 
 /* Beyond this many pages one reload of CR3 is cheaper than INVLPG for each. */
-#define FLUSH_PAGES_MAX 32
+#define FLUSH_PAGES_MAX    32
 #define ANSWER_SECONDS_MAX 20ull
 
 enum request_kind { FLUSH_USER, FLUSH_KERNEL, LET_GO };
@@ -31,18 +34,18 @@ enum request_kind { FLUSH_USER, FLUSH_KERNEL, LET_GO };
 /* What a CPU asks of others; it writes its own, and only while waiting is empty. */
 struct request {
     enum request_kind kind;
-    struct arch_mm   *mm;
-    uint64_t          va, len_bytes;
-    uint64_t          generation;
-    uint64_t          waiting;          /* [A] the CPUs that have not answered yet */
+    struct arch_mm *mm;
+    uint64_t va, len_bytes;
+    uint64_t generation;
+    uint64_t waiting; /* [A] the CPUs that have not answered yet */
 };
 static struct request requests[CPUS_MAX];
-static uint64_t lazy;                   /* [A] idle CPUs that keep an address space they do not run */
+static uint64_t lazy; /* [A] idle CPUs that keep an address space they do not run */
 
 static uint64_t bit(unsigned cpu) { return 1ull << cpu; }
 static uint64_t self_bit(void) { return bit(percpu()->cpu_id); }
 
-/* ---- This CPU's TLB. Interrupts off. ------------------------------------------------------------------ */
+/* ---- This CPU's TLB. Interrupts off. ------------------------------------ */
 
 static bool is_large(uint64_t len_bytes)
 {
@@ -63,10 +66,11 @@ static void flush_all(struct percpu *cpu)
 }
 
 /* Flush number generation of mm on this CPU, cpu, should it have mm loaded. */
-static void flush_user_here(struct percpu *cpu, const struct arch_mm *mm, uint64_t va, uint64_t len_bytes, uint64_t generation)
+static void flush_user_here(struct percpu *cpu, const struct arch_mm *mm, uint64_t va,
+                            uint64_t len_bytes, uint64_t generation)
 {
     if (cpu->loaded != mm || generation <= cpu->generation)
-        return;                         /* not here, or a later flush of everything covered it */
+        return; /* not here, or a later flush of everything covered it */
     if (generation != cpu->generation + 1 || is_large(len_bytes)) {
         flush_all(cpu);
         return;
@@ -82,7 +86,7 @@ static void flush_kernel_here(uint64_t va, uint64_t len_bytes)
         return;
     }
     uint64_t cr4 = read_cr4();
-    write_cr4(cr4 & ~CR4_PGE);          /* drops global entries too */
+    write_cr4(cr4 & ~CR4_PGE); /* drops global entries too */
     write_cr4(cr4);
 }
 
@@ -91,21 +95,24 @@ static void let_go_here(struct arch_mm *mm)
     struct percpu *cpu = percpu();
     if (cpu->loaded != mm)
         return;
-    ASSERT(!cpu->mm);                   /* idle, or on the way there */
+    ASSERT(!cpu->mm); /* idle, or on the way there */
     write_cr3(kmap_root().v);
     cpu->loaded = NULL;
     __atomic_and_fetch(&lazy, ~self_bit(), __ATOMIC_SEQ_CST);
     __atomic_and_fetch(&mm->cpus, ~self_bit(), __ATOMIC_SEQ_CST);
 }
 
-/* ---- Requests ----------------------------------------------------------------------------------------- */
+/* ---- Requests ----------------------------------------------------------- */
 
 static void request_serve(const struct request *request)
 {
     switch (request->kind) {
-    case FLUSH_USER:   flush_user_here(percpu(), request->mm, request->va, request->len_bytes, request->generation); break;
+    case FLUSH_USER:
+        flush_user_here(percpu(), request->mm, request->va, request->len_bytes,
+                        request->generation);
+        break;
     case FLUSH_KERNEL: flush_kernel_here(request->va, request->len_bytes); break;
-    case LET_GO:       let_go_here(request->mm); break;
+    case LET_GO: let_go_here(request->mm); break;
     }
 }
 
@@ -128,7 +135,8 @@ static void request_send(struct request request, uint64_t cpus)
     request.waiting = cpus;
     *mine = request;
     for (uint64_t rest = cpus; rest; rest &= rest - 1)
-        __atomic_or_fetch(&percpu_of((unsigned)__builtin_ctzll(rest))->flush_from, self_bit(), __ATOMIC_SEQ_CST);
+        __atomic_or_fetch(&percpu_of((unsigned)__builtin_ctzll(rest))->flush_from, self_bit(),
+                          __ATOMIC_SEQ_CST);
     apic_send(cpus, VECTOR_FLUSH);
     uint64_t give_up = rdtsc() + ANSWER_SECONDS_MAX * timer_tsc_hz();
     while (__atomic_load_n(&mine->waiting, __ATOMIC_ACQUIRE)) {
@@ -139,7 +147,8 @@ static void request_send(struct request request, uint64_t cpus)
 }
 
 /* Flush number generation of mm on those of cpus that must not go on without it. */
-COLD static void flush_elsewhere(struct arch_mm *mm, uint64_t cpus, uint64_t va, uint64_t len_bytes, uint64_t generation, bool tables)
+COLD static void flush_elsewhere(struct arch_mm *mm, uint64_t cpus, uint64_t va, uint64_t len_bytes,
+                                 uint64_t generation, bool tables)
 {
     if (!tables)
         cpus &= ~__atomic_load_n(&lazy, __ATOMIC_SEQ_CST);
@@ -169,7 +178,7 @@ void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes)
     arch_irq_restore(irq);
 }
 
-/* ---- Address spaces ----------------------------------------------------------------------------------- */
+/* ---- Address spaces ----------------------------------------------------- */
 
 void arch_mm_load(struct arch_mm *mm, struct mm *whole)
 {
@@ -181,7 +190,7 @@ void arch_mm_load(struct arch_mm *mm, struct mm *whole)
         __atomic_and_fetch(&lazy, ~self_bit(), __ATOMIC_SEQ_CST);
     if (old == mm) {
         if (__atomic_load_n(&mm->generation, __ATOMIC_SEQ_CST) != cpu->generation)
-            flush_all(cpu);             /* what it slept through */
+            flush_all(cpu); /* what it slept through */
     } else {
         __atomic_or_fetch(&mm->cpus, self_bit(), __ATOMIC_SEQ_CST);
         cpu->loaded = mm;

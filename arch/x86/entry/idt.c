@@ -7,15 +7,15 @@
 struct gate {
     uint16_t offset_low;
     uint16_t selector;
-    uint8_t  ist;
-    uint8_t  type;
+    uint8_t ist;
+    uint8_t type;
     uint16_t offset_middle;
     uint32_t offset_high;
     uint32_t reserved;
 };
 
 #define GATE_INTERRUPT      0x8e
-#define GATE_INTERRUPT_USER 0xee        /* INT3 and INTO may be executed in ring 3 */
+#define GATE_INTERRUPT_USER 0xee /* INT3 and INTO may be executed in ring 3 */
 
 static struct gate idt[256] __attribute__((aligned(64)));
 extern const uint64_t trap_vectors[256];
@@ -23,17 +23,20 @@ extern const uint64_t trap_vectors[256];
 static uint8_t vector_ist(unsigned vector)
 {
     switch (vector) {
-    case 8:  return 1;          /* #DF: the stack may be the reason */
-    case 2:  return 2;          /* NMI and #MC: may strike before SYSCALL's entry has a stack */
+    case 8: return 1; /* #DF: the stack may be the reason */
+    case 2: return 2; /* NMI and #MC: may strike before SYSCALL's entry has a stack */
     case 18: return 3;
-    case 1:  return 4;          /* #DB: MOV SS delays it past a SYSCALL, to where RSP is still the user's */
+    case 1: return 4; /* #DB: MOV SS delays it past a SYSCALL, to where RSP is still the user's */
     default: return 0;
     }
 }
 
 void idt_load(void)
 {
-    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = { sizeof(idt) - 1, (uint64_t)idt };
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) pointer = { sizeof(idt) - 1, (uint64_t)idt };
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
 
@@ -42,7 +45,10 @@ void idt_init(void)
     for (unsigned v = 0; v < 256; v++) {
         uint64_t at = trap_vectors[v];
         uint8_t type = v == 3 || v == 4 ? GATE_INTERRUPT_USER : GATE_INTERRUPT;
-        idt[v] = (struct gate){ (uint16_t)at, KERNEL_CS, vector_ist(v), type, (uint16_t)(at >> 16), (uint32_t)(at >> 32), 0 };
+        idt[v] = (struct gate){
+            (uint16_t)at,         KERNEL_CS, vector_ist(v), type, (uint16_t)(at >> 16),
+            (uint32_t)(at >> 32), 0
+        };
     }
     idt_load();
 }

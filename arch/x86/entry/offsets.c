@@ -19,10 +19,13 @@ _Static_assert(sizeof(struct trap_frame) == 176, "frame.inc: TF_BYTES");
 MIRRORS(8, percpu, kernel_stack);
 MIRRORS(16, percpu, user_rsp);
 MIRRORS(24, percpu, user_work);
-_Static_assert(KERNEL_CS == 0x10 && KERNEL_DS == 0x18 && USER_DS == 0x2b && USER_CS == 0x33, "frame.inc: selectors");
+_Static_assert(KERNEL_CS == 0x10 && KERNEL_DS == 0x18 && USER_DS == 0x2b && USER_CS == 0x33,
+               "frame.inc: selectors");
 _Static_assert(TRAP_SYSCALL == 0x100 && (RFLAGS_TF | RFLAGS_RF) == 0x10100, "frame.inc: numbers");
-_Static_assert(DIRECT_MAP_BASE == 0xffff888000000000ull && (DIRECT_MAP_BASE >> 39 & 511) == 273, "frame.inc: direct map");
-_Static_assert(KERNEL_BASE == 0xffffffff80000000ull && USER_END == 0x00007ffffffff000ull, "frame.inc: layout");
+_Static_assert(DIRECT_MAP_BASE == 0xffff888000000000ull && (DIRECT_MAP_BASE >> 39 & 511) == 273,
+               "frame.inc: direct map");
+_Static_assert(KERNEL_BASE == 0xffffffff80000000ull && USER_END == 0x00007ffffffff000ull,
+               "frame.inc: layout");
 _Static_assert(DEFECT_IST_BY_CS == 21, "frame.inc: DEFECT_IST_BY_CS");
 _Static_assert(CPUS_MAX == 64, "frame.inc: CPUS_MAX");
 _Static_assert(EFAULT == 14, "frame.inc: EFAULT");

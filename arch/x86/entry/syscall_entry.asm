@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; SYSCALL. The CPU leaves RIP in RCX and RFLAGS in R11, has cleared what IA32_FMASK says (IF, TF, DF, AC, NT ...), keeps
-; the user's RSP and, for a task with a shadow stack, puts SSP in IA32_PL3_SSP, from where SYSRET takes it back.
+; SYSCALL. The CPU leaves RIP in RCX and RFLAGS in R11, has cleared what IA32_FMASK says (IF, TF,
+; DF, AC, NT ...), keeps the user's RSP and, for a task with a shadow stack, puts SSP in
+; IA32_PL3_SSP, from where SYSRET takes it back.
 %include "entry/frame.inc"
 
         extern  entry_syscall
@@ -27,8 +28,9 @@ syscall_entry:
         cli
         cmp     dword [gs:CPU_USER_WORK], 0
         jne     trap_return
-        ; SYSRET only if it leads where the frame says: RIP and RFLAGS still in RCX and R11, a RIP of the lower half (with
-        ; a non-canonical one SYSRET faults in ring 0 on the user's stack), no single step and no RF.
+        ; SYSRET only if it leads where the frame says: RIP and RFLAGS still in RCX and R11, a RIP
+        ; of the lower half (with a non-canonical one SYSRET faults in ring 0 on the user's stack),
+        ; no single step and no RF.
         mov     rcx, [rsp + TF_RIP]
         mov     r11, [rsp + TF_RFLAGS]
         cmp     rcx, [rsp + TF_RCX]

@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* Exceptions and interrupts, told apart: resolved by mm/, refused through kernel/, or the kernel's own end. */
+/* Exceptions and interrupts, told apart: resolved by mm/, refused through kernel/, or the
+ * kernel's own end. */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
+#include "arch/x86/upcalls.h"
 #include "arch/x86/x86.h"
 #include "base/lock.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "arch/x86/upcalls.h"
 #include "mm/fault.h"
 #include "uapi/signal.h"
 
-#define VECTOR_DB 1
+#define VECTOR_DB  1
 #define VECTOR_NMI 2
-#define VECTOR_DF 8
-#define VECTOR_PF 14
-#define VECTOR_MC 18
-#define VECTOR_CP 21
+#define VECTOR_DF  8
+#define VECTOR_PF  14
+#define VECTOR_MC  18
+#define VECTOR_CP  21
 
 void x86_trap(struct trap_frame *frame);
 void x86_user_work(struct trap_frame *frame);
 
-/* ---- Kernel faults ------------------------------------------------------------------------------------ */
+/* ---- Kernel faults ------------------------------------------------------ */
 
-struct ex_entry { uint64_t site, fixup; };
+struct ex_entry {
+    uint64_t site, fixup;
+};
 extern const struct ex_entry __ex_table_start[], __ex_table_end[];
 
 /* Where to go on after a fault at rip that nothing could resolve, or 0. */
@@ -38,14 +41,34 @@ static uint64_t ex_fixup(uint64_t rip)
 static NORETURN void kernel_fault(struct trap_frame *frame)
 {
     static const char *const names[32] = {
-        "divide error", "debug exception", "NMI", "breakpoint", "overflow", "BOUND", "invalid opcode", "no FPU", "double fault",
-        "vector 9", "invalid TSS", "segment not present", "stack fault", "general protection", "page fault", "vector 15",
-        "x87 error", "alignment check", "machine check", "SIMD error", "virtualization", "control protection",
+        "divide error",
+        "debug exception",
+        "NMI",
+        "breakpoint",
+        "overflow",
+        "BOUND",
+        "invalid opcode",
+        "no FPU",
+        "double fault",
+        "vector 9",
+        "invalid TSS",
+        "segment not present",
+        "stack fault",
+        "general protection",
+        "page fault",
+        "vector 15",
+        "x87 error",
+        "alignment check",
+        "machine check",
+        "SIMD error",
+        "virtualization",
+        "control protection",
     };
     percpu()->fault_frame = frame;
-    const char *name = frame->vector < 32 && names[frame->vector] ? names[frame->vector] : "exception";
-    panic("%s in the kernel, error code %#lx, RIP %#lx, CR2 %#lx", name, (unsigned long)frame->error,
-          (unsigned long)frame->rip, (unsigned long)read_cr2());
+    const char *name = frame->vector < 32 && names[frame->vector] ? names[frame->vector]
+                                                                  : "exception";
+    panic("%s in the kernel, error code %#lx, RIP %#lx, CR2 %#lx", name,
+          (unsigned long)frame->error, (unsigned long)frame->rip, (unsigned long)read_cr2());
 }
 
 /* A fault inside a firmware call ends that call; see switch.asm, efi_call. */
@@ -59,9 +82,10 @@ static bool efi_leave(struct trap_frame *frame)
     return true;
 }
 
-/* ---- Page faults -------------------------------------------------------------------------------------- */
+/* ---- Page faults -------------------------------------------------------- */
 
-static COLD void refuse(struct trap_frame *frame, int signal, int si_code, uint64_t si_addr, const char *reason)
+static COLD void refuse(struct trap_frame *frame, int signal, int si_code, uint64_t si_addr,
+                        const char *reason)
 {
     struct refusal why = { signal, si_code, si_addr, frame->error, reason };
     entry_refused(frame, &why);
@@ -78,7 +102,8 @@ static void user_page_fault(struct trap_frame *frame, uint64_t va)
     }
 }
 
-/* The kernel touched user memory for a system call: resolved as the program's own access would be, or -EFAULT. */
+/* The kernel touched user memory for a system call: resolved as the program's own access would
+ * be, or -EFAULT. */
 static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
 {
     struct fault fault = { va, (uint32_t)frame->error, false };
@@ -94,7 +119,7 @@ static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
         frame->rip = fixup;
 }
 
-/* ---- Everything else ---------------------------------------------------------------------------------- */
+/* ---- Everything else ---------------------------------------------------- */
 
 static void control_protection(struct trap_frame *frame)
 {
@@ -107,13 +132,16 @@ static void control_protection(struct trap_frame *frame)
 
 static void user_exception(struct trap_frame *frame)
 {
-    static const struct { int signal, si_code; const char *reason; } table[32] = {
-        [0]  = { SIGFPE, FPE_INTDIV, "division by zero" },
-        [1]  = { SIGTRAP, TRAP_TRACE, "single step" },
-        [3]  = { SIGTRAP, SI_KERNEL, "breakpoint" },
-        [4]  = { SIGSEGV, SI_KERNEL, "overflow trap" },
-        [5]  = { SIGSEGV, SI_KERNEL, "BOUND" },
-        [6]  = { SIGILL, ILL_ILLOPN, "invalid opcode" },
+    static const struct {
+        int signal, si_code;
+        const char *reason;
+    } table[32] = {
+        [0] = { SIGFPE, FPE_INTDIV, "division by zero" },
+        [1] = { SIGTRAP, TRAP_TRACE, "single step" },
+        [3] = { SIGTRAP, SI_KERNEL, "breakpoint" },
+        [4] = { SIGSEGV, SI_KERNEL, "overflow trap" },
+        [5] = { SIGSEGV, SI_KERNEL, "BOUND" },
+        [6] = { SIGILL, ILL_ILLOPN, "invalid opcode" },
         [10] = { SIGSEGV, SI_KERNEL, "invalid TSS" },
         [11] = { SIGBUS, SI_KERNEL, "segment not present" },
         [12] = { SIGBUS, SI_KERNEL, "stack-segment fault" },
@@ -126,7 +154,8 @@ static void user_exception(struct trap_frame *frame)
     if (frame->vector >= 32 || !table[frame->vector].signal)
         refuse(frame, SIGSEGV, SI_KERNEL, frame->rip, "unexpected exception");
     else
-        refuse(frame, table[frame->vector].signal, table[frame->vector].si_code, frame->rip, table[frame->vector].reason);
+        refuse(frame, table[frame->vector].signal, table[frame->vector].si_code, frame->rip,
+               table[frame->vector].reason);
 }
 
 static void interrupt(struct trap_frame *frame)
@@ -136,13 +165,13 @@ static void interrupt(struct trap_frame *frame)
         apic_eoi();
         entry_timer_tick(trap_from_user(frame));
     } else if (frame->vector == VECTOR_KICK) {
-        apic_eoi();                             /* having come here is all */
+        apic_eoi(); /* having come here is all */
     } else if (frame->vector == VECTOR_FLUSH) {
         apic_eoi();
         tlb_serve();
     } else if (frame->vector >= VECTOR_ISA_BASE && frame->vector < VECTOR_ISA_BASE + 16) {
         irq_dispatch((unsigned)frame->vector);
-    }                                           /* spurious: no EOI (Intel SDM vol. 3, "Spurious Interrupt") */
+    } /* spurious: no EOI (Intel SDM vol. 3, "Spurious Interrupt") */
     lock_interrupt_end(locks);
 }
 
@@ -158,7 +187,7 @@ static COLD void exception(struct trap_frame *frame)
         else
             user_exception(frame);
     } else if (frame->vector == VECTOR_DB) {
-        frame->rflags &= ~RFLAGS_TF;            /* MOV SS before SYSCALL: the program's trap, come late */
+        frame->rflags &= ~RFLAGS_TF; /* MOV SS before SYSCALL: the program's trap, come late */
     } else if (!efi_leave(frame)) {
         uint64_t fixup = ex_fixup(frame->rip);
         if (!fixup)
@@ -185,7 +214,8 @@ void x86_trap(struct trap_frame *frame)
 /* Called on the way to user mode with interrupts off, until nothing is left to do. */
 void x86_user_work(struct trap_frame *frame)
 {
-    __atomic_exchange_n(&percpu()->user_work, 0, __ATOMIC_SEQ_CST);    /* before anything is looked at: who asks later asks again */
+    /* before anything is looked at: who asks later asks again */
+    __atomic_exchange_n(&percpu()->user_work, 0, __ATOMIC_SEQ_CST);
     arch_irq_enable();
     entry_user_return(frame);
 }

@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; Exception and interrupt entry. Every vector ends in one frame, struct trap_frame, and one C function, x86_trap().
-; A task with a shadow stack has had its SSP put in IA32_PL3_SSP by the CPU; IRETQ to ring 3 takes it from there.
+; Exception and interrupt entry. Every vector ends in one frame, struct trap_frame, and one C
+; function, x86_trap(). A task with a shadow stack has had its SSP put in IA32_PL3_SSP by the CPU;
+; IRETQ to ring 3 takes it from there.
 %include "entry/frame.inc"
 
         extern  x86_trap
@@ -14,7 +15,8 @@
         global  task_begin
 
 section .text
-; trap_entry VECTOR, HAS_CODE, COMMON. The CPU pushes an error code for some vectors only; push a zero for the others.
+; trap_entry VECTOR, HAS_CODE, COMMON. The CPU pushes an error code for some vectors only; push a
+; zero for the others.
 %macro trap_entry 3
         align   16
 trap_entry_%1:
@@ -31,7 +33,7 @@ trap_entry_%1:
         trap_entry vector, 0, ist_common
 %elif vector == 8
         trap_entry vector, 1, ist_common
-%elif vector == 10 || vector == 11 || vector == 12 || vector == 13 || vector == 14 || vector == 17 || vector == 21 || vector == 29 || vector == 30
+%elif (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
         trap_entry vector, 1, trap_common
 %else
         trap_entry vector, 0, trap_common
@@ -39,7 +41,8 @@ trap_entry_%1:
 %assign vector vector + 1
 %endrep
 
-; From vectors that use the interrupted stack or the task's kernel stack. Whose GS is loaded follows from the saved CS.
+; From vectors that use the interrupted stack or the task's kernel stack. Whose GS is loaded follows
+; from the saved CS.
 trap_common:
         test    byte [rsp + 24], 3
         jz      .kernel
@@ -52,7 +55,8 @@ trap_body:
         mov     rdi, rsp
         call    x86_trap
 
-; Leave by the frame at RSP. Interrupts may be on. To user mode only once no work is left, tested with them off.
+; Leave by the frame at RSP. Interrupts may be on. To user mode only once no work is left, tested
+; with them off.
 trap_return:
         test    byte [rsp + TF_CS], 3
         jz      .leave
@@ -67,8 +71,9 @@ trap_return:
         call    x86_user_work
         jmp     .again
 
-; From vectors with an IST stack, which may strike anywhere, also between SWAPGS and the first push: the saved CS does not
-; tell whose GS is loaded, IA32_GS_BASE does (kernel addresses are negative). From user mode, go on on the task's stack.
+; From vectors with an IST stack, which may strike anywhere, also between SWAPGS and the first push:
+; the saved CS does not tell whose GS is loaded, IA32_GS_BASE does (kernel addresses are negative).
+; From user mode, go on on the task's stack.
 ist_common:
         push_registers
         cld

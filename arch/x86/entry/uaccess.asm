@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; Reaching user memory. RFLAGS.AC lets SMAP be passed only around the access itself. A fault there is resolved like the
-; program's own, or goes on at the fix-up, which returns -EFAULT. No stack is used, so there is no shadow-stack effect.
+; Reaching user memory. RFLAGS.AC lets SMAP be passed only around the access itself. A fault there
+; is resolved like the program's own, or goes on at the fix-up, which returns -EFAULT. No stack is
+; used, so there is no shadow-stack effect.
 %include "entry/frame.inc"
 
         global  arch_copy_from_user
@@ -93,7 +94,8 @@ arch_strncpy_from_user:
         ret
         ex_table arch_strncpy_from_user.load, user_fault
 
-; int arch_wruss(uaddr_t va, uint64_t value): rdi, rsi. A user access by definition: SMAP is not concerned.
+; int arch_wruss(uaddr_t va, uint64_t value): rdi, rsi. A user access by definition: SMAP is not
+; concerned.
         align   16
 arch_wruss:
         mov     r9, USER_END

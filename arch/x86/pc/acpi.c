@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A reader of the few ACPI tables the kernel uses. Every table's checksum is verified before it is believed. */
+/* A reader of the few ACPI tables the kernel uses. Every table's checksum is verified before it
+ * is believed. */
 #include "arch/x86/x86.h"
 #include "base/log.h"
 #include "base/string.h"
@@ -7,33 +8,33 @@
 
 /* ACPI 6.5, "Root System Description Pointer". */
 struct rsdp {
-    char     signature[8];
-    uint8_t  checksum;
-    char     oem[6];
-    uint8_t  revision;
+    char signature[8];
+    uint8_t checksum;
+    char oem[6];
+    uint8_t revision;
     uint32_t rsdt;
     uint32_t bytes;
     uint64_t xsdt;
-    uint8_t  extended_checksum;
-    uint8_t  reserved[3];
+    uint8_t extended_checksum;
+    uint8_t reserved[3];
 } __attribute__((packed));
 
 struct table {
-    char     signature[4];
+    char signature[4];
     uint32_t bytes;
-    uint8_t  revision, checksum;
-    char     oem[6], oem_table[8];
+    uint8_t revision, checksum;
+    char oem[6], oem_table[8];
     uint32_t oem_revision, creator, creator_revision;
 } __attribute__((packed));
 
-#define FADT_DSDT          40           /* byte offsets in the FADT */
-#define FADT_PM1A_CONTROL  64
-#define FADT_PM1B_CONTROL  68
-#define FADT_PM_TIMER      76
-#define FADT_FLAGS         112
-#define FADT_TMR_VAL_EXT   (1u << 8)
-#define TABLE_BYTES_MAX    (4u << 20)
-#define SLP_EN             (1u << 13)
+#define FADT_DSDT         40 /* byte offsets in the FADT */
+#define FADT_PM1A_CONTROL 64
+#define FADT_PM1B_CONTROL 68
+#define FADT_PM_TIMER     76
+#define FADT_FLAGS        112
+#define FADT_TMR_VAL_EXT  (1u << 8)
+#define TABLE_BYTES_MAX   (4u << 20)
+#define SLP_EN            (1u << 13)
 
 static const struct table *root;
 static bool root_is_xsdt;
@@ -43,7 +44,8 @@ static const void *firmware_memory(uint64_t pa, uint64_t bytes)
 {
     int level;
     void *direct = arch_phys_to_virt(paddr(pa)), *last = arch_phys_to_virt(paddr(pa + bytes - 1));
-    if (kmap_lookup(kmap_root(), (uint64_t)direct, &level) && kmap_lookup(kmap_root(), (uint64_t)last, &level))
+    if (kmap_lookup(kmap_root(), (uint64_t)direct, &level)
+        && kmap_lookup(kmap_root(), (uint64_t)last, &level))
         return direct;
     return kmap_device(paddr(pa), bytes, KMAP_CACHED);
 }
@@ -97,7 +99,8 @@ uint16_t acpi_pm_timer_port(bool *wide)
     return (uint16_t)fadt_field(fadt, FADT_PM_TIMER);
 }
 
-/* ACPI 6.5, "Multiple APIC Description Table": 44 bytes of header, then entries of a type and a length. */
+/* ACPI 6.5, "Multiple APIC Description Table": 44 bytes of header, then entries of a type and a
+ * length. */
 unsigned acpi_cpus(uint32_t *ids, unsigned room)
 {
     enum { MADT_HEADER = 44, LOCAL_APIC = 0, LOCAL_X2APIC = 9, ENABLED = 1 };
@@ -105,7 +108,8 @@ unsigned acpi_cpus(uint32_t *ids, unsigned room)
     unsigned count = 0;
     if (!madt)
         return 0;
-    const uint8_t *at = (const uint8_t *)madt + MADT_HEADER, *end = (const uint8_t *)madt + madt->bytes;
+    const uint8_t *at = (const uint8_t *)madt + MADT_HEADER,
+                  *end = (const uint8_t *)madt + madt->bytes;
     for (; at + 2 <= end && at[1] >= 2 && at + at[1] <= end && count < room; at += at[1]) {
         uint32_t id, flags;
         if (at[0] == LOCAL_APIC && at[1] >= 8) {
@@ -117,7 +121,7 @@ unsigned acpi_cpus(uint32_t *ids, unsigned room)
         } else {
             continue;
         }
-        bool known = false;             /* firmware may list a CPU as both */
+        bool known = false; /* firmware may list a CPU as both */
         for (unsigned i = 0; i < count; i++)
             known = known || ids[i] == id;
         if (flags & ENABLED && !known)
@@ -136,8 +140,8 @@ static const uint8_t *aml_byte(const uint8_t *at, uint8_t *value)
 }
 
 /*
- * SLP_TYPa and SLP_TYPb stand in the DSDT as Name(\_S5, Package(){a, b, ...}). Rather than interpret AML, look for the
- * name directly followed by a package.
+ * SLP_TYPa and SLP_TYPb stand in the DSDT as Name(\_S5, Package(){a, b, ...}). Rather than
+ * interpret AML, look for the name directly followed by a package.
  */
 static bool s5_find(uint16_t port[2], uint16_t value[2])
 {
@@ -147,12 +151,13 @@ static bool s5_find(uint16_t port[2], uint16_t value[2])
     const struct table *dsdt = table_at(fadt_field(fadt, FADT_DSDT));
     if (!port[0] || !dsdt)
         return false;
-    const uint8_t *aml = (const uint8_t *)(dsdt + 1), *end = (const uint8_t *)dsdt + dsdt->bytes - 16;
+    const uint8_t *aml = (const uint8_t *)(dsdt + 1),
+                  *end = (const uint8_t *)dsdt + dsdt->bytes - 16;
     for (; aml < end; aml++) {
-        if (memcmp(aml, "_S5_", 4) != 0 || aml[4] != 0x12)      /* PackageOp */
+        if (memcmp(aml, "_S5_", 4) != 0 || aml[4] != 0x12) /* PackageOp */
             continue;
         const uint8_t *at = aml + 5;
-        at += (*at >> 6) + 2;                                   /* PkgLength, NumElements */
+        at += (*at >> 6) + 2; /* PkgLength, NumElements */
         uint8_t type[2];
         at = aml_byte(at, &type[0]);
         (void)aml_byte(at, &type[1]);
@@ -163,8 +168,12 @@ static bool s5_find(uint16_t port[2], uint16_t value[2])
     return false;
 }
 
-/* Found once, at start: by the time it is needed other CPUs may have been stopped with any lock held. */
-static struct { bool known; uint16_t port[2], value[2]; } s5;
+/* Found once, at start: by the time it is needed other CPUs may have been stopped with any lock
+ * held. */
+static struct {
+    bool known;
+    uint16_t port[2], value[2];
+} s5;
 
 bool acpi_s5(uint16_t port[2], uint16_t value[2])
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC: end of interrupt, the periodic timer and interrupts to other CPUs, through memory or, where the firmware or
- * "x2apic" on the command line switched it on, through x2APIC MSRs. All CPUs use the same mode.
+ * The local APIC: end of interrupt, the periodic timer and interrupts to other CPUs, through memory
+ * or, where the firmware or "x2apic" on the command line switched it on, through x2APIC MSRs. All
+ * CPUs use the same mode.
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
@@ -31,11 +32,12 @@
 #define X2APIC_MSR       0x800
 #define ICR_SEND_PENDING (1u << 12)
 #define ICR_POLLS        1000000u
-#define CPUID_X2APIC     (1u << 21)     /* leaf 1, ECX */
+#define CPUID_X2APIC     (1u << 21) /* leaf 1, ECX */
 
-static volatile uint32_t *registers;    /* NULL: x2APIC */
+static volatile uint32_t *registers; /* NULL: x2APIC */
 static bool x2apic;
-static uint32_t timer_initial;          /* counts between two ticks; measured once, all CPUs' timers are alike */
+/* counts between two ticks; measured once, all CPUs' timers are alike */
+static uint32_t timer_initial;
 
 static uint32_t apic_read(unsigned reg)
 {
@@ -58,10 +60,10 @@ void apic_init_this(void)
 {
     uint64_t base = rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_ENABLE;
     wrmsr(MSR_IA32_APIC_BASE, base);
-    if (x2apic)                                 /* only from the enabled state: Intel SDM vol. 3, "x2APIC State Transitions" */
+    if (x2apic) /* only from the enabled state: Intel SDM vol. 3, "x2APIC State Transitions" */
         wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_X2);
     apic_write(APIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
-    apic_write(APIC_LVT_LINT0, LVT_MASKED);     /* the firmware leaves the 8259 connected here */
+    apic_write(APIC_LVT_LINT0, LVT_MASKED); /* the firmware leaves the 8259 connected here */
     apic_write(APIC_LVT_ERROR, LVT_MASKED);
     apic_write(APIC_LVT_TIMER, LVT_MASKED);
     percpu()->apic_id = apic_id();
@@ -75,7 +77,8 @@ void apic_init(bool want_x2)
         wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_ENABLE);
         wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2);
     }
-    x2apic = rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_X2;      /* an emulator without it ignores the write */
+    /* an emulator without it ignores the write */
+    x2apic = rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_X2;
     if (want_x2 && !x2apic)
         log_line("apic: no x2APIC here");
     if (!x2apic) {
@@ -86,18 +89,19 @@ void apic_init(bool want_x2)
     apic_init_this();
 }
 
-/* ---- To other CPUs ------------------------------------------------------------------------------------ */
+/* ---- To other CPUs ------------------------------------------------------ */
 
 /* Write the interrupt command register; command is its low half. Interrupts off. */
 void apic_command(uint32_t to, uint32_t command)
 {
     if (x2apic) {
-        __asm__ volatile("mfence; lfence" : : : "memory");      /* the MSR write does not wait for stores, unlike the memory one */
+        /* the MSR write does not wait for stores, unlike the memory one */
+        __asm__ volatile("mfence; lfence" : : : "memory");
         wrmsr(X2APIC_MSR + (APIC_ICR_LOW >> 4), (uint64_t)to << 32 | command);
         return;
     }
-    for (unsigned polls = 0; apic_read(APIC_ICR_LOW) & ICR_SEND_PENDING && polls < ICR_POLLS; polls++) {
-    }
+    for (unsigned polls = 0; apic_read(APIC_ICR_LOW) & ICR_SEND_PENDING && polls < ICR_POLLS;
+         polls++) {}
     apic_write(APIC_ICR_HIGH, to << 24);
     apic_write(APIC_ICR_LOW, command);
 }
@@ -112,7 +116,7 @@ void apic_send(uint64_t cpus, uint32_t command)
     arch_irq_restore(irq);
 }
 
-/* ---- The timer ---------------------------------------------------------------------------------------- */
+/* ---- The timer ---------------------------------------------------------- */
 
 /* Ticks the timer counts in ten milliseconds, measured against the calibrated TSC. */
 static uint32_t timer_ticks_10ms(void)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The firmware's runtime services, of which only ResetSystem() is used. They are mapped nowhere but in a page table of
- * their own, at identity addresses, entered with interrupts off. Where the firmware says which pages are code
- * (EFI_MEMORY_ATTRIBUTES_TABLE) that table is W^X; where not, runtime code is writable and executable there: the one
- * exception to the rule. A fault inside ends the call (trap.c), and the caller tries the next way.
+ * The firmware's runtime services, of which only ResetSystem() is used. They are mapped nowhere but
+ * in a page table of their own, at identity addresses, entered with interrupts off. Where the
+ * firmware says which pages are code (EFI_MEMORY_ATTRIBUTES_TABLE) that table is W^X; where not,
+ * runtime code is writable and executable there: the one exception to the rule. A fault inside ends
+ * the call (trap.c), and the caller tries the next way.
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/pgtable.h"
@@ -11,16 +12,20 @@
 #include "mm/frame.h"
 #include "mm/kmap.h"
 
-#define RUNTIME_REGIONS_MAX 32
-#define EFI_MEMORY_XP (1ull << 14)
-#define EFI_MEMORY_RO (1ull << 17)
-#define SYSTEM_TABLE_RUNTIME 88         /* byte offsets, UEFI 2.10 */
+#define RUNTIME_REGIONS_MAX  32
+#define EFI_MEMORY_XP        (1ull << 14)
+#define EFI_MEMORY_RO        (1ull << 17)
+#define SYSTEM_TABLE_RUNTIME 88 /* byte offsets, UEFI 2.10 */
 #define RUNTIME_RESET_SYSTEM 104
 
-static struct { uint64_t start, page_count; bool code; } regions[RUNTIME_REGIONS_MAX];
+static struct {
+    uint64_t start, page_count;
+    bool code;
+} regions[RUNTIME_REGIONS_MAX];
 static unsigned region_count;
 static uint64_t system_table, attributes_table;
-static struct frame *runtime_root;      /* [I] made at start: at the end others may have been stopped with any lock held; NULL: none */
+/* [I] made at start: at the end others may have been stopped with any lock held; NULL: none */
+static struct frame *runtime_root;
 
 uint64_t efi_saved_rsp;
 volatile bool efi_in_call;
@@ -53,7 +58,8 @@ static bool range_map(uint64_t *root, uint64_t start, uint64_t page_count, pgpro
     return true;
 }
 
-/* UEFI 2.10, "EFI_MEMORY_ATTRIBUTES_TABLE": a header of four 32-bit words, then memory descriptors. */
+/* UEFI 2.10, "EFI_MEMORY_ATTRIBUTES_TABLE": a header of four 32-bit words, then memory
+ * descriptors. */
 static bool attributes_apply(uint64_t *root)
 {
     const uint32_t *table = arch_phys_to_virt(paddr(attributes_table));
@@ -70,7 +76,8 @@ static bool attributes_apply(uint64_t *root)
     return true;
 }
 
-/* The runtime services' page table: all runtime regions, and the kernel's own half for the stack. NULL on failure. */
+/* The runtime services' page table: all runtime regions, and the kernel's own half for the
+ * stack. NULL on failure. */
 static struct frame *runtime_table(void)
 {
     struct frame *root = frame_alloc_zeroed(FRAME_TABLE);
@@ -84,17 +91,20 @@ static struct frame *runtime_table(void)
             return NULL;
     }
     int level;
-    bool readable = attributes_table && kmap_lookup(frame_pa(root), DIRECT_MAP_BASE + attributes_table, &level);
+    bool readable = attributes_table
+                    && kmap_lookup(frame_pa(root), DIRECT_MAP_BASE + attributes_table, &level);
     return readable && !attributes_apply(entries) ? NULL : root;
 }
 
 void efi_init(const struct boot_info *info)
 {
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)), *end = at + info->memory_map.bytes;
+    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)),
+               *end = at + info->memory_map.bytes;
     for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
         const struct boot_memory *memory = (const void *)at;
         bool code = memory->type == BOOT_MEMORY_RUNTIME_CODE;
-        if ((!code && memory->type != BOOT_MEMORY_RUNTIME_DATA) || region_count == RUNTIME_REGIONS_MAX)
+        if ((!code && memory->type != BOOT_MEMORY_RUNTIME_DATA)
+            || region_count == RUNTIME_REGIONS_MAX)
             continue;
         regions[region_count].start = memory->start;
         regions[region_count].page_count = memory->page_count;

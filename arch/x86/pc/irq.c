@@ -4,15 +4,15 @@
 #include "arch/x86/x86.h"
 #include "mm/kmap.h"
 
-#define IOAPIC_PA      0xfec00000ull
-#define IOAPIC_VERSION 1
+#define IOAPIC_PA         0xfec00000ull
+#define IOAPIC_VERSION    1
 #define IOAPIC_ENTRY(pin) (0x10 + 2 * (pin))
-#define IOAPIC_MASKED  (1u << 16)
-#define PIC1 0x20
-#define PIC2 0xa0
-#define ISA_LINES 16
+#define IOAPIC_MASKED     (1u << 16)
+#define PIC1              0x20
+#define PIC2              0xa0
+#define ISA_LINES         16
 
-static volatile uint32_t *ioapic;       /* NULL: the 8259s */
+static volatile uint32_t *ioapic; /* NULL: the 8259s */
 static void (*handlers[ISA_LINES])(void);
 
 static uint32_t ioapic_read(unsigned reg)
@@ -68,9 +68,9 @@ void arch_irq_register(unsigned isa_line, void (*handler)(void))
         ioapic_write(IOAPIC_ENTRY(isa_line), VECTOR_ISA_BASE + isa_line);
     } else {
         uint16_t port = isa_line < 8 ? PIC1 + 1 : PIC2 + 1;
-        arch_outb(port, arch_inb(port) & (uint8_t)~(1u << (isa_line & 7)));
+        arch_outb(port, arch_inb(port) & (uint8_t) ~(1u << (isa_line & 7)));
         if (isa_line >= 8)
-            arch_outb(PIC1 + 1, arch_inb(PIC1 + 1) & (uint8_t)~(1u << 2));
+            arch_outb(PIC1 + 1, arch_inb(PIC1 + 1) & (uint8_t) ~(1u << 2));
     }
 }
 

@@ -6,16 +6,13 @@
 
 #define EFI_RESET_COLD     0
 #define EFI_RESET_SHUTDOWN 2
-#define PIIX4_PM1A_CONTROL 0xb004       /* where OVMF puts it on QEMU's and Bochs' 440FX */
-#define ICH9_PM1A_CONTROL  0x604        /* ... and on QEMU's Q35 */
+#define PIIX4_PM1A_CONTROL 0xb004 /* where OVMF puts it on QEMU's and Bochs' 440FX */
+#define ICH9_PM1A_CONTROL  0x604  /* ... and on QEMU's Q35 */
 #define SLP_EN             0x2000
 #define BOCHS_SHUTDOWN     0x8900
 
 /* Long enough for a chipset to act on what it was told. */
-static void settle(void)
-{
-    arch_delay_us(100000);
-}
+static void settle(void) { arch_delay_us(100000); }
 
 static void acpi_power_off(void)
 {
@@ -55,11 +52,14 @@ void arch_reboot(void)
     arch_cpus_stop();
     log_line("power: reboot");
     efi_reset(EFI_RESET_COLD);
-    arch_outb(0xcf9, 0x06);             /* the chipset's reset register */
+    arch_outb(0xcf9, 0x06); /* the chipset's reset register */
     settle();
-    arch_outb(0x64, 0xfe);              /* the keyboard controller's reset line */
+    arch_outb(0x64, 0xfe); /* the keyboard controller's reset line */
     settle();
-    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) nothing = { 0, 0 };
-    __asm__ volatile("lidt %0; int3" : : "m"(nothing));     /* triple fault */
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) nothing = { 0, 0 };
+    __asm__ volatile("lidt %0; int3" : : "m"(nothing)); /* triple fault */
     arch_halt();
 }

@@ -2,76 +2,75 @@
 /*
  * The other CPUs: found, started, interrupted, stopped.
  *
- * With an ACPI MADT each CPU it names is started by itself, and one that does not answer is reported. Without, INIT and SIPI go to all, and
- * whoever arrives counts. CPUs are numbered in order of arrival (trampoline.asm, ap_entry). The trampoline's page comes from
- * the memory map below 640 KiB, which the frame allocator leaves alone; it is mapped, read and execute only, in a
+ * With an ACPI MADT each CPU it names is started by itself, and one that does not answer is
+ * reported. Without, INIT and SIPI go to all, and whoever arrives counts. CPUs are numbered in
+ * order of arrival (trampoline.asm, ap_entry). The trampoline's page comes from the memory map
+ * below 640 KiB, which the frame allocator leaves alone; it is mapped, read and execute only, in a
  * table of its own while CPUs are being started.
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/pgtable.h"
+#include "arch/x86/upcalls.h"
 #include "arch/x86/x86.h"
 #include "base/defect.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
 #include "base/symbols.h"
-#include "arch/x86/upcalls.h"
 #include "mm/kmap.h"
 
 /* Intel SDM vol. 3, "Interrupt Command Register". */
-#define ICR_NMI         0x00400u
-#define ICR_INIT        0x04500u
-#define ICR_STARTUP     0x04600u
-#define ICR_ALL_OTHERS  0xc0000u
+#define ICR_NMI        0x00400u
+#define ICR_INIT       0x04500u
+#define ICR_STARTUP    0x04600u
+#define ICR_ALL_OTHERS 0xc0000u
 
 #define TRAMPOLINE_LIMIT 0xa0000ull
-#define ANSWER_US        1000000ull     /* a CPU that has not arrived by then is left out */
-#define QUIET_US         10000ull       /* without a MADT: nobody has arrived for this long, so all have */
+#define ANSWER_US        1000000ull /* a CPU that has not arrived by then is left out */
+/* without a MADT: nobody has arrived for this long, so all have */
+#define QUIET_US         10000ull
 #define REPORT_US        200000ull
 #define STOP_US          250000ull
 #define STAY_OUT         1ull
 
-extern const uint8_t trampoline_start[], trampoline_end[], trampoline_gdt_base[], trampoline_far[], trampoline_cr3[];
+extern const uint8_t trampoline_start[], trampoline_end[], trampoline_gdt_base[], trampoline_far[],
+    trampoline_cr3[];
 extern char __kernel_start[];
 NORETURN void x86_ap_start(unsigned cpu);
 
 /* What trampoline.asm reads. */
 extern uint32_t ap_arrived;
 extern uint64_t ap_stacks[CPUS_MAX], ap_root;
-uint32_t ap_arrived = 1;                /* atomic: the next number */
-uint64_t ap_stacks[CPUS_MAX];           /* 0 wait, 1 stay out, else the top of the CPU's first stack */
+uint32_t ap_arrived = 1;      /* atomic: the next number */
+uint64_t ap_stacks[CPUS_MAX]; /* 0 wait, 1 stay out, else the top of the CPU's first stack */
 uint64_t ap_root;
 
-static uint64_t online = 1;             /* [A] */
-static uint64_t image_base;             /* physical */
+static uint64_t online = 1; /* [A] */
+static uint64_t image_base; /* physical */
 static uint64_t trampoline_page;
-static int      stopper = -1;           /* [A] the CPU that stops all others for good */
-static uint64_t stopped;                /* [A] those that have obeyed */
-static bool     reporting;              /* [A] */
+static int stopper = -1; /* [A] the CPU that stops all others for good */
+static uint64_t stopped; /* [A] those that have obeyed */
+static bool reporting;   /* [A] */
 
 /* The trampoline's table: its page at its own address, and the kernel's half. */
 static uint64_t tables[4][PT_ENTRIES] __attribute__((aligned(4096)));
 
-uint64_t arch_cpus_online(void)
-{
-    return __atomic_load_n(&online, __ATOMIC_SEQ_CST);
-}
+uint64_t arch_cpus_online(void) { return __atomic_load_n(&online, __ATOMIC_SEQ_CST); }
 
-static uint64_t others(void)
-{
-    return arch_cpus_online() & ~(1ull << arch_cpu_id());
-}
+static uint64_t others(void) { return arch_cpus_online() & ~(1ull << arch_cpu_id()); }
 
-/* ---- The trampoline ----------------------------------------------------------------------------------- */
+/* ---- The trampoline ----------------------------------------------------- */
 
 void smp_init(const struct boot_info *info)
 {
     image_base = info->kernel.start;
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)), *end = at + info->memory_map.bytes;
+    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)),
+               *end = at + info->memory_map.bytes;
     for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
         const struct boot_memory *memory = (const void *)at;
-        uint64_t start = max_u64(memory->start, PAGE_SIZE), stop = min_u64(memory->start + memory->page_count * PAGE_SIZE, TRAMPOLINE_LIMIT);
+        uint64_t start = max_u64(memory->start, PAGE_SIZE),
+                 stop = min_u64(memory->start + memory->page_count * PAGE_SIZE, TRAMPOLINE_LIMIT);
         if (memory->type == BOOT_MEMORY_CONVENTIONAL && start + PAGE_SIZE <= stop)
             trampoline_page = stop - PAGE_SIZE;
     }
@@ -85,7 +84,8 @@ static uint64_t image_pa(const void *p)
 static void word_patch(const uint8_t *word, uint32_t base)
 {
     uint32_t value;
-    uint8_t *copy = (uint8_t *)arch_phys_to_virt(paddr(trampoline_page)) + (word - trampoline_start);
+    uint8_t *copy = (uint8_t *)arch_phys_to_virt(paddr(trampoline_page))
+                    + (word - trampoline_start);
     memcpy(&value, copy, sizeof(value));
     value += base;
     memcpy(copy, &value, sizeof(value));
@@ -95,14 +95,17 @@ static bool trampoline_prepare(void)
 {
     ap_root = kmap_root().v;
     if (!trampoline_page || image_pa(tables) >> 32) {
-        log_line("cpus: %s", trampoline_page ? "the kernel lies beyond 4 GiB" : "no free page below 640 KiB to start others from");
+        log_line("cpus: %s", trampoline_page ? "the kernel lies beyond 4 GiB"
+                                             : "no free page below 640 KiB to start others from");
         return false;
     }
     for (int level = 4; level > 1; level--)
-        tables[4 - level][level_index(trampoline_page, level)] = pte_mktable(image_pa(tables[5 - level]) >> PAGE_SHIFT, false).raw;
+        tables[4 - level][level_index(trampoline_page, level)] =
+            pte_mktable(image_pa(tables[5 - level]) >> PAGE_SHIFT, false).raw;
     tables[3][level_index(trampoline_page, 1)] = PTE_P | PTE_A | trampoline_page;
     kmap_fill_root(tables[0]);
-    memcpy(arch_phys_to_virt(paddr(trampoline_page)), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+    memcpy(arch_phys_to_virt(paddr(trampoline_page)), trampoline_start,
+           (size_t)(trampoline_end - trampoline_start));
     word_patch(trampoline_gdt_base, (uint32_t)trampoline_page);
     word_patch(trampoline_far, (uint32_t)trampoline_page);
     word_patch(trampoline_cr3, (uint32_t)image_pa(tables));
@@ -110,12 +113,13 @@ static bool trampoline_prepare(void)
 }
 
 /*
- * Nobody is to start any more. The page is mapped nowhere but in the direct map again; the kernel's half of the table stays, for
- * CPUs that are left out halt there. One that comes too late finds a halt in real mode, or waits for a stack and is told to stay out.
+ * Nobody is to start any more. The page is mapped nowhere but in the direct map again; the kernel's
+ * half of the table stays, for CPUs that are left out halt there. One that comes too late finds a
+ * halt in real mode, or waits for a stack and is told to stay out.
  */
 static void trampoline_remove(unsigned taken)
 {
-    static const uint8_t halt[] = { 0xfa, 0xf4, 0xeb, 0xfd };      /* cli; hlt; jmp to the hlt */
+    static const uint8_t halt[] = { 0xfa, 0xf4, 0xeb, 0xfd }; /* cli; hlt; jmp to the hlt */
     for (unsigned cpu = taken; cpu < CPUS_MAX; cpu++)
         __atomic_store_n(&ap_stacks[cpu], STAY_OUT, __ATOMIC_RELEASE);
     tables[0][level_index(trampoline_page, 4)] = 0;
@@ -124,9 +128,10 @@ static void trampoline_remove(unsigned taken)
     memcpy(page, halt, sizeof(halt));
 }
 
-/* ---- Starting ----------------------------------------------------------------------------------------- */
+/* ---- Starting ----------------------------------------------------------- */
 
-/* Give CPU number cpu, which has arrived, its stacks, and wait until it is online. Out of memory: it stays out. */
+/* Give CPU number cpu, which has arrived, its stacks, and wait until it is online. Out of
+ * memory: it stays out. */
 static void arrival_welcome(unsigned cpu)
 {
     uint64_t stack = cpu < CPUS_MAX && gdt_prepare(cpu) ? kmap_stack_alloc() : 0;
@@ -146,8 +151,8 @@ static void arrival_welcome(unsigned cpu)
 }
 
 /*
- * Welcome whoever arrives until limit CPUs have, or nobody has for quiet_us. What arrives beyond max stays out. Returns the
- * number arrived, the boot CPU included.
+ * Welcome whoever arrives until limit CPUs have, or nobody has for quiet_us. What arrives beyond
+ * max stays out. Returns the number arrived, the boot CPU included.
  */
 static unsigned arrivals_take(unsigned taken, unsigned limit, unsigned max, uint64_t quiet_us)
 {
@@ -167,7 +172,8 @@ static unsigned arrivals_take(unsigned taken, unsigned limit, unsigned max, uint
     return taken;
 }
 
-/* INIT, 10 ms, SIPI, and a second SIPI for CPUs that want two (Intel SDM vol. 3, "MP Initialization"). */
+/* INIT, 10 ms, SIPI, and a second SIPI for CPUs that want two (Intel SDM vol. 3, "MP
+ * Initialization"). */
 static void startup_send(uint32_t to, uint32_t shorthand)
 {
     uint32_t startup = ICR_STARTUP | shorthand | (uint32_t)(trampoline_page >> PAGE_SHIFT);
@@ -188,7 +194,8 @@ static unsigned start_listed(const uint32_t *ids, unsigned count, unsigned max)
             startup_send(ids[i], 0);
         unsigned now = arrivals_take(taken, taken + 1, max, ANSWER_US);
         if (now == taken) {
-            apic_command(ids[i], ICR_INIT);     /* should it still come: it must not find the trampoline gone */
+            /* should it still come: it must not find the trampoline gone */
+            apic_command(ids[i], ICR_INIT);
             log_line("cpus: the CPU with APIC id %u does not answer, it is left out", ids[i]);
         }
         taken = now;
@@ -214,7 +221,8 @@ void arch_cpus_start(unsigned max)
     unsigned running = 0;
     for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
         running++;
-    log_line("cpus: %u running, %s%s", running, listed ? "found by ACPI" : "found by asking all", apic_is_x2() ? ", x2APIC" : "");
+    log_line("cpus: %u running, %s%s", running, listed ? "found by ACPI" : "found by asking all",
+             apic_is_x2() ? ", x2APIC" : "");
 }
 
 /* The first C code of another CPU, on its own stack and the kernel's table. */
@@ -229,17 +237,11 @@ void x86_ap_start(unsigned cpu)
     entry_cpu_begin(ap_stacks[cpu]);
 }
 
-void arch_cpu_ready(void)
-{
-    __atomic_or_fetch(&online, 1ull << arch_cpu_id(), __ATOMIC_SEQ_CST);
-}
+void arch_cpu_ready(void) { __atomic_or_fetch(&online, 1ull << arch_cpu_id(), __ATOMIC_SEQ_CST); }
 
-/* ---- Interrupting others ------------------------------------------------------------------------------ */
+/* ---- Interrupting others ------------------------------------------------ */
 
-void arch_cpu_kick(unsigned cpu)
-{
-    apic_send(1ull << cpu, VECTOR_KICK);
-}
+void arch_cpu_kick(unsigned cpu) { apic_send(1ull << cpu, VECTOR_KICK); }
 
 void arch_request_user_return_of(unsigned cpu)
 {
@@ -266,7 +268,7 @@ bool smp_nmi(const struct trap_frame *frame)
     struct cpu_report *report = &percpu()->report;
     uint32_t wanted = __atomic_load_n(&report->ready, __ATOMIC_ACQUIRE);
     if (wanted != REPORT_WANTED)
-        return wanted == REPORT_READY;          /* a second question, answered already */
+        return wanted == REPORT_READY; /* a second question, answered already */
     report->rip = frame->rip;
     report->rbp = trap_from_user(frame) ? 0 : frame->rbp;
     report->pid = percpu()->pid;
@@ -274,17 +276,20 @@ bool smp_nmi(const struct trap_frame *frame)
     return true;
 }
 
-/* Ask cpus by NMI what they are doing, and wait for their answers; those that gave one. One CPU asks at a time. */
+/* Ask cpus by NMI what they are doing, and wait for their answers; those that gave one. One CPU
+ * asks at a time. */
 static uint64_t reports_collect(uint64_t cpus)
 {
     uint64_t answered = 0;
     for (uint64_t rest = cpus; rest; rest &= rest - 1)
-        __atomic_store_n(&percpu_of((unsigned)__builtin_ctzll(rest))->report.ready, REPORT_WANTED, __ATOMIC_RELEASE);
+        __atomic_store_n(&percpu_of((unsigned)__builtin_ctzll(rest))->report.ready, REPORT_WANTED,
+                         __ATOMIC_RELEASE);
     apic_send(cpus, ICR_NMI);
     uint64_t deadline = arch_clock_ns() + REPORT_US * 1000;
     for (uint64_t rest = cpus; rest; rest &= rest - 1) {
         const struct cpu_report *report = &percpu_of((unsigned)__builtin_ctzll(rest))->report;
-        while (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) != REPORT_READY && arch_clock_ns() < deadline)
+        while (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) != REPORT_READY
+               && arch_clock_ns() < deadline)
             arch_pause();
         if (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) == REPORT_READY)
             answered |= rest & -rest;
@@ -296,8 +301,8 @@ static void report_log(unsigned cpu, const struct cpu_report *report)
 {
     uint64_t offset = 0;
     const char *name = symbol_lookup(report->rip, &offset);
-    log_line("cpu %u: pid %d at %016lx %s+%#lx", cpu, report->pid, (unsigned long)report->rip, name ? name : "(user)",
-             (unsigned long)offset);
+    log_line("cpu %u: pid %d at %016lx %s+%#lx", cpu, report->pid, (unsigned long)report->rip,
+             name ? name : "(user)", (unsigned long)offset);
     if (report->rbp)
         backtrace_report(report->rbp);
 }
@@ -305,7 +310,7 @@ static void report_log(unsigned cpu, const struct cpu_report *report)
 void arch_cpus_report(void)
 {
     if (__atomic_exchange_n(&reporting, true, __ATOMIC_ACQUIRE))
-        return;                                 /* another CPU is at it */
+        return; /* another CPU is at it */
     uint64_t asked = others(), answered = reports_collect(asked);
     for (uint64_t rest = asked; rest; rest &= rest - 1) {
         unsigned cpu = (unsigned)__builtin_ctzll(rest);
@@ -331,11 +336,14 @@ void arch_cpus_stop(void)
 {
     arch_irq_disable();
     int none = -1, self = (int)arch_cpu_id();
-    if (!__atomic_compare_exchange_n(&stopper, &none, self, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && none != self)
-        arch_halt();                            /* another CPU was first, and stops this one */
+    if (!__atomic_compare_exchange_n(&stopper, &none, self, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST)
+        && none != self)
+        arch_halt(); /* another CPU was first, and stops this one */
     apic_send(others() & ~__atomic_load_n(&stopped, __ATOMIC_SEQ_CST), ICR_NMI);
     uint64_t give_up = rdtsc() + timer_tsc_hz() / 1000000 * STOP_US;
-    while (others() & ~__atomic_load_n(&stopped, __ATOMIC_SEQ_CST) && (int64_t)(rdtsc() - give_up) < 0)
+    while (others() & ~__atomic_load_n(&stopped, __ATOMIC_SEQ_CST)
+           && (int64_t)(rdtsc() - give_up) < 0)
         arch_pause();
-    log_take_over();                            /* one of them may have been stopped with the console's lock */
+    log_take_over(); /* one of them may have been stopped with the console's lock */
 }

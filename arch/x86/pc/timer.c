@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time. The TSC counts; what it counts per second is measured against the first clock that answers plausibly: the ACPI PM
- * timer, PIT channel 2, and last CPUID 15H, which is wrong on some emulators. Every wait is bounded.
+ * Time. The TSC counts; what it counts per second is measured against the first clock that answers
+ * plausibly: the ACPI PM timer, PIT channel 2, and last CPUID 15H, which is wrong on some
+ * emulators. Every wait is bounded.
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/x86.h"
 #include "base/log.h"
 
-#define PM_TIMER_HZ   3579545u
-#define PIT_HZ        1193182u
-#define PIT_COMMAND   0x43
-#define PIT_CHANNEL2  0x42
-#define PIT_GATE      0x61
-#define MEASURE_PART  100u              /* of a second: 10 ms */
-#define WAIT_LIMIT    50000000u         /* polls, far beyond 10 ms */
+#define PM_TIMER_HZ      3579545u
+#define PIT_HZ           1193182u
+#define PIT_COMMAND      0x43
+#define PIT_CHANNEL2     0x42
+#define PIT_GATE         0x61
+#define MEASURE_PART     100u      /* of a second: 10 ms */
+#define WAIT_LIMIT       50000000u /* polls, far beyond 10 ms */
 #define PLAUSIBLE_HZ_MIN 1000000ull
 #define PLAUSIBLE_HZ_MAX 100000000000ull
-#define DEFAULT_HZ    1000000000ull
-#define PIIX4_PM_ID   0x71138086u
+#define DEFAULT_HZ       1000000000ull
+#define PIIX4_PM_ID      0x71138086u
 
 static uint64_t tsc_hz, tsc_start;
-static uint64_t ns_per_tick_32;         /* nanoseconds a tick, times 2^32 */
+static uint64_t ns_per_tick_32; /* nanoseconds a tick, times 2^32 */
 
-/* The PM timer's port: the FADT's, else that of a PIIX4, found by its PCI id; 0 when there is none. */
+/* The PM timer's port: the FADT's, else that of a PIIX4, found by its PCI id; 0 when there is
+ * none. */
 static uint16_t pm_timer_port(bool *wide)
 {
     uint16_t port = acpi_pm_timer_port(wide);
@@ -78,15 +80,17 @@ static uint64_t measure_cpuid(void)
     return r.eax && r.ebx && r.ecx ? (uint64_t)r.ecx * r.ebx / r.eax : 0;
 }
 
-static bool plausible(uint64_t hz)
-{
-    return hz >= PLAUSIBLE_HZ_MIN && hz <= PLAUSIBLE_HZ_MAX;
-}
+static bool plausible(uint64_t hz) { return hz >= PLAUSIBLE_HZ_MIN && hz <= PLAUSIBLE_HZ_MAX; }
 
 void timer_init(void)
 {
-    static const struct { const char *name; uint64_t (*measure)(void); } clocks[] = {
-        { "ACPI PM timer", measure_pm_timer }, { "PIT", measure_pit }, { "CPUID 15H", measure_cpuid },
+    static const struct {
+        const char *name;
+        uint64_t (*measure)(void);
+    } clocks[] = {
+        { "ACPI PM timer", measure_pm_timer },
+        { "PIT", measure_pit },
+        { "CPUID 15H", measure_cpuid },
     };
     const char *name = "nothing that answers; 1 GHz assumed";
     tsc_hz = DEFAULT_HZ;
@@ -103,10 +107,7 @@ void timer_init(void)
     log_line("time: TSC at %lu kHz by the %s", (unsigned long)(tsc_hz / 1000), name);
 }
 
-uint64_t timer_tsc_hz(void)
-{
-    return tsc_hz;
-}
+uint64_t timer_tsc_hz(void) { return tsc_hz; }
 
 uint64_t arch_clock_ns(void)
 {
@@ -120,12 +121,9 @@ void arch_delay_us(uint64_t us)
         arch_pause();
 }
 
-void arch_timer_start(void)
-{
-    apic_timer_start(ARCH_TICK_HZ, VECTOR_TIMER);
-}
+void arch_timer_start(void) { apic_timer_start(ARCH_TICK_HZ, VECTOR_TIMER); }
 
-/* ---- The RTC ------------------------------------------------------------------------------------------ */
+/* ---- The RTC ------------------------------------------------------------ */
 
 static uint8_t rtc_read(uint8_t reg)
 {
@@ -133,10 +131,7 @@ static uint8_t rtc_read(uint8_t reg)
     return arch_inb(0x71);
 }
 
-static unsigned from_bcd(unsigned v, bool bcd)
-{
-    return bcd ? (v >> 4) * 10 + (v & 15) : v;
-}
+static unsigned from_bcd(unsigned v, bool bcd) { return bcd ? (v >> 4) * 10 + (v & 15) : v; }
 
 /* Days since 1970-01-01 of a date of the Gregorian calendar. */
 static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
@@ -152,8 +147,10 @@ uint64_t arch_wall_clock_s(void)
             return 0;
     }
     bool bcd = !(rtc_read(0x0b) & 4);
-    unsigned year = from_bcd(rtc_read(9), bcd), month = from_bcd(rtc_read(8), bcd), day = from_bcd(rtc_read(7), bcd);
-    unsigned hour = from_bcd(rtc_read(4) & 0x7f, bcd), minute = from_bcd(rtc_read(2), bcd), second = from_bcd(rtc_read(0), bcd);
+    unsigned year = from_bcd(rtc_read(9), bcd), month = from_bcd(rtc_read(8), bcd),
+             day = from_bcd(rtc_read(7), bcd);
+    unsigned hour = from_bcd(rtc_read(4) & 0x7f, bcd), minute = from_bcd(rtc_read(2), bcd),
+             second = from_bcd(rtc_read(0), bcd);
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23)
         return 0;
     return ((days_since_1970(2000 + year, month, day) * 24 + hour) * 60 + minute) * 60 + second;

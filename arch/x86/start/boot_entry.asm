@@ -1,8 +1,9 @@
 ; SPDX-License-Identifier: MIT
-; The kernel's first instructions: the firmware's identity mapping, any 2 MiB-aligned physical address, interrupts off,
-; RDI = physical address of struct boot_info. Builds early page tables (image at KERNEL_BASE; all of the first 512 GiB, or
-; 4 GiB on a CPU without 1 GiB pages, at DIRECT_MAP_BASE and, for the switch itself, at 0), then goes on in x86_start().
-; Uses no stack until it has its own. No shadow stack: CR4.CET is taken away should the firmware have left it on.
+; The kernel's first instructions: the firmware's identity mapping, any 2 MiB-aligned physical
+; address, interrupts off, RDI = physical address of struct boot_info. Builds early page tables
+; (image at KERNEL_BASE; all of the first 512 GiB, or 4 GiB on a CPU without 1 GiB pages, at
+; DIRECT_MAP_BASE and, for the switch itself, at 0), then goes on in x86_start(). Uses no stack
+; until it has its own. No shadow stack: CR4.CET is taken away should the firmware have left it on.
 %include "entry/frame.inc"
         default rel
 

@@ -1,7 +1,8 @@
 ; SPDX-License-Identifier: MIT
-; Where a started CPU begins: real mode, CS:IP = page:0000, on a copy of this code in a page below 640 KiB. From there straight to
-; 64-bit mode on smp.c's page table, which maps that page at its own address, and to ap_entry in the kernel image.
-; The page is only read and executed: what the code needs to know is filled in before the CPU starts.
+; Where a started CPU begins: real mode, CS:IP = page:0000, on a copy of this code in a page below
+; 640 KiB. From there straight to 64-bit mode on smp.c's page table, which maps that page at its own
+; address, and to ap_entry in the kernel image. The page is only read and executed: what the code
+; needs to know is filled in before the CPU starts.
 %include "entry/frame.inc"
 
         global  trampoline_start
@@ -35,7 +36,9 @@ trampoline_start:
         mov     eax, EFER_START
         xor     edx, edx
         wrmsr
-        mov     eax, CR0_START          ; paging and protection in one step: long mode (Intel SDM vol. 3, "Initializing IA-32e Mode")
+        ; paging and protection in one step: long mode (Intel SDM vol. 3, "Initializing IA-32e
+        ; Mode")
+        mov     eax, CR0_START
         mov     cr0, eax
         jmp     far dword [trampoline_far - trampoline_start]
         bits    64
@@ -57,7 +60,8 @@ trampoline_cr3:
 trampoline_end:
 
 section .text
-; Take the next number, in order of arrival, and wait for the stack that smp.c gives it; 1 instead of a stack: stay out.
+; Take the next number, in order of arrival, and wait for the stack that smp.c gives it; 1 instead
+; of a stack: stay out.
 ap_entry:
         mov     edi, 1
         lock xadd [rel ap_arrived], edi         ; the boot CPU is 0
