@@ -14,7 +14,7 @@ void cmdline_init(const char *text)
 {
     snprintf(line, sizeof(line), "%s", text);
     size_t len = strlen(line);
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i <= len; i++)
         words[i] = line[i] == ' ' || line[i] == '\t' ? 0 : line[i];
     words_end = args_start = args_end = len;
     for (size_t i = 0; i + 2 <= len; i++) {
