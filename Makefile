@@ -17,7 +17,7 @@ WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla $(
 
 KFLAGS := -std=gnu11 -ffreestanding -O2 -g -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie \
           -fno-strict-aliasing -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fstack-protector-strong \
-          -mstack-protector-guard=global -fcf-protection=none $(WARN) -I. -Iinclude
+          -mstack-protector-guard=global -fcf-protection=none $(WARN) -Wno-unused-parameter -I. -Iinclude
 UFLAGS := -std=gnu11 -O2 -g -fno-toplevel-reorder -fcf-protection=none -fno-stack-protector $(WARN) -Iinclude -Iuser/lib
 LFLAGS := -std=gnu11 -O2 -fpic -ffreestanding -fno-stack-protector -fno-stack-check -fshort-wchar -mno-red-zone \
           -fcf-protection=none -Wall -Wextra -Wno-pointer-sign $(if $(WERROR),-Werror) -DGNU_EFI_USE_MS_ABI -maccumulate-outgoing-args \

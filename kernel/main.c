@@ -9,8 +9,8 @@
 #include "kernel/cmdline.h"
 #include "kernel/fs/devices.h"
 #include "kernel/fs/file.h"
-#include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
+#include "kernel/time/time.h"
 #include "kernel/tty/console.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
@@ -77,8 +77,7 @@ static void init_start(void *unused)
                              : "");
         arch_power_off();
     }
-    log_line("boot: loader to init %lu instructions",
-             (unsigned long)(arch_cycles() - boot_info->loader_tsc));
+    log_line("boot: loader to init %lu instructions", (arch_cycles() - boot_info->loader_tsc));
     arch_enter_user(frame);
 }
 

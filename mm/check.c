@@ -26,8 +26,7 @@ void check_report(const struct slot *slot, const struct vma *vma, pte_t pte)
     if (defect_on(DEFECT_WALKER_BLIND))
         return;
     check_count();
-    log_line("check: entry %#lx for %#lx breaks the invariant: %s", (unsigned long)pte.raw,
-             (unsigned long)slot->va,
+    log_line("check: entry %#lx for %#lx breaks the invariant: %s", pte.raw, slot->va,
              vma_is_shstk(vma) ? "a shadow-stack page is writable, executable or doubly dirty"
              : pte_shstk(pte)  ? "state (e), W=0 D=1 on ordinary memory"
                                : "COW together with W or D");

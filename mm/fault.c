@@ -128,7 +128,7 @@ static void slot_install(struct mm *mm, const struct slot *slot, const struct vm
                          enum trace_why why, struct flush *flush)
 {
     if (!slot_set(slot, vma, (pte_t){ 0 }, new, why, flush))
-        panic("an empty entry for %#lx changed under its lock", (unsigned long)slot->va);
+        panic("an empty entry for %#lx changed under its lock", slot->va);
     __atomic_add_fetch(&mm->resident, level_frames(slot->level), __ATOMIC_RELAXED);
 }
 

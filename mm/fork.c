@@ -85,7 +85,7 @@ static void leaf_share(const struct slot *parent, const struct slot *child, void
     if (vma_is_shstk(sharing->vma) && defect_on(DEFECT_FORK_PARENT_ONLY))
         new = pte_mkwrite_shstk(new);
     if (!slot_set(child, sharing->vma, (pte_t){ 0 }, new, TRACE_FORK_CHILD, sharing->child_flush))
-        panic("fork: the child's entry for %#lx is not empty", (unsigned long)child->va);
+        panic("fork: the child's entry for %#lx is not empty", child->va);
 }
 
 static void leaves_share(struct mm *child, struct mm *parent, struct flush *flush)

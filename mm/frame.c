@@ -41,7 +41,7 @@ static struct stock singles, tables;
 
 /* ---- pfn and frame ------------------------------------------------------ */
 
-void frame_no_ram(uint64_t pfn) { panic("page frame number %#lx is no RAM", (unsigned long)pfn); }
+void frame_no_ram(uint64_t pfn) { panic("page frame number %#lx is no RAM", pfn); }
 
 bool pfn_is_ram(uint64_t pfn)
 {
@@ -145,8 +145,7 @@ static void poison_check(struct frame *frame)
         return;
     for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
         if (words[i] != POISON)
-            panic("free frame %#lx was written to at offset %#lx", (unsigned long)frame_pfn(frame),
-                  (unsigned long)i * 8);
+            panic("free frame %#lx was written to at offset %#lx", frame_pfn(frame), i * 8);
     }
 }
 
@@ -155,8 +154,7 @@ static void zero_check(struct frame *frame)
     const uint64_t *words = frame_va(frame);
     for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
         if (words[i])
-            panic("page table %#lx was freed with entry %lu in it", (unsigned long)frame_pfn(frame),
-                  (unsigned long)i);
+            panic("page table %#lx was freed with entry %lu in it", frame_pfn(frame), i);
     }
 }
 #else
@@ -423,7 +421,7 @@ void frame_init(const struct boot_info *info)
     array_bytes = align_up(frame_limit * sizeof(struct frame), PAGE_SIZE);
     for_each_ram(info, array_visit);
     if (array_room < array_bytes)
-        panic("no memory for the frame array: %lu KiB wanted", (unsigned long)(array_bytes >> 10));
+        panic("no memory for the frame array: %lu KiB wanted", (array_bytes >> 10));
     frame_array = arch_phys_to_virt(paddr(array_start));
     memset(frame_array, 0, frame_limit * sizeof(struct frame));
     for (unsigned i = 0; i < ORDERS; i++)
@@ -436,7 +434,7 @@ void frame_init_high(void)
     for (unsigned i = 0; i < high_count; i++)
         run_release(align_up(high_ranges[i].start, PAGE_SIZE) >> PAGE_SHIFT,
                     (high_ranges[i].start + high_ranges[i].bytes) >> PAGE_SHIFT);
-    log_line("memory: %lu MiB free", (unsigned long)(free_count >> (20 - PAGE_SHIFT)));
+    log_line("memory: %lu MiB free", (free_count >> (20 - PAGE_SHIFT)));
 }
 
 void frame_release_range(paddr_t start, uint64_t bytes)

@@ -333,11 +333,11 @@ void kmap_print_path(paddr_t root, uint64_t va)
 {
     static const char *const names[] = { "", "pte", "pmd", "pud", "root" };
     const pte_t *table = arch_phys_to_virt(root);
-    log_line("page-table path of %016lx:", (unsigned long)va);
+    log_line("page-table path of %016lx:", va);
     for (int l = ROOT_LEVEL; l >= 1; l--) {
         pte_t pte = table[level_index(va, l)];
-        log_line("  %-4s[%3u] %016lx%s%s%s%s%s%s", names[l], level_index(va, l),
-                 (unsigned long)pte.raw, pte_present(pte) ? " P" : "", pte.raw & PTE_W ? " W" : "",
+        log_line("  %-4s[%3u] %016lx%s%s%s%s%s%s", names[l], level_index(va, l), pte.raw,
+                 pte_present(pte) ? " P" : "", pte.raw & PTE_W ? " W" : "",
                  pte.raw & PTE_U ? " U" : "", pte.raw & PTE_D ? " D" : "",
                  pte.raw & PTE_COW ? " COW" : "", pte.raw & PTE_NX ? " NX" : "");
         if (!pte_is_table(pte, l))

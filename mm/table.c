@@ -78,8 +78,8 @@ static bool entry_replace(pte_t *entry, pte_t old, pte_t new)
 static void value_check(const struct slot *slot, const struct vma *vma, pte_t new)
 {
     if (!pte_check(new, vma_is_shstk(vma)) && !defect_on(DEFECT_REFUSALS_OFF))
-        panic("page-table entry %#lx for %#lx in a VMA with flags %#x", (unsigned long)new.raw,
-              (unsigned long)slot->va, vma->flags);
+        panic("page-table entry %#lx for %#lx in a VMA with flags %#x", new.raw, slot->va,
+              vma->flags);
 }
 
 bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,

@@ -11,10 +11,6 @@
 #include "uapi/stat.h"
 
 #define IOV_MAX 1024
-#define UNUSED2 (void)e, (void)f
-#define UNUSED3 (void)d, (void)e, (void)f
-#define UNUSED4 (void)c, (void)d, (void)e, (void)f
-#define UNUSED5 (void)b, (void)c, (void)d, (void)e, (void)f
 
 static struct files *files_current(void) { return process_current()->files; }
 
@@ -32,51 +28,42 @@ static transfer_fn transfer_of(const struct file *file, bool writing)
 }
 
 /* read, write, pread, pwrite: position NULL means the file's own. */
-static long transfer(uint64_t fd, uint64_t at, uint64_t len, uint64_t *position, bool writing)
+static long transfer(int fd, uaddr_t at, size_t len, uint64_t *position, bool writing)
 {
-    struct file *file = files_get(files_current(), (int)fd);
+    struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
     transfer_fn move = transfer_of(file, writing);
     bool own = !position && file->ops->positioned;
     if (own)
         sleep_lock(&file->lock);
-    long result = !move ? -EBADF
-                        : move(file, uaddr(at), len, position ? position : &file->position);
+    long result = !move ? -EBADF : move(file, at, len, position ? position : &file->position);
     if (own)
         sleep_unlock(&file->lock);
     file_put(file);
     return result;
 }
 
-SYSCALL(read)
+long sys_read(int fd, uaddr_t to, size_t len) { return transfer(fd, to, len, NULL, false); }
+long sys_write(int fd, uaddr_t from, size_t len) { return transfer(fd, from, len, NULL, true); }
+long sys_pread64(int fd, uaddr_t to, size_t len, int64_t offset)
 {
-    UNUSED3;
-    return transfer(a, b, c, NULL, false);
+    uint64_t position = (uint64_t)offset;
+    return offset < 0 ? -EINVAL : transfer(fd, to, len, &position, false);
 }
-SYSCALL(write)
+long sys_pwrite64(int fd, uaddr_t from, size_t len, int64_t offset)
 {
-    UNUSED3;
-    return transfer(a, b, c, NULL, true);
-}
-SYSCALL(pread64)
-{
-    UNUSED2;
-    return transfer(a, b, c, &d, false);
-}
-SYSCALL(pwrite64)
-{
-    UNUSED2;
-    return transfer(a, b, c, &d, true);
+    uint64_t position = (uint64_t)offset;
+    return offset < 0 ? -EINVAL : transfer(fd, from, len, &position, true);
 }
 
 /* All parts of a vector, to one file whose position nobody else moves meanwhile. */
-static long parts_move(struct file *file, transfer_fn move, uint64_t vector, uint64_t count)
+static long parts_move(struct file *file, transfer_fn move, uaddr_t vector, int count)
 {
     long done = 0;
-    for (uint64_t i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++) {
         uint64_t part[2]; /* struct iovec: address, length */
-        if (arch_copy_from_user(part, uaddr(vector + i * sizeof(part)), sizeof(part)))
+        if (arch_copy_from_user(part, uaddr(vector.v + (uint64_t)i * sizeof(part)), sizeof(part)))
             return done ? done : -EFAULT;
         long now = part[1] ? move(file, uaddr(part[0]), part[1], &file->position) : 0;
         if (now < 0)
@@ -88,11 +75,11 @@ static long parts_move(struct file *file, transfer_fn move, uint64_t vector, uin
     return done;
 }
 
-static long transfer_vector(uint64_t fd, uint64_t vector, uint64_t count, bool writing)
+static long transfer_vector(int fd, uaddr_t vector, int count, bool writing)
 {
-    if (count > IOV_MAX)
+    if (count < 0 || count > IOV_MAX)
         return -EINVAL;
-    struct file *file = files_get(files_current(), (int)fd);
+    struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
     transfer_fn move = transfer_of(file, writing);
@@ -105,68 +92,60 @@ static long transfer_vector(uint64_t fd, uint64_t vector, uint64_t count, bool w
     return result;
 }
 
-SYSCALL(readv)
+long sys_readv(int fd, uaddr_t parts, int count)
 {
-    UNUSED3;
-    return transfer_vector(a, b, c, false);
+    return transfer_vector(fd, parts, count, false);
 }
-SYSCALL(writev)
+long sys_writev(int fd, uaddr_t parts, int count)
 {
-    UNUSED3;
-    return transfer_vector(a, b, c, true);
+    return transfer_vector(fd, parts, count, true);
 }
 
 /* Programs fall back to read and write. */
-SYSCALL(sendfile)
-{
-    (void)a, (void)b, UNUSED4;
-    return -EINVAL;
-}
+long sys_sendfile(int to, int from, uaddr_t offset, size_t len) { return -EINVAL; }
 
-SYSCALL(lseek)
+long sys_lseek(int fd, int64_t offset, int whence)
 {
-    UNUSED3;
-    struct file *file = files_get(files_current(), (int)a);
+    struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
     sleep_lock(&file->lock);
-    long result = file->ops->seek ? file->ops->seek(file, (int64_t)b, (int)c) : -ESPIPE;
+    long result = file->ops->seek ? file->ops->seek(file, offset, whence) : -ESPIPE;
     sleep_unlock(&file->lock);
     file_put(file);
     return result;
 }
 
-SYSCALL(ftruncate)
+long sys_ftruncate(int fd, int64_t len)
 {
-    UNUSED4;
-    struct file *file = files_get(files_current(), (int)a);
+    struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
     bool writable = (file->flags & O_ACCMODE) != O_RDONLY;
-    long result = file->ops->truncate && writable ? file->ops->truncate(file, b) : -EINVAL;
+    long result = file->ops->truncate && writable && len >= 0
+                      ? file->ops->truncate(file, (uint64_t)len)
+                      : -EINVAL;
     file_put(file);
     return result;
 }
 
-SYSCALL(ioctl)
+long sys_ioctl(int fd, unsigned request, uint64_t argument)
 {
-    UNUSED3;
-    struct file *file = files_get(files_current(), (int)a);
+    struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
-    long result = file->ops->ioctl ? file->ops->ioctl(file, (unsigned)b, c) : -ENOTTY;
+    long result = file->ops->ioctl ? file->ops->ioctl(file, request, argument) : -ENOTTY;
     file_put(file);
     return result;
 }
 
-SYSCALL(getdents64)
+long sys_getdents64(int fd, uaddr_t to, unsigned size)
 {
-    UNUSED3;
-    struct file *file = files_get(files_current(), (int)a);
+    struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
     sleep_lock(&file->lock);
-    long result = file->ops->getdents ? file->ops->getdents(file, uaddr(b), c) : -ENOTDIR;
+    long result = file->ops->getdents ? file->ops->getdents(file, to, size) : -ENOTDIR;
     sleep_unlock(&file->lock);
     file_put(file);
     return result;
@@ -175,31 +154,31 @@ SYSCALL(getdents64)
 /* ---- Opening and descriptors -------------------------------------------- */
 
 /* Relative paths count from the working directory only. */
-static int at_check(uint64_t dirfd, const char *path)
+static int at_check(int dirfd, const char *path)
 {
-    return (int)dirfd == AT_FDCWD || path[0] == '/' ? 0 : -EBADF;
+    return dirfd == AT_FDCWD || path[0] == '/' ? 0 : -EBADF;
 }
 
 /* Copy a path in and make it absolute; 0, -ENOENT when it is empty, or another negative errno. */
-static int path_in_at(uint64_t dirfd, char *path, uint64_t from)
+static int path_in_at(int dirfd, char *path, uaddr_t from)
 {
     char raw[PATH_MAX_BYTES];
-    long len = arch_strncpy_from_user(raw, uaddr(from), sizeof(raw));
+    long len = arch_strncpy_from_user(raw, from, sizeof(raw));
     if (len < 0)
         return (int)len;
     int err = raw[0] ? at_check(dirfd, raw) : -ENOENT;
     return err ? err : files_path(files_current(), raw, path, PATH_MAX_BYTES);
 }
 
-static int path_in(char *path, uint64_t from) { return path_in_at((uint64_t)AT_FDCWD, path, from); }
+static int path_in(char *path, uaddr_t from) { return path_in_at(AT_FDCWD, path, from); }
 
-static long open_at(uint64_t dirfd, uint64_t user_path, uint64_t flags, uint64_t mode)
+static long open_at(int dirfd, uaddr_t user_path, int flags, unsigned mode)
 {
     char path[PATH_MAX_BYTES];
     struct file *file;
     int err = path_in_at(dirfd, path, user_path);
     if (!err)
-        err = file_open(path, (unsigned)flags, (unsigned)mode, &file);
+        err = file_open(path, (unsigned)flags, mode, &file);
     if (err)
         return err;
     int fd = files_add(files_current(), file, 0, flags & O_CLOEXEC);
@@ -208,47 +187,44 @@ static long open_at(uint64_t dirfd, uint64_t user_path, uint64_t flags, uint64_t
     return fd;
 }
 
-SYSCALL(open)
+long sys_open(uaddr_t path, int flags, unsigned mode)
 {
-    UNUSED3;
-    return open_at((uint64_t)AT_FDCWD, a, b, c);
+    return open_at(AT_FDCWD, path, flags, mode);
 }
-SYSCALL(openat)
+long sys_openat(int folder, uaddr_t path, int flags, unsigned mode)
 {
-    UNUSED2;
-    return open_at(a, b, c, d);
+    return open_at(folder, path, flags, mode);
 }
 
-SYSCALL(close)
+long sys_close(int fd)
 {
-    UNUSED5;
-    if (a >= FILES_MAX)
+    if (fd < 0 || fd >= FILES_MAX)
         return -EBADF;
-    struct file *file = files_replace(files_current(), NULL, (int)a, false);
+    struct file *file = files_replace(files_current(), NULL, fd, false);
     if (!file)
         return -EBADF;
     file_put(file);
     return 0;
 }
 
-static long dup_to(uint64_t from, uint64_t to, bool cloexec)
+static long dup_to(int from, int to, bool cloexec)
 {
-    if (to >= FILES_MAX)
+    if (to < 0 || to >= FILES_MAX)
         return -EBADF;
-    struct file *file = files_get(files_current(), (int)from);
+    struct file *file = files_get(files_current(), from);
     if (!file)
         return -EBADF;
-    struct file *old = files_replace(files_current(), file, (int)to, cloexec);
+    struct file *old = files_replace(files_current(), file, to, cloexec);
     if (old)
         file_put(old);
-    return (long)to;
+    return to;
 }
 
-static long dup_above(uint64_t from, uint64_t lowest, bool cloexec)
+static long dup_above(int from, uint64_t lowest, bool cloexec)
 {
     if (lowest >= FILES_MAX)
         return -EINVAL;
-    struct file *file = files_get(files_current(), (int)from);
+    struct file *file = files_get(files_current(), from);
     if (!file)
         return -EBADF;
     int fd = files_add(files_current(), file, (int)lowest, cloexec);
@@ -257,65 +233,58 @@ static long dup_above(uint64_t from, uint64_t lowest, bool cloexec)
     return fd;
 }
 
-SYSCALL(dup)
-{
-    UNUSED5;
-    return dup_above(a, 0, false);
-}
+long sys_dup(int fd) { return dup_above(fd, 0, false); }
 
-SYSCALL(dup2)
+long sys_dup2(int from, int to)
 {
-    UNUSED4;
-    if (a == b) {
-        int valid = files_cloexec(files_current(), (int)a, -1);
-        return valid < 0 ? valid : (long)b;
+    if (from == to) {
+        int valid = files_cloexec(files_current(), from, -1);
+        return valid < 0 ? valid : to;
     }
-    return dup_to(a, b, false);
+    return dup_to(from, to, false);
 }
 
-SYSCALL(dup3)
+long sys_dup3(int from, int to, int flags)
 {
-    UNUSED3;
-    return a == b || c & ~(uint64_t)O_CLOEXEC ? -EINVAL : dup_to(a, b, c & O_CLOEXEC);
+    return from == to || flags & ~O_CLOEXEC ? -EINVAL : dup_to(from, to, flags & O_CLOEXEC);
 }
 
-SYSCALL(fcntl)
+long sys_fcntl(int fd, int command, uint64_t argument)
 {
-    UNUSED3;
-    if (b == F_DUPFD || b == F_DUPFD_CLOEXEC)
-        return dup_above(a, c, b == F_DUPFD_CLOEXEC);
-    if (b == F_GETFD || b == F_SETFD) {
-        int old = files_cloexec(files_current(), (int)a, b == F_SETFD ? (int)(c & FD_CLOEXEC) : -1);
-        return old < 0 || b == F_GETFD ? old : 0;
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        return dup_above(fd, argument, command == F_DUPFD_CLOEXEC);
+    if (command == F_GETFD || command == F_SETFD) {
+        int old = files_cloexec(files_current(), fd,
+                                command == F_SETFD ? (int)(argument & FD_CLOEXEC) : -1);
+        return old < 0 || command == F_GETFD ? old : 0;
     }
-    struct file *file = files_get(files_current(), (int)a);
+    struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
     long result = -EINVAL;
-    if (b == F_GETFL) {
+    if (command == F_GETFL) {
         result = file->flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
-    } else if (b == F_SETFL) {
+    } else if (command == F_SETFL) {
         file->flags = (file->flags & ~(uint32_t)(O_APPEND | O_NONBLOCK))
-                      | (c & (O_APPEND | O_NONBLOCK));
+                      | (argument & (O_APPEND | O_NONBLOCK));
         result = 0;
     }
     file_put(file);
     return result;
 }
 
-SYSCALL(pipe2)
+long sys_pipe2(uaddr_t fds, int flags)
 {
-    UNUSED4;
     struct file *end[2];
     int fd[2];
-    if (b & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK))
         return -EINVAL;
-    int err = pipe_create((uint32_t)b & O_NONBLOCK, end);
+    int err = pipe_create(flags & O_NONBLOCK, end);
     if (err)
         return err;
-    fd[0] = files_add(files_current(), end[0], 0, b & O_CLOEXEC);
-    fd[1] = fd[0] < 0 ? -EMFILE : files_add(files_current(), end[1], 0, b & O_CLOEXEC);
-    err = fd[1] < 0 ? -EMFILE : arch_copy_to_user(uaddr(a), fd, sizeof(fd));
+    fd[0] = files_add(files_current(), end[0], 0, flags & O_CLOEXEC);
+    fd[1] = fd[0] < 0 ? -EMFILE : files_add(files_current(), end[1], 0, flags & O_CLOEXEC);
+    err = fd[1] < 0 ? -EMFILE : arch_copy_to_user(fds, fd, sizeof(fd));
     for (int i = 0; i < 2 && err; i++) { /* another thread may have closed it meanwhile */
         if (fd[i] < 0 || files_take(files_current(), fd[i], end[i]))
             file_put(end[i]);
@@ -323,20 +292,16 @@ SYSCALL(pipe2)
     return err;
 }
 
-SYSCALL(pipe)
-{
-    (void)b, UNUSED4;
-    return sys_pipe2(a, 0, 0, 0, 0, 0);
-}
+long sys_pipe(uaddr_t fds) { return sys_pipe2(fds, 0); }
 
 /* ---- Names -------------------------------------------------------------- */
 
-static long stat_out(int err, const struct linux_stat *stat, uint64_t to)
+static long stat_out(int err, const struct linux_stat *stat, uaddr_t to)
 {
-    return err ? err : arch_copy_to_user(uaddr(to), stat, sizeof(*stat)) ? -EFAULT : 0;
+    return err ? err : arch_copy_to_user(to, stat, sizeof(*stat)) ? -EFAULT : 0;
 }
 
-static long stat_path(uint64_t dirfd, uint64_t user_path, uint64_t to, bool follow)
+static long stat_path(int dirfd, uaddr_t user_path, uaddr_t to, bool follow)
 {
     char path[PATH_MAX_BYTES];
     struct linux_stat stat;
@@ -346,65 +311,50 @@ static long stat_path(uint64_t dirfd, uint64_t user_path, uint64_t to, bool foll
     return stat_out(err, &stat, to);
 }
 
-SYSCALL(stat)
-{
-    UNUSED4;
-    return stat_path((uint64_t)AT_FDCWD, a, b, true);
-}
-SYSCALL(lstat)
-{
-    UNUSED4;
-    return stat_path((uint64_t)AT_FDCWD, a, b, false);
-}
+long sys_stat(uaddr_t path, uaddr_t to) { return stat_path(AT_FDCWD, path, to, true); }
+long sys_lstat(uaddr_t path, uaddr_t to) { return stat_path(AT_FDCWD, path, to, false); }
 
-SYSCALL(fstat)
+long sys_fstat(int fd, uaddr_t to)
 {
-    UNUSED4;
     struct linux_stat stat;
-    struct file *file = files_get(files_current(), (int)a);
+    struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
     int err = file->ops->stat(file, &stat);
     file_put(file);
-    return stat_out(err, &stat, b);
+    return stat_out(err, &stat, to);
 }
 
-SYSCALL(newfstatat)
+long sys_newfstatat(int folder, uaddr_t path, uaddr_t to, int flags)
 {
-    UNUSED2;
     char first = 0;
-    if (d & AT_EMPTY_PATH && arch_copy_from_user(&first, uaddr(b), 1))
+    if (flags & AT_EMPTY_PATH && arch_copy_from_user(&first, path, 1))
         return -EFAULT;
-    if (d & AT_EMPTY_PATH && !first)
-        return sys_fstat(a, c, 0, 0, 0, 0);
-    return stat_path(a, b, c, !(d & AT_SYMLINK_NOFOLLOW));
+    if (flags & AT_EMPTY_PATH && !first)
+        return sys_fstat(folder, to);
+    return stat_path(folder, path, to, !(flags & AT_SYMLINK_NOFOLLOW));
 }
 
-static long readlink_path(uint64_t user_path, uint64_t to, uint64_t size)
+static long readlink_path(uaddr_t user_path, uaddr_t to, int size)
 {
     char path[PATH_MAX_BYTES], target[PATH_MAX_BYTES];
     int err = path_in(path, user_path);
     if (err)
         return err;
     long len = path_readlink(path, target, sizeof(target));
-    if (len < 0 || size == 0)
+    if (len < 0 || size <= 0)
         return len < 0 ? len : -EINVAL;
-    len = (long)min_u64((uint64_t)len, size);
-    return arch_copy_to_user(uaddr(to), target, (size_t)len) ? -EFAULT : len;
+    len = (long)min_u64((uint64_t)len, (uint64_t)size);
+    return arch_copy_to_user(to, target, (size_t)len) ? -EFAULT : len;
 }
 
-SYSCALL(readlink)
+long sys_readlink(uaddr_t path, uaddr_t to, int size) { return readlink_path(path, to, size); }
+long sys_readlinkat(int folder, uaddr_t path, uaddr_t to, int size)
 {
-    UNUSED3;
-    return readlink_path(a, b, c);
-}
-SYSCALL(readlinkat)
-{
-    (void)a, UNUSED2;
-    return readlink_path(b, c, d);
+    return readlink_path(path, to, size);
 }
 
-static long access_path(uint64_t user_path, uint64_t mode)
+static long access_path(uaddr_t user_path, int mode)
 {
     char path[PATH_MAX_BYTES];
     struct linux_stat stat;
@@ -416,34 +366,24 @@ static long access_path(uint64_t user_path, uint64_t mode)
     return err;
 }
 
-SYSCALL(access)
-{
-    UNUSED4;
-    return access_path(a, b);
-}
-SYSCALL(faccessat)
-{
-    (void)a, UNUSED3;
-    return access_path(b, c);
-}
+long sys_access(uaddr_t path, int mode) { return access_path(path, mode); }
+long sys_faccessat(int folder, uaddr_t path, int mode) { return access_path(path, mode); }
 
-SYSCALL(getcwd)
+long sys_getcwd(uaddr_t to, size_t size)
 {
-    UNUSED4;
     char cwd[PATH_MAX_BYTES];
     int err = files_path(files_current(), ".", cwd, sizeof(cwd));
     size_t len = err ? 0 : strlen(cwd) + 1;
-    if (err || len > b)
+    if (err || len > size)
         return err ? err : -ERANGE;
-    return arch_copy_to_user(uaddr(a), cwd, len) ? -EFAULT : (long)len;
+    return arch_copy_to_user(to, cwd, len) ? -EFAULT : (long)len;
 }
 
-SYSCALL(chdir)
+long sys_chdir(uaddr_t user_path)
 {
-    UNUSED5;
     char path[PATH_MAX_BYTES];
     struct linux_stat stat;
-    int err = path_in(path, a);
+    int err = path_in(path, user_path);
     if (!err)
         err = path_stat(path, true, &stat);
     if (!err && (stat.st_mode & S_IFMT) != S_IFDIR)
@@ -453,60 +393,38 @@ SYSCALL(chdir)
     return err;
 }
 
-static long mkdir_path(uint64_t user_path, uint64_t mode)
+static long mkdir_path(uaddr_t user_path, unsigned mode)
 {
     char path[PATH_MAX_BYTES];
     int err = path_in(path, user_path);
-    return err ? err : path_mkdir(path, (unsigned)mode);
+    return err ? err : path_mkdir(path, mode);
 }
 
-static long unlink_path(uint64_t user_path, bool folder)
+static long unlink_path(uaddr_t user_path, bool folder)
 {
     char path[PATH_MAX_BYTES];
     int err = path_in(path, user_path);
     return err ? err : path_unlink(path, folder);
 }
 
-SYSCALL(mkdir)
+long sys_mkdir(uaddr_t path, unsigned mode) { return mkdir_path(path, mode); }
+long sys_mkdirat(int folder, uaddr_t path, unsigned mode) { return mkdir_path(path, mode); }
+long sys_rmdir(uaddr_t path) { return unlink_path(path, true); }
+long sys_unlink(uaddr_t path) { return unlink_path(path, false); }
+long sys_unlinkat(int folder, uaddr_t path, int flags)
 {
-    UNUSED4;
-    return mkdir_path(a, b);
-}
-SYSCALL(mkdirat)
-{
-    (void)a, UNUSED3;
-    return mkdir_path(b, c);
-}
-SYSCALL(rmdir)
-{
-    UNUSED5;
-    return unlink_path(a, true);
-}
-SYSCALL(unlink)
-{
-    UNUSED5;
-    return unlink_path(a, false);
-}
-SYSCALL(unlinkat)
-{
-    (void)a, UNUSED3;
-    return unlink_path(b, c & AT_REMOVEDIR);
+    return unlink_path(path, flags & AT_REMOVEDIR);
 }
 
-SYSCALL(symlink)
+long sys_symlink(uaddr_t user_target, uaddr_t user_path)
 {
-    UNUSED4;
     char target[PATH_MAX_BYTES], path[PATH_MAX_BYTES];
-    long len = arch_strncpy_from_user(target, uaddr(a), sizeof(target));
-    int err = len < 0 ? (int)len : len == 0 ? -ENOENT : path_in(path, b);
+    long len = arch_strncpy_from_user(target, user_target, sizeof(target));
+    int err = len < 0 ? (int)len : len == 0 ? -ENOENT : path_in(path, user_path);
     return err ? err : path_symlink(target, path);
 }
 
-SYSCALL(umask)
-{
-    (void)a, UNUSED5;
-    return 022;
-}
+long sys_umask(int mask) { return 022; }
 
 /* ---- poll --------------------------------------------------------------- */
 
@@ -532,24 +450,24 @@ static unsigned poll_one(struct poll_entry *entry)
 }
 
 /* Looks at every tick: files have no common wait queue. */
-SYSCALL(poll)
+long sys_poll(uaddr_t user_entries, unsigned count, int timeout_ms)
 {
-    UNUSED3;
     struct poll_entry entries[POLL_MAX];
     struct wait_queue queue;
-    uint64_t deadline = (int)c < 0 ? ~0ull : arch_clock_ns() + c * 1000000;
-    if (b > POLL_MAX)
+    uint64_t deadline = timeout_ms < 0 ? ~0ull : arch_clock_ns() + (uint64_t)timeout_ms * 1000000;
+    if (count > POLL_MAX)
         return -EINVAL;
-    if (arch_copy_from_user(entries, uaddr(a), b * sizeof(entries[0])))
+    if (arch_copy_from_user(entries, user_entries, count * sizeof(entries[0])))
         return -EFAULT;
     wait_queue_init(&queue);
     for (;;) {
         unsigned ready = 0;
-        for (uint64_t i = 0; i < b; i++)
+        for (uint64_t i = 0; i < count; i++)
             ready += poll_one(&entries[i]);
         if (ready || arch_clock_ns() >= deadline)
-            return arch_copy_to_user(uaddr(a), entries, b * sizeof(entries[0])) ? -EFAULT
-                                                                                : (long)ready;
+            return arch_copy_to_user(user_entries, entries, count * sizeof(entries[0]))
+                       ? -EFAULT
+                       : (long)ready;
         wait_begin(&queue);
         int err = wait_sleep(min_u64(deadline, arch_clock_ns() + POLL_INTERVAL_NS));
         wait_end(&queue);

@@ -56,10 +56,10 @@ static void show_ptes(struct text *text, struct process *process, struct mm *mm)
     (void)process;
     struct leaf leaf;
     for (uint64_t va = 0; mm && mm_next_leaf(mm, va, &leaf); va = leaf.va + level_bytes(leaf.level))
-        text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", (unsigned long)leaf.va,
-                    level_name(leaf.level), (unsigned long)leaf.pte.raw, !!(leaf.pte.raw & PTE_W),
-                    !!(leaf.pte.raw & PTE_D), !!(leaf.pte.raw & PTE_COW), leaf.state,
-                    (unsigned long)leaf.pfn, leaf.refs);
+        text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", leaf.va,
+                    level_name(leaf.level), leaf.pte.raw, !!(leaf.pte.raw & PTE_W),
+                    !!(leaf.pte.raw & PTE_D), !!(leaf.pte.raw & PTE_COW), leaf.state, leaf.pfn,
+                    leaf.refs);
 }
 
 static void show_maps(struct text *text, struct process *process, struct mm *mm)
@@ -68,11 +68,10 @@ static void show_maps(struct text *text, struct process *process, struct mm *mm)
     struct vma vma;
     char name[128];
     for (uint64_t va = 0; mm && mm_next_vma(mm, va, &vma, name, sizeof(name)); va = vma.end)
-        text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %26s%s\n", (unsigned long)vma.start,
-                    (unsigned long)vma.end, vma.flags & VM_READ ? 'r' : '-',
-                    vma.flags & VM_WRITE ? 'w' : '-', vma.flags & VM_EXEC ? 'x' : '-',
-                    vma.flags & VM_SHARED ? 's' : 'p',
-                    (unsigned long)(vma.source_page << PAGE_SHIFT), "", name);
+        text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %26s%s\n", vma.start, vma.end,
+                    vma.flags & VM_READ ? 'r' : '-', vma.flags & VM_WRITE ? 'w' : '-',
+                    vma.flags & VM_EXEC ? 'x' : '-', vma.flags & VM_SHARED ? 's' : 'p',
+                    (vma.source_page << PAGE_SHIFT), "", name);
 }
 
 static int parent_pid(const struct process *process)
@@ -102,8 +101,7 @@ static void show_status(struct text *text, struct process *process, struct mm *m
                 "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:"
                 "\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t%u\n",
                 name, process_state_letter(process), process->pid, process->pid,
-                parent_pid(process), (unsigned long)(mm ? mm->resident * 4 : 0),
-                process_thread_count(process));
+                parent_pid(process), (mm ? mm->resident * 4 : 0), process_thread_count(process));
     text_printf(text, "x86_Thread_features: %s%s\n", features & ARCH_SHSTK_SHSTK ? "shstk " : "",
                 features & ARCH_SHSTK_WRSS ? "wrss " : "");
     text_printf(text, "x86_Thread_features_locked: %s%s\n",
@@ -118,8 +116,7 @@ static void show_stat(struct text *text, struct process *process, struct mm *mm)
     (void)task_peek(process, name, &features);
     text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 0 %lu\n",
                 process->pid, name, process_state_letter(process), parent_pid(process),
-                process->pid, process->pid, (unsigned long)process->ticks,
-                (unsigned long)(mm ? mm->resident : 0));
+                process->pid, process->pid, process->ticks, (mm ? mm->resident : 0));
 }
 
 static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)
@@ -140,14 +137,13 @@ static void show_trace(struct text *text, struct process *process, struct mm *mm
         if (event.why == TRACE_REFUSAL)
             text_printf(text,
                         "%lu %u %d refusal signal %u code %u addr 0x%lx error 0x%x rip 0x%lx\n",
-                        (unsigned long)event.time, event.cpu, event.pid,
-                        (unsigned)(event.new >> 48), (unsigned)(event.new >> 32 & 0xffff),
-                        (unsigned long)event.va, (unsigned)event.new, (unsigned long)event.old);
+                        event.time, event.cpu, event.pid, (unsigned)(event.new >> 48),
+                        (unsigned)(event.new >> 32 & 0xffff), event.va, (unsigned)event.new,
+                        event.old);
         else
-            text_printf(text, "%lu %u %d 0x%lx %s 0x%016lx 0x%016lx %s\n",
-                        (unsigned long)event.time, event.cpu, event.pid, (unsigned long)event.va,
-                        level_name((int)event.level), (unsigned long)event.old,
-                        (unsigned long)event.new, trace_why_name(event.why));
+            text_printf(text, "%lu %u %d 0x%lx %s 0x%016lx 0x%016lx %s\n", event.time, event.cpu,
+                        event.pid, event.va, level_name((int)event.level), event.old, event.new,
+                        trace_why_name(event.why));
     }
 }
 
@@ -167,10 +163,10 @@ static void show_frames(struct text *text, struct process *process, struct mm *m
     kmap_stack_reclaim();
     slab_reclaim();
     frame_stats(&stats);
-    text_printf(text, "total %lu\nfree %lu\nused %lu\n", (unsigned long)stats.total,
-                (unsigned long)stats.free, (unsigned long)(stats.total - stats.free));
+    text_printf(text, "total %lu\nfree %lu\nused %lu\n", stats.total, stats.free,
+                (stats.total - stats.free));
     for (int kind = FRAME_ANON; kind < FRAME_KIND_COUNT; kind++)
-        text_printf(text, "%s %lu\n", frame_kind_name(kind), (unsigned long)stats.used[kind]);
+        text_printf(text, "%s %lu\n", frame_kind_name(kind), stats.used[kind]);
 }
 
 static void show_meminfo(struct text *text, struct process *process, struct mm *mm)
@@ -178,9 +174,8 @@ static void show_meminfo(struct text *text, struct process *process, struct mm *
     (void)process, (void)mm;
     struct frame_stats stats;
     frame_stats(&stats);
-    text_printf(text, "MemTotal: %lu kB\nMemFree: %lu kB\nMemAvailable: %lu kB\n",
-                (unsigned long)stats.total * 4, (unsigned long)stats.free * 4,
-                (unsigned long)stats.free * 4);
+    text_printf(text, "MemTotal: %lu kB\nMemFree: %lu kB\nMemAvailable: %lu kB\n", stats.total * 4,
+                stats.free * 4, stats.free * 4);
 }
 
 /* Walk every process's tables for a broken invariant. */
@@ -200,7 +195,7 @@ static void show_check(struct text *text, struct process *process, struct mm *mm
         p = process_next(next);
     }
     text_printf(text, "checked %u processes, %u violations found, %lu since boot\n", checked, found,
-                (unsigned long)mm_check_total());
+                mm_check_total());
     text_printf(text, "%u CPUs found stuck since boot\n", watchdog_stuck_count());
 }
 
@@ -216,8 +211,7 @@ static void show_uptime(struct text *text, struct process *process, struct mm *m
 {
     (void)process, (void)mm;
     uint64_t ms = arch_clock_ns() / 1000000;
-    text_printf(text, "%lu.%02lu 0.00\n", (unsigned long)(ms / 1000),
-                (unsigned long)(ms % 1000 / 10));
+    text_printf(text, "%lu.%02lu 0.00\n", (ms / 1000), (ms % 1000 / 10));
 }
 
 static void show_cpuinfo(struct text *text, struct process *process, struct mm *mm)
@@ -232,10 +226,9 @@ static void show_cpuinfo(struct text *text, struct process *process, struct mm *
 static void show_counters(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
-    text_printf(text, "ipis %lu\nstuck %u\n", (unsigned long)arch_ipi_count(),
-                watchdog_stuck_count());
+    text_printf(text, "ipis %lu\nstuck %u\n", arch_ipi_count(), watchdog_stuck_count());
 #ifdef CONFIG_TEST
-    text_printf(text, "locks %lu\n", (unsigned long)lock_count());
+    text_printf(text, "locks %lu\n", lock_count());
 #endif
 }
 
@@ -256,10 +249,9 @@ static void show_dirtyrace(struct text *text, struct process *process, struct mm
     text_printf(
         text,
         "pid %d\nrounds %lu\nstores %lu\nretries %lu\npatterns_before %lu\npatterns_after %lu\n",
-        pid, (unsigned long)r.rounds, (unsigned long)r.stores, (unsigned long)r.retries,
-        (unsigned long)r.patterns_before, (unsigned long)r.patterns_after);
-    text_printf(text, "lost %lu\nlate %lu\nplayed %lu\nin_time %lu\n", (unsigned long)r.lost,
-                (unsigned long)r.late, (unsigned long)r.played, (unsigned long)r.in_time);
+        pid, r.rounds, r.stores, r.retries, r.patterns_before, r.patterns_after);
+    text_printf(text, "lost %lu\nlate %lu\nplayed %lu\nin_time %lu\n", r.lost, r.late, r.played,
+                r.in_time);
 }
 
 #ifdef CONFIG_TEST
@@ -274,7 +266,7 @@ static long write_defect(const char *line) { return defect_set(line[0] ? line : 
 static void show_failpoint(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
-    text_printf(text, "%lu\n", (unsigned long)failpoint_count());
+    text_printf(text, "%lu\n", failpoint_count());
 }
 
 static long write_failpoint(const char *line)

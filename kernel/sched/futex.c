@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
+#include "kernel/time/time.h"
 #include "mm/frame.h"
 #include "uapi/errno.h"
 
@@ -314,26 +315,24 @@ void futex_robust_end(struct task *task)
         robust_mark(task, head.list_op_pending + (uint64_t)head.futex_offset);
 }
 
-SYSCALL(set_robust_list)
+long sys_set_robust_list(uaddr_t head, size_t size)
 {
-    (void)c, (void)d, (void)e, (void)f;
-    if (b != sizeof(struct robust_list_head))
+    if (size != sizeof(struct robust_list_head))
         return -EINVAL;
-    task_current()->robust_list = a;
+    task_current()->robust_list = head.v;
     return 0;
 }
 
 /* get_robust_list(tid, &head, &size). Of the caller alone: C libraries ask it whether there are
  * robust lists at all. */
-SYSCALL(get_robust_list)
+long sys_get_robust_list(int tid, uaddr_t head, uaddr_t size_to)
 {
-    (void)d, (void)e, (void)f;
     const struct task *task = task_current();
     uint64_t size = sizeof(struct robust_list_head);
-    if (a && (int)a != task->tid)
+    if (tid && tid != task->tid)
         return -EPERM;
-    if (arch_copy_to_user(uaddr(b), &task->robust_list, sizeof(uint64_t))
-        || arch_copy_to_user(uaddr(c), &size, sizeof(size)))
+    if (arch_copy_to_user(head, &task->robust_list, sizeof(uint64_t))
+        || arch_copy_to_user(size_to, &size, sizeof(size)))
         return -EFAULT;
     return 0;
 }
@@ -342,11 +341,11 @@ SYSCALL(get_robust_list)
 
 /* The deadline that a wait's timeout means: relative for FUTEX_WAIT, absolute for
  * FUTEX_WAIT_BITSET. 0: none. */
-static int deadline_get(uint64_t timeout, uint64_t op, uint64_t *deadline_ns)
+static int deadline_get(uaddr_t timeout, int op, uint64_t *deadline_ns)
 {
     uint64_t ns;
     *deadline_ns = 0;
-    if (!timeout)
+    if (!timeout.v)
         return 0;
     int err = time_in(timeout, &ns);
     if (err)
@@ -362,30 +361,30 @@ static int deadline_get(uint64_t timeout, uint64_t op, uint64_t *deadline_ns)
 }
 
 /* futex(uaddr, op, val, timeout or val2, uaddr2, val3) */
-SYSCALL(futex)
+long sys_futex(uaddr_t word, int op, uint32_t value, uint64_t timeout, uaddr_t word2,
+               uint32_t value3)
 {
-    bool is_private = b & FUTEX_PRIVATE_FLAG;
-    uint32_t value = (uint32_t)c, value3 = (uint32_t)f;
+    bool is_private = op & FUTEX_PRIVATE_FLAG;
     uint64_t deadline;
     int err;
-    switch (b & FUTEX_CMD_MASK) {
+    switch (op & FUTEX_CMD_MASK) {
     case FUTEX_WAIT:
     case FUTEX_WAIT_BITSET:
-        err = deadline_get(d, b, &deadline);
+        err = deadline_get(uaddr(timeout), op, &deadline);
         return err ? err
-                   : futex_wait(a, is_private, value, deadline,
-                                (b & FUTEX_CMD_MASK) == FUTEX_WAIT ? FUTEX_BITSET_MATCH_ANY
-                                                                   : value3);
-    case FUTEX_WAKE: return futex_wake(a, is_private, value, FUTEX_BITSET_MATCH_ANY);
-    case FUTEX_WAKE_BITSET: return futex_wake(a, is_private, value, value3);
+                   : futex_wait(word.v, is_private, value, deadline,
+                                (op & FUTEX_CMD_MASK) == FUTEX_WAIT ? FUTEX_BITSET_MATCH_ANY
+                                                                    : value3);
+    case FUTEX_WAKE: return futex_wake(word.v, is_private, value, FUTEX_BITSET_MATCH_ANY);
+    case FUTEX_WAKE_BITSET: return futex_wake(word.v, is_private, value, value3);
     case FUTEX_REQUEUE:
-        return (int)value < 0 || (int)d < 0
+        return (int)value < 0 || (int)timeout < 0
                    ? -EINVAL
-                   : futex_requeue(a, e, is_private, value, (unsigned)d, NULL);
+                   : futex_requeue(word.v, word2.v, is_private, value, (unsigned)timeout, NULL);
     case FUTEX_CMP_REQUEUE:
-        return (int)value < 0 || (int)d < 0
+        return (int)value < 0 || (int)timeout < 0
                    ? -EINVAL
-                   : futex_requeue(a, e, is_private, value, (unsigned)d, &value3);
+                   : futex_requeue(word.v, word2.v, is_private, value, (unsigned)timeout, &value3);
     default: return -ENOSYS;
     }
 }

@@ -195,8 +195,7 @@ void entry_refused(struct trap_frame *frame, const struct refusal *why)
     struct task *task = task_current();
     log_line("refused: pid %d (%s) %s %s addr %#lx error %#lx rip %#lx: %s", task->process->pid,
              task->name, signal_name(why->signal), code_name(why->signal, why->si_code),
-             (unsigned long)why->si_addr, (unsigned long)why->error, (unsigned long)frame->rip,
-             why->reason);
+             why->si_addr, why->error, frame->rip, why->reason);
     trace_record(TRACE_REFUSAL, 0, why->si_addr, frame->rip,
                  (why->error & 0xffffffff) | (uint64_t)why->si_code << 32
                      | (uint64_t)why->signal << 48);
@@ -205,39 +204,38 @@ void entry_refused(struct trap_frame *frame, const struct refusal *why)
 
 /* ---- System calls ------------------------------------------------------- */
 
-static bool signal_valid(uint64_t signal) { return signal >= 1 && signal <= SIGNAL_COUNT; }
+static bool signal_valid(int signal) { return signal >= 1 && signal <= SIGNAL_COUNT; }
 
-SYSCALL(rt_sigaction)
+long sys_rt_sigaction(int signal, uaddr_t from, uaddr_t to, size_t set_bytes)
 {
-    (void)e, (void)f;
     struct signal_action new, old;
     struct process *process = process_current();
-    if (!signal_valid(a) || d != 8 || (b && (a == SIGKILL || a == SIGSTOP)))
+    if (!signal_valid(signal) || set_bytes != 8
+        || (from.v && (signal == SIGKILL || signal == SIGSTOP)))
         return -EINVAL;
-    if (b && arch_copy_from_user(&new, uaddr(b), sizeof(new)))
+    if (from.v && arch_copy_from_user(&new, from, sizeof(new)))
         return -EFAULT;
     uint64_t irq = spin_lock_irq(&process->lock);
-    old = process->action[a];
-    if (b) {
-        process->action[a] = new;
-        if (signal_ignored(process, (int)a))
-            __atomic_and_fetch(&process->pending, ~signal_bit((int)a), __ATOMIC_RELAXED);
+    old = process->action[signal];
+    if (from.v) {
+        process->action[signal] = new;
+        if (signal_ignored(process, signal))
+            __atomic_and_fetch(&process->pending, ~signal_bit(signal), __ATOMIC_RELAXED);
     }
     spin_unlock_irq(&process->lock, irq);
-    return c && arch_copy_to_user(uaddr(c), &old, sizeof(old)) ? -EFAULT : 0;
+    return to.v && arch_copy_to_user(to, &old, sizeof(old)) ? -EFAULT : 0;
 }
 
-SYSCALL(rt_sigprocmask)
+long sys_rt_sigprocmask(int how, uaddr_t from, uaddr_t to, size_t set_bytes)
 {
-    (void)e, (void)f;
     struct task *task = task_current();
     uint64_t old = task->signal_mask, set, new;
-    if (d != 8)
+    if (set_bytes != 8)
         return -EINVAL;
-    if (b) {
-        if (arch_copy_from_user(&set, uaddr(b), sizeof(set)))
+    if (from.v) {
+        if (arch_copy_from_user(&set, from, sizeof(set)))
             return -EFAULT;
-        switch (a) {
+        switch (how) {
         case SIG_BLOCK: new = old | set; break;
         case SIG_UNBLOCK: new = old & ~set; break;
         case SIG_SETMASK: new = set; break;
@@ -247,54 +245,49 @@ SYSCALL(rt_sigprocmask)
         if (signal_due(task))
             arch_request_user_return();
     }
-    return c && arch_copy_to_user(uaddr(c), &old, sizeof(old)) ? -EFAULT : 0;
+    return to.v && arch_copy_to_user(to, &old, sizeof(old)) ? -EFAULT : 0;
 }
 
-SYSCALL(rt_sigpending)
+long sys_rt_sigpending(uaddr_t to, size_t set_bytes)
 {
-    (void)c, (void)d, (void)e, (void)f;
-    if (b != 8)
+    if (set_bytes != 8)
         return -EINVAL;
     uint64_t pending = (process_current()->pending | task_current()->pending)
                        & task_current()->signal_mask;
-    return arch_copy_to_user(uaddr(a), &pending, sizeof(pending)) ? -EFAULT : 0;
+    return arch_copy_to_user(to, &pending, sizeof(pending)) ? -EFAULT : 0;
 }
 
-static long signal_one(struct process *process, uint64_t signal)
+static long signal_one(struct process *process, int signal)
 {
     if (!process)
         return -ESRCH;
     if (signal)
-        process_signal(process, (int)signal);
+        process_signal(process, signal);
     process_put(process);
     return 0;
 }
 
-SYSCALL(kill)
+long sys_kill(int pid, int signal)
 {
-    (void)c, (void)d, (void)e, (void)f;
-    int pid = (int)a;
-    if (b > SIGNAL_COUNT)
+    if (!(signal == 0 || signal_valid(signal)))
         return -EINVAL;
     if (pid == -1)
-        return processes_signal(process_current(), (int)b) ? 0 : -ESRCH;
+        return processes_signal(process_current(), signal) ? 0 : -ESRCH;
     if (pid == 0) /* no process groups: one's own */
         pid = process_current()->pid;
-    return signal_one(process_find(pid < 0 ? -pid : pid), b);
+    return signal_one(process_find(pid < 0 ? -pid : pid), signal);
 }
 
-SYSCALL(tkill)
+long sys_tkill(int tid, int signal)
 {
-    (void)c, (void)d, (void)e, (void)f;
-    if ((int)a <= 0 || b > SIGNAL_COUNT)
+    if (tid <= 0 || !(signal == 0 || signal_valid(signal)))
         return -EINVAL;
-    return thread_signal(0, (int)a, (int)b);
+    return thread_signal(0, tid, signal);
 }
 
-SYSCALL(tgkill)
+long sys_tgkill(int pid, int tid, int signal)
 {
-    (void)d, (void)e, (void)f;
-    if ((int)a <= 0 || (int)b <= 0 || c > SIGNAL_COUNT)
+    if (pid <= 0 || tid <= 0 || !(signal == 0 || signal_valid(signal)))
         return -EINVAL;
-    return thread_signal((int)a, (int)b, (int)c);
+    return thread_signal(pid, tid, signal);
 }

@@ -359,11 +359,11 @@ static int args_add(struct arguments *args, const char *text)
 }
 
 /* Add the strings a user array points to, up to its NULL. A NULL array is empty, as on Linux. */
-static int args_add_user(struct arguments *args, uint64_t array, unsigned *count)
+static int args_add_user(struct arguments *args, uaddr_t array, unsigned *count)
 {
-    for (unsigned i = 0; array; i++) {
+    for (unsigned i = 0; array.v; i++) {
         uint64_t pointer;
-        if (arch_copy_from_user(&pointer, uaddr(array + i * 8), sizeof(pointer)))
+        if (arch_copy_from_user(&pointer, uaddr(array.v + i * 8), sizeof(pointer)))
             return -EFAULT;
         if (!pointer)
             return 0;
@@ -471,19 +471,18 @@ int process_exec(const char *path, const char *const argv[], const char *const e
     return err;
 }
 
-SYSCALL(execve)
+long sys_execve(uaddr_t user_path, uaddr_t argv, uaddr_t envp)
 {
-    (void)d, (void)e, (void)f;
     char path[PATH_MAX_BYTES];
-    long len = arch_strncpy_from_user(path, uaddr(a), sizeof(path));
+    long len = arch_strncpy_from_user(path, user_path, sizeof(path));
     if (len < 0)
         return len;
     struct arguments args = { kmalloc(ARG_BYTES_MAX), 0, 0, 0, path };
     if (!args.bytes)
         return -ENOMEM;
-    int err = args_add_user(&args, b, &args.argc);
+    int err = args_add_user(&args, argv, &args.argc);
     if (!err)
-        err = args_add_user(&args, c, &args.envc);
+        err = args_add_user(&args, envp, &args.envc);
     if (!err)
         err = exec_path(path, &args, arch_user_frame(&task_current()->arch));
     kfree(args.bytes);

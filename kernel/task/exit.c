@@ -250,18 +250,18 @@ static struct process *zombie_wait(int pid, uint64_t options, long *err)
     }
 }
 
-SYSCALL(wait4)
+long sys_wait4(int pid, uaddr_t status_to, int options, uaddr_t usage)
 {
-    (void)e, (void)f;
     long err;
-    struct process *zombie = zombie_wait((int)a, c, &err);
+    struct process *zombie = zombie_wait(pid, (uint64_t)options, &err);
     if (!zombie)
         return err;
-    int pid = zombie->pid, status = zombie->wait_status;
+    int status = zombie->wait_status;
+    pid = zombie->pid;
     process_put(zombie);
-    if (b && arch_copy_to_user(uaddr(b), &status, sizeof(status)))
+    if (status_to.v && arch_copy_to_user(status_to, &status, sizeof(status)))
         return -EFAULT;
-    if (d && arch_clear_user(uaddr(d), 144)) /* struct rusage */
+    if (usage.v && arch_clear_user(usage, 144)) /* struct rusage */
         return -EFAULT;
     return pid;
 }

@@ -188,42 +188,38 @@ static long clone_checked(const struct clone_request *request)
     return flags & (CLONE_FS | CLONE_FILES | CLONE_SIGHAND) ? -EINVAL : clone_process(request);
 }
 
-SYSCALL(fork)
+long sys_fork(void)
 {
-    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
     struct clone_request request = { 0 };
     return clone_process(&request);
 }
 
-SYSCALL(vfork)
+long sys_vfork(void)
 {
-    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
     struct clone_request request = { .flags = CLONE_VM | CLONE_VFORK };
     return clone_process(&request);
 }
 
-SYSCALL(clone)
+long sys_clone(uint64_t flags, uint64_t stack, uaddr_t parent_tid, uaddr_t child_tid, uint64_t tls)
 {
-    (void)f;
-    struct clone_request request = { a, b, c, d, e, 0 };
+    struct clone_request request = { flags, stack, parent_tid.v, child_tid.v, tls, 0 };
     return clone_checked(&request);
 }
 
 /* clone3(args, size): the fields of its first version; larger structures must hold zeros behind
  * it. */
-SYSCALL(clone3)
+long sys_clone3(uaddr_t from, size_t size)
 {
-    (void)c, (void)d, (void)e, (void)f;
     struct clone_args args;
-    if (b < sizeof(args))
+    if (size < sizeof(args))
         return -EINVAL;
-    if (b > PAGE_SIZE)
+    if (size > PAGE_SIZE)
         return -E2BIG;
-    if (arch_copy_from_user(&args, uaddr(a), sizeof(args)))
+    if (arch_copy_from_user(&args, from, sizeof(args)))
         return -EFAULT;
-    for (uint64_t at = sizeof(args); at < b; at++) {
+    for (uint64_t at = sizeof(args); at < size; at++) {
         uint8_t byte;
-        if (arch_copy_from_user(&byte, uaddr(a + at), 1))
+        if (arch_copy_from_user(&byte, uaddr(from.v + at), 1))
             return -EFAULT;
         if (byte)
             return -E2BIG;

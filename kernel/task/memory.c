@@ -8,14 +8,14 @@
 #include "uapi/fcntl.h"
 #include "uapi/mman.h"
 
-static uint32_t prot_flags(uint64_t prot)
+static uint32_t prot_flags(int prot)
 {
     return (prot & PROT_READ ? VM_READ : 0) | (prot & PROT_WRITE ? VM_WRITE : 0)
            | (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
 /* VM_HUGE_* of a MAP_HUGETLB request, 0 for a size there is not. */
-static uint32_t huge_flags(uint64_t flags)
+static uint32_t huge_flags(int flags)
 {
     switch (flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK) {
     case 0:
@@ -26,9 +26,9 @@ static uint32_t huge_flags(uint64_t flags)
 }
 
 /* Where a file mapping's frames come from, with a reference; or an errno. */
-static int file_source(uint64_t fd, uint64_t prot, bool shared, struct vm_source **source)
+static int file_source(int fd, int prot, bool shared, struct vm_source **source)
 {
-    struct file *file = files_get(process_current()->files, (int)fd);
+    struct file *file = files_get(process_current()->files, fd);
     if (!file)
         return -EBADF;
     int err = 0;
@@ -44,7 +44,7 @@ static int file_source(uint64_t fd, uint64_t prot, bool shared, struct vm_source
 }
 
 /* Touch every page now, as far as memory reaches. */
-static void populate(struct mm *mm, uint64_t start, uint64_t len, uint64_t prot)
+static void populate(struct mm *mm, uint64_t start, uint64_t len, int prot)
 {
     for (uint64_t va = start; va < start + len; va += PAGE_SIZE) {
         struct frame *frame;
@@ -55,35 +55,35 @@ static void populate(struct mm *mm, uint64_t start, uint64_t len, uint64_t prot)
 }
 
 /* mmap(address, len, prot, flags, fd, offset) */
-SYSCALL(mmap)
+long sys_mmap(uint64_t start, size_t len, int prot, int flags, int fd, uint64_t offset)
 {
     struct mm *mm = task_current()->mm;
-    uint64_t kind = d & MAP_TYPE, start;
+    int kind = flags & MAP_TYPE;
     bool shared = kind != MAP_PRIVATE;
     if ((kind != MAP_SHARED && kind != MAP_PRIVATE && kind != MAP_SHARED_VALIDATE)
-        || !is_aligned(f, PAGE_SIZE) || !b)
+        || !is_aligned(offset, PAGE_SIZE) || !len)
         return -EINVAL;
     struct map_request request = {
-        .start = align_down(a, PAGE_SIZE),
-        .len = b,
-        .flags = prot_flags(c),
-        .source_page = f >> PAGE_SHIFT,
-        .fixed = d & (MAP_FIXED | MAP_FIXED_NOREPLACE),
-        .no_replace = d & MAP_FIXED_NOREPLACE,
+        .start = align_down(start, PAGE_SIZE),
+        .len = len,
+        .flags = prot_flags(prot),
+        .source_page = offset >> PAGE_SHIFT,
+        .fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE),
+        .no_replace = flags & MAP_FIXED_NOREPLACE,
     };
-    if (request.fixed && a != request.start)
+    if (request.fixed && start != request.start)
         return -EINVAL;
-    if (d & MAP_GROWSDOWN)
+    if (flags & MAP_GROWSDOWN)
         request.flags |= VM_GROWSDOWN;
     int err = 0;
-    if (d & MAP_HUGETLB) {
-        request.flags |= huge_flags(d);
-        if (!(d & MAP_ANONYMOUS) || shared || !huge_flags(d))
+    if (flags & MAP_HUGETLB) {
+        request.flags |= huge_flags(flags);
+        if (!(flags & MAP_ANONYMOUS) || shared || !huge_flags(flags))
             return -EINVAL;
-    } else if (!(d & MAP_ANONYMOUS)) {
-        err = file_source(e, c, shared, &request.source);
+    } else if (!(flags & MAP_ANONYMOUS)) {
+        err = file_source(fd, prot, shared, &request.source);
     } else if (shared) {
-        request.source = ramfs_unnamed_source(align_up(b, PAGE_SIZE));
+        request.source = ramfs_unnamed_source(align_up(len, PAGE_SIZE));
         request.source_page = 0;
         err = request.source ? 0 : -ENOMEM;
     }
@@ -94,40 +94,29 @@ SYSCALL(mmap)
     err = mm_map(mm, &request, &start);
     if (request.source)
         request.source->release(request.source);
-    if (!err && d & MAP_POPULATE)
-        populate(mm, start, b, c);
+    if (!err && flags & MAP_POPULATE)
+        populate(mm, start, len, prot);
     return err ? err : (long)start;
 }
 
-SYSCALL(munmap)
-{
-    (void)c, (void)d, (void)e, (void)f;
-    return mm_unmap(task_current()->mm, a, b);
-}
+long sys_munmap(uint64_t start, size_t len) { return mm_unmap(task_current()->mm, start, len); }
 
-SYSCALL(mprotect)
+long sys_mprotect(uint64_t start, size_t len, int prot)
 {
-    (void)d, (void)e, (void)f;
-    if (c & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
+    if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
         return -EINVAL;
-    return mm_protect(task_current()->mm, a, b, prot_flags(c));
+    return mm_protect(task_current()->mm, start, len, prot_flags(prot));
 }
 
-SYSCALL(madvise)
+long sys_madvise(uint64_t start, size_t len, int advice)
 {
-    (void)d, (void)e, (void)f;
-    return c == MADV_DONTNEED ? mm_discard(task_current()->mm, a, b) : 0;
+    return advice == MADV_DONTNEED ? mm_discard(task_current()->mm, start, len) : 0;
 }
 
-SYSCALL(brk)
-{
-    (void)b, (void)c, (void)d, (void)e, (void)f;
-    return (long)mm_brk(task_current()->mm, a);
-}
+long sys_brk(uint64_t end) { return (long)mm_brk(task_current()->mm, end); }
 
 /* Libraries fall back to allocate, copy and free. */
-SYSCALL(mremap)
+long sys_mremap(uint64_t start, size_t len, size_t new_len, int flags, uint64_t new_start)
 {
-    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
     return -ENOMEM;
 }

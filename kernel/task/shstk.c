@@ -158,51 +158,49 @@ static long shstk_prctl(uint64_t option, uint64_t features)
                                        : shstk_disable(task, features);
 }
 
-static long base_get(uint64_t base, uint64_t to)
+static long base_get(uint64_t base, uaddr_t to)
 {
-    return arch_copy_to_user(uaddr(to), &base, sizeof(base)) ? -EFAULT : 0;
+    return arch_copy_to_user(to, &base, sizeof(base)) ? -EFAULT : 0;
 }
 
-SYSCALL(arch_prctl)
+long sys_arch_prctl(int option, uint64_t value)
 {
-    (void)c, (void)d, (void)e, (void)f;
-    switch (a) {
+    switch (option) {
     case ARCH_SET_FS:
-        if (b >= USER_END)
+        if (value >= USER_END)
             return -EPERM;
-        arch_set_fs_base(b);
+        arch_set_fs_base(value);
         return 0;
     case ARCH_SET_GS:
-        if (b >= USER_END)
+        if (value >= USER_END)
             return -EPERM;
-        arch_set_gs_base(b);
+        arch_set_gs_base(value);
         return 0;
-    case ARCH_GET_FS: return base_get(arch_get_fs_base(), b);
-    case ARCH_GET_GS: return base_get(arch_get_gs_base(), b);
+    case ARCH_GET_FS: return base_get(arch_get_fs_base(), uaddr(value));
+    case ARCH_GET_GS: return base_get(arch_get_gs_base(), uaddr(value));
     case ARCH_SHSTK_ENABLE:
     case ARCH_SHSTK_DISABLE:
     case ARCH_SHSTK_LOCK:
     case ARCH_SHSTK_UNLOCK:
-    case ARCH_SHSTK_STATUS: return shstk_prctl(a, b);
+    case ARCH_SHSTK_STATUS: return shstk_prctl(option, value);
     default: return -EINVAL;
     }
 }
 
 /* map_shadow_stack(address, size, flags). As Linux: an address below 4 GiB is refused (-ERANGE),
  * and a token needs 8 bytes. */
-SYSCALL(map_shadow_stack)
+long sys_map_shadow_stack(uint64_t start, size_t len, unsigned flags)
 {
-    (void)d, (void)e, (void)f;
-    uint64_t start;
     if (!arch_has_shstk() || mode == SHSTK_OFF)
         return -EOPNOTSUPP;
-    if (c & ~SHADOW_STACK_SET_TOKEN)
+    if (flags & ~SHADOW_STACK_SET_TOKEN)
         return -EINVAL;
-    if (c & SHADOW_STACK_SET_TOKEN && b < 8)
+    if (flags & SHADOW_STACK_SET_TOKEN && len < 8)
         return -ENOSPC;
-    if (a && a < 1ull << 32)
+    if (start && start < 1ull << 32)
         return -ERANGE;
-    bool huge = huge_wanted && b && is_aligned(a | b, HUGE_BYTES);
-    int err = mm_map_shstk(task_current()->mm, a, b, c & SHADOW_STACK_SET_TOKEN, huge, &start);
+    bool huge = huge_wanted && len && is_aligned(start | len, HUGE_BYTES);
+    int err = mm_map_shstk(task_current()->mm, start, len, flags & SHADOW_STACK_SET_TOKEN, huge,
+                           &start);
     return err ? err : (long)start;
 }

@@ -73,7 +73,7 @@ static void word_describe(uint64_t va, char *text, size_t size)
 {
     uint64_t word;
     if (arch_copy_from_user(&word, uaddr(va), sizeof(word)) == 0)
-        snprintf(text, size, "%#lx", (unsigned long)word);
+        snprintf(text, size, "%#lx", word);
     else
         snprintf(text, size, "unreadable");
 }
@@ -105,7 +105,7 @@ void cet_describe(const struct trap_frame *frame, char *text, size_t size)
     else if (code < ARRAY_SIZE(names) && names[code])
         snprintf(text, size, "control protection, %s", names[code]);
     else
-        snprintf(text, size, "control protection, error code %#lx", (unsigned long)frame->error);
+        snprintf(text, size, "control protection, error code %#lx", frame->error);
 }
 
 /* A missing ENDBRANCH leaves the tracker waiting; it must not greet whatever the task executes

@@ -13,19 +13,14 @@
 
 static void registers_report(const struct trap_frame *f)
 {
-    log_line("  rip %016lx cs %02lx rflags %08lx rsp %016lx ss %02lx", (unsigned long)f->rip,
-             (unsigned long)f->cs, (unsigned long)f->rflags, (unsigned long)f->rsp,
-             (unsigned long)f->ss);
-    log_line("  rax %016lx rbx %016lx rcx %016lx rdx %016lx", (unsigned long)f->rax,
-             (unsigned long)f->rbx, (unsigned long)f->rcx, (unsigned long)f->rdx);
-    log_line("  rsi %016lx rdi %016lx rbp %016lx r8  %016lx", (unsigned long)f->rsi,
-             (unsigned long)f->rdi, (unsigned long)f->rbp, (unsigned long)f->r8);
-    log_line("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx", (unsigned long)f->r9,
-             (unsigned long)f->r10, (unsigned long)f->r11, (unsigned long)f->r12);
-    log_line("  r13 %016lx r14 %016lx r15 %016lx cr2 %016lx", (unsigned long)f->r13,
-             (unsigned long)f->r14, (unsigned long)f->r15, (unsigned long)read_cr2());
-    log_line("  cr3 %016lx cr4 %08lx cpu %u pid %d", (unsigned long)read_cr3(),
-             (unsigned long)read_cr4(), percpu()->cpu_id, percpu()->pid);
+    log_line("  rip %016lx cs %02lx rflags %08lx rsp %016lx ss %02lx", f->rip, f->cs, f->rflags,
+             f->rsp, f->ss);
+    log_line("  rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
+    log_line("  rsi %016lx rdi %016lx rbp %016lx r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8);
+    log_line("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx", f->r9, f->r10, f->r11, f->r12);
+    log_line("  r13 %016lx r14 %016lx r15 %016lx cr2 %016lx", f->r13, f->r14, f->r15, read_cr2());
+    log_line("  cr3 %016lx cr4 %08lx cpu %u pid %d", read_cr3(), read_cr4(), percpu()->cpu_id,
+             percpu()->pid);
 }
 
 static void address_report(uint64_t rip)
@@ -33,9 +28,9 @@ static void address_report(uint64_t rip)
     uint64_t offset;
     const char *name = symbol_lookup(rip, &offset);
     if (name)
-        log_line("  %016lx %s+%#lx", (unsigned long)rip, name, (unsigned long)offset);
+        log_line("  %016lx %s+%#lx", rip, name, offset);
     else
-        log_line("  %016lx", (unsigned long)rip);
+        log_line("  %016lx", rip);
 }
 
 /* May two words be read here? Kernel addresses that the current table maps only. */

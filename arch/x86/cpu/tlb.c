@@ -142,7 +142,7 @@ static void request_send(struct request request, uint64_t cpus)
     while (__atomic_load_n(&mine->waiting, __ATOMIC_ACQUIRE)) {
         arch_pause();
         if ((int64_t)(rdtsc() - give_up) > 0)
-            panic("CPUs %#lx do not answer a request to flush", (unsigned long)mine->waiting);
+            panic("CPUs %#lx do not answer a request to flush", mine->waiting);
     }
 }
 

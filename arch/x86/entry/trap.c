@@ -67,8 +67,8 @@ static NORETURN void kernel_fault(struct trap_frame *frame)
     percpu()->fault_frame = frame;
     const char *name = frame->vector < 32 && names[frame->vector] ? names[frame->vector]
                                                                   : "exception";
-    panic("%s in the kernel, error code %#lx, RIP %#lx, CR2 %#lx", name,
-          (unsigned long)frame->error, (unsigned long)frame->rip, (unsigned long)read_cr2());
+    panic("%s in the kernel, error code %#lx, RIP %#lx, CR2 %#lx", name, frame->error, frame->rip,
+          read_cr2());
 }
 
 /* A fault inside a firmware call ends that call; see switch.asm, efi_call. */

@@ -301,8 +301,8 @@ static void report_log(unsigned cpu, const struct cpu_report *report)
 {
     uint64_t offset = 0;
     const char *name = symbol_lookup(report->rip, &offset);
-    log_line("cpu %u: pid %d at %016lx %s+%#lx", cpu, report->pid, (unsigned long)report->rip,
-             name ? name : "(user)", (unsigned long)offset);
+    log_line("cpu %u: pid %d at %016lx %s+%#lx", cpu, report->pid, report->rip,
+             name ? name : "(user)", offset);
     if (report->rbp)
         backtrace_report(report->rbp);
 }

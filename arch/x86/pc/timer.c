@@ -104,7 +104,7 @@ void timer_init(void)
     }
     ns_per_tick_32 = (uint64_t)(((unsigned __int128)1000000000 << 32) / tsc_hz);
     tsc_start = rdtsc();
-    log_line("time: TSC at %lu kHz by the %s", (unsigned long)(tsc_hz / 1000), name);
+    log_line("time: TSC at %lu kHz by the %s", (tsc_hz / 1000), name);
 }
 
 uint64_t timer_tsc_hz(void) { return tsc_hz; }
