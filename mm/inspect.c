@@ -5,7 +5,7 @@
 #include "mm/table.h"
 #include "mm/vma.h"
 
-/* The letter comes from the bits and the VMA together; docs/paging.md has the table. */
+/* The letter comes from the bits and the VMA together; docs/book/02-paging.md has the table. */
 static char leaf_state(const struct vma *vma, pte_t pte)
 {
     if (!pte_check(pte, vma_is_shstk(vma)))

@@ -150,7 +150,7 @@ struct leaf {
     uint64_t va;
     int level; /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
     pte_t pte;
-    char state; /* w r a b c d e n !, see docs/paging.md */
+    char state; /* w r a b c d e n !, see docs/book/02-paging.md */
     uint64_t pfn;
     uint32_t refs; /* of the first frame */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's address space (docs/boot.md). Included from C and, by its numbers, mirrored in
+/* The kernel's address space (docs/book/01-boot.md). Included from C and, by its numbers, mirrored in
  * layout.inc. */
 #ifndef ARCH_X86_LAYOUT_H
 #define ARCH_X86_LAYOUT_H

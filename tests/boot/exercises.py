@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Exercises of docs/boot.md and docs/running.md that need images or scripts of their own. They fail until the reader has done them."""
+"""Exercises of docs/book/01-boot.md and docs/running.md that need images or scripts of their own. They fail until the reader has done them."""
 import os
 import re
 import subprocess

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exercises of docs/boot.md. */
+/* Exercises of docs/book/01-boot.md. */
 #include "test.h"
 
 #define LOADER_CODE  1 /* the UEFI memory types whose RAM the kernel takes over */

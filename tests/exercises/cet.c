@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exercises of docs/cet.md. */
+/* Exercises of docs/book/03-cet.md. */
 #include <setjmp.h>
 
 #include "test.h"

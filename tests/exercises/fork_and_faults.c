@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exercises of docs/fork-and-faults.md. */
+/* Exercises of docs/book/04-fork-and-faults.md. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exercises of docs/many-cpus.md. */
+/* Exercises of docs/book/06-many-cpus.md. */
 #include "test.h"
 
 #define FUTEX_WAKE_OP 5

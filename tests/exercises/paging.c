@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exercises of docs/paging.md. */
+/* Exercises of docs/book/02-paging.md. */
 #include <fcntl.h>
 #include <sys/mman.h>
 

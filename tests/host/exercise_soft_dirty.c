@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An exercise of docs/paging.md: spend one of the software bits that are free.
+ * An exercise of docs/book/02-paging.md: spend one of the software bits that are free.
  *
  * PTE_SOFT_DIRTY says "modified since somebody last asked". pte_mkdirty() sets it beside what it
  * sets now, pte_soft_dirty() tells it, pte_clear_soft_dirty() takes it away; pte_mkclean() and

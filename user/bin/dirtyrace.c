@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dirtyrace: is W=0,D=1 ever left behind when one CPU clears Write in an entry that another CPU
- * stores through? docs/race.md is about what this prints.
+ * stores through? docs/book/07-race.md is about what this prints.
  *
  *   dirtyrace                          everything: first that the detector can see, then the
  * measurement dirtyrace ROUNDS                   the measurement alone: the kernel's way, and the
@@ -133,7 +133,7 @@ static int batches_run(unsigned long rounds, const char *way, struct counts *cou
 
 /* ---- What was promised -------------------------------------------------- */
 
-/* docs/race.md has the same rows for the model. */
+/* docs/book/07-race.md has the same rows for the model. */
 struct test {
     const char *way, *walker;
     const char *promise;
