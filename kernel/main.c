@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
+#include "base/version.h"
 #include "boot_info.h"
 #include "kernel/cmdline.h"
 #include "kernel/fs/devices.h"
@@ -136,7 +137,7 @@ void kernel_main(const struct boot_info *info)
     boot_info = info;
     cmdline_init(arch_phys_to_virt(paddr(info->cmdline.start)));
     console_early_init();
-    log_line("Penumbra: a small kernel with shadow stacks");
+    log_line("Penumbra " PENUMBRA_VERSION ": a small kernel with shadow stacks");
     log_line("cmdline: %s", cmdline_text());
     memory_start(info);
     arch_init(info);

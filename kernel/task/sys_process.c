@@ -2,6 +2,7 @@
 /* System calls on identity, limits and the system as a whole. */
 #include "base/log.h"
 #include "base/string.h"
+#include "base/version.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "mm/frame.h"
@@ -112,7 +113,7 @@ long sys_uname(uaddr_t to)
         "Penumbra",
         "penumbra",
         "6.12.0-penumbra",
-        "#1",
+        PENUMBRA_VERSION,
         "x86_64",
         "(none)",
     } };
