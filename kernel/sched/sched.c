@@ -243,6 +243,12 @@ void sched_yield(void)
     arch_irq_restore(irq);
 }
 
+void sched_yield_if_due(void)
+{
+    if (__atomic_load_n(&queue_here()->resched, __ATOMIC_RELAXED))
+        sched_yield();
+}
+
 void sched_dying(void) { __atomic_add_fetch(&dying_count, 1, __ATOMIC_RELAXED); }
 
 void sched_settle(void)
@@ -416,6 +422,5 @@ void entry_user_return(struct trap_frame *frame)
     (void)frame;
     if (signal_due(task_current()))
         signal_act();
-    if (__atomic_load_n(&queue_here()->resched, __ATOMIC_RELAXED))
-        sched_yield();
+    sched_yield_if_due();
 }

@@ -53,6 +53,13 @@ void sleep_unlock(struct sleep_lock *lock);
 void sched_init(struct task *idle); /* the context that runs becomes this CPU's idle task */
 void sched_add(struct task *task);  /* a new task becomes runnable */
 void sched_yield(void);
+void sched_yield_if_due(void); /* only where the current task's turn is over */
+/*
+ * For every loop whose length a program chooses, once in a page's worth of work and with no
+ * spinlock held: lets others run where the current task's turn is over. True: the task is to die;
+ * the call ends with what it has done so far, or -EINTR.
+ */
+MUST_CHECK bool task_breathe(void);
 /* The current task is about to end: sched_settle() waits for it from now on. */
 void sched_dying(void);
 /* Wait until the stacks of all tasks that have ended are free: their number is then what the

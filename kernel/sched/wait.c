@@ -72,3 +72,10 @@ void sleep_unlock(struct sleep_lock *lock)
     __atomic_store_n(&lock->held, false, __ATOMIC_RELEASE);
     wait_wake_all(&lock->queue);
 }
+
+bool task_breathe(void)
+{
+    const struct task *task = task_current();
+    sched_yield_if_due();
+    return task->process && signal_fatal_due(task);
+}

@@ -120,17 +120,28 @@ long sys_uname(uaddr_t to)
     return arch_copy_to_user(to, &names, sizeof(names)) ? -EFAULT : 0;
 }
 
+#define GRND_NONBLOCK 1u
+#define GRND_RANDOM   2u
+#define GRND_INSECURE 4u
+
+/* What was written before the end of the buffer's memory, or of the task's life, counts. */
 long sys_getrandom(uaddr_t to, size_t len, unsigned flags)
 {
-    for (uint64_t done = 0; done < len;) {
+    size_t done = 0;
+    if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)
+        || (flags & GRND_RANDOM && flags & GRND_INSECURE))
+        return -EINVAL;
+    for (len = min_u64(len, INT32_MAX); done < len;) {
         uint8_t bytes[64];
         size_t part = min_u64(sizeof(bytes), len - done);
         arch_random(bytes, part);
         if (arch_copy_to_user(uaddr(to.v + done), bytes, part))
-            return -EFAULT;
+            return done ? (long)done : -EFAULT;
         done += part;
+        if (done % PAGE_SIZE == 0 && task_breathe())
+            return (long)done;
     }
-    return (long)len;
+    return (long)done;
 }
 
 #define RLIMIT_STACK  3
