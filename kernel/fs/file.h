@@ -99,6 +99,10 @@ MUST_CHECK struct file *files_replace(struct files *files, struct file *file, in
 int files_cloexec(struct files *files, int fd, int set);
 MUST_CHECK int files_add(struct files *files, struct file *file, int from, bool cloexec);
 
+/* kernel/fs/sys_name.c: copy a path in from user memory and make it absolute; 0, -ENOENT when it is
+ * empty, or another negative errno. */
+MUST_CHECK int path_in_at(int dirfd, char *path, uaddr_t from);
+
 /* kernel/fs/cpio.c: unpack a newc archive into the RAM file system. 0, or -EINVAL or -ENOMEM
  * with a log line. */
 MUST_CHECK int initrd_unpack(const void *cpio, size_t bytes);

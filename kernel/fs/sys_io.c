@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls that read, write and ask an open file. It is held for as long as the call lasts. */
+#include "kernel/fs/file.h"
+#include "kernel/syscall/syscall.h"
+#include "kernel/task/task.h"
+#include "uapi/errno.h"
+#include "uapi/fcntl.h"
+
+#define IOV_MAX 1024
+
+static struct files *files_current(void) { return process_current()->files; }
+
+typedef long (*transfer_fn)(struct file *file, uaddr_t at, size_t len, uint64_t *position);
+
+/* The operation if the file can do it and was opened for it, else NULL. */
+static transfer_fn transfer_of(const struct file *file, bool writing)
+{
+    unsigned mode = file->flags & O_ACCMODE;
+    if (writing)
+        return mode == O_RDONLY ? NULL : file->ops->write;
+    return mode == O_WRONLY ? NULL : file->ops->read;
+}
+
+/* read, write, pread, pwrite: position NULL means the file's own. */
+static long transfer(int fd, uaddr_t at, size_t len, uint64_t *position, bool writing)
+{
+    struct file *file = files_get(files_current(), fd);
+    if (!file)
+        return -EBADF;
+    transfer_fn move = transfer_of(file, writing);
+    bool own = !position && file->ops->positioned;
+    if (own)
+        sleep_lock(&file->lock);
+    long result = !move ? -EBADF : move(file, at, len, position ? position : &file->position);
+    if (own)
+        sleep_unlock(&file->lock);
+    file_put(file);
+    return result;
+}
+
+long sys_read(int fd, uaddr_t to, size_t len) { return transfer(fd, to, len, NULL, false); }
+long sys_write(int fd, uaddr_t from, size_t len) { return transfer(fd, from, len, NULL, true); }
+long sys_pread64(int fd, uaddr_t to, size_t len, int64_t offset)
+{
+    uint64_t position = (uint64_t)offset;
+    return offset < 0 ? -EINVAL : transfer(fd, to, len, &position, false);
+}
+long sys_pwrite64(int fd, uaddr_t from, size_t len, int64_t offset)
+{
+    uint64_t position = (uint64_t)offset;
+    return offset < 0 ? -EINVAL : transfer(fd, from, len, &position, true);
+}
+
+/* All parts of a vector, to one file whose position nobody else moves meanwhile. */
+static long parts_move(struct file *file, transfer_fn move, uaddr_t vector, int count)
+{
+    long done = 0;
+    for (int i = 0; i < count; i++) {
+        uint64_t part[2]; /* struct iovec: address, length */
+        if (arch_copy_from_user(part, uaddr(vector.v + (uint64_t)i * sizeof(part)), sizeof(part)))
+            return done ? done : -EFAULT;
+        long now = part[1] ? move(file, uaddr(part[0]), part[1], &file->position) : 0;
+        if (now < 0)
+            return done ? done : now;
+        done += now;
+        if ((uint64_t)now < part[1])
+            break;
+    }
+    return done;
+}
+
+static long transfer_vector(int fd, uaddr_t vector, int count, bool writing)
+{
+    if (count < 0 || count > IOV_MAX)
+        return -EINVAL;
+    struct file *file = files_get(files_current(), fd);
+    if (!file)
+        return -EBADF;
+    transfer_fn move = transfer_of(file, writing);
+    if (file->ops->positioned)
+        sleep_lock(&file->lock);
+    long result = move ? parts_move(file, move, vector, count) : -EBADF;
+    if (file->ops->positioned)
+        sleep_unlock(&file->lock);
+    file_put(file);
+    return result;
+}
+
+long sys_readv(int fd, uaddr_t parts, int count)
+{
+    return transfer_vector(fd, parts, count, false);
+}
+long sys_writev(int fd, uaddr_t parts, int count)
+{
+    return transfer_vector(fd, parts, count, true);
+}
+
+/* Programs fall back to read and write. */
+long sys_sendfile(int to, int from, uaddr_t offset, size_t len) { return -EINVAL; }
+
+long sys_lseek(int fd, int64_t offset, int whence)
+{
+    struct file *file = files_get(files_current(), fd);
+    if (!file)
+        return -EBADF;
+    sleep_lock(&file->lock);
+    long result = file->ops->seek ? file->ops->seek(file, offset, whence) : -ESPIPE;
+    sleep_unlock(&file->lock);
+    file_put(file);
+    return result;
+}
+
+long sys_ftruncate(int fd, int64_t len)
+{
+    struct file *file = files_get(files_current(), fd);
+    if (!file)
+        return -EBADF;
+    bool writable = (file->flags & O_ACCMODE) != O_RDONLY;
+    long result = file->ops->truncate && writable && len >= 0
+                      ? file->ops->truncate(file, (uint64_t)len)
+                      : -EINVAL;
+    file_put(file);
+    return result;
+}
+
+long sys_ioctl(int fd, unsigned request, uint64_t argument)
+{
+    struct file *file = files_get(files_current(), fd);
+    if (!file)
+        return -EBADF;
+    long result = file->ops->ioctl ? file->ops->ioctl(file, request, argument) : -ENOTTY;
+    file_put(file);
+    return result;
+}
+
+long sys_getdents64(int fd, uaddr_t to, unsigned size)
+{
+    struct file *file = files_get(files_current(), fd);
+    if (!file)
+        return -EBADF;
+    sleep_lock(&file->lock);
+    long result = file->ops->getdents ? file->ops->getdents(file, to, size) : -ENOTDIR;
+    sleep_unlock(&file->lock);
+    file_put(file);
+    return result;
+}
