@@ -8,23 +8,16 @@
  */
 #include "mm/check.h"
 
-#include "base/defect.h"
 #include "base/log.h"
+#include "mm/planted.h"
 #include "mm/vma.h"
 
 static uint64_t violations; /* since boot, atomic */
 
-void check_count(void)
-{
-    if (defect_on(DEFECT_WALKER_BLIND))
-        return;
-    __atomic_add_fetch(&violations, 1, __ATOMIC_RELAXED);
-}
+void check_count(void) { __atomic_add_fetch(&violations, planted_findings(1), __ATOMIC_RELAXED); }
 
 void check_report(const struct slot *slot, const struct vma *vma, pte_t pte)
 {
-    if (defect_on(DEFECT_WALKER_BLIND))
-        return;
     check_count();
     log_line("check: entry %#lx for %#lx breaks the invariant: %s", pte.raw, slot->va,
              vma_is_shstk(vma) ? "a shadow-stack page is writable, executable or doubly dirty"

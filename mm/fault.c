@@ -17,9 +17,9 @@
  */
 #include "mm/fault.h"
 
-#include "base/defect.h"
 #include "base/panic.h"
 #include "mm/fault_cases.h"
+#include "mm/planted.h"
 #include "mm/vma.h"
 #include "mm/zero.h"
 #include "uapi/errno.h"
@@ -56,7 +56,7 @@ static enum fault_outcome fault_refusal(const struct vma *vma, uint32_t error)
     if (error & FAULT_FETCH)
         return vma->flags & VM_EXEC ? FAULT_OK_SPURIOUS : FAULT_BAD_FETCH;
     if (error & FAULT_WRITE) {
-        if (vma_is_shstk(vma) && !defect_on(DEFECT_REFUSALS_OFF))
+        if (vma_is_shstk(vma))
             return FAULT_BAD_SHSTK_STORE;
         return vma->flags & VM_WRITE ? FAULT_OK_SPURIOUS : FAULT_BAD_PROTECTION;
     }
@@ -213,10 +213,7 @@ static bool own_reuse(const struct vma *vma, const struct slot *slot, pte_t old,
 static void leaf_copy(const struct vma *vma, struct frame *to, struct frame *from, int level)
 {
     for (uint64_t i = 0; i < level_frames(level); i++) {
-        if (defect_on(vma_is_shstk(vma) ? DEFECT_SKIP_COPY : DEFECT_SKIP_COW_COPY))
-            arch_page_zero(frame_va(to + i));
-        else
-            arch_page_copy(frame_va(to + i), frame_va(from + i));
+        arch_page_copy(frame_va(to + i), frame_va(planted_source(vma, from + i)));
     }
 }
 
@@ -253,8 +250,7 @@ static enum fault_outcome fault_own(const struct vma *vma, struct slot *slot, pt
                                     struct flush *flush)
 {
     enum fault_outcome outcome;
-    if (leaf_is_last_owner(vma, old, slot->level)
-        || (vma_is_shstk(vma) && defect_on(DEFECT_SHARE_FRAME))) {
+    if (planted_reuse(vma, leaf_is_last_owner(vma, old, slot->level))) {
         outcome = vma_is_shstk(vma) ? FAULT_OK_SHSTK_REUSE : FAULT_OK_COW_REUSE;
         if (!own_reuse(vma, slot, old, flush))
             outcome = FAULT_OK_SPURIOUS; /* look again */
@@ -318,22 +314,6 @@ static COLD bool stack_grow(struct mm *mm, uint64_t va)
     return grown;
 }
 
-/* DEFECT_REFUSALS_OFF: open the owned shadow-stack page at va to the ordinary store that should
- * have been refused. */
-static void planted_open(struct mm *mm, const struct vma *vma, uint64_t va)
-{
-    struct flush flush;
-    struct slot slot;
-    uint64_t next;
-    if (!slot_find(mm, va, &slot, &next))
-        return;
-    flush_begin(&flush, mm);
-    pte_t old = slot_read(&slot);
-    (void)!slot_set(&slot, vma, old, pte_mkwrite(old), TRACE_COW_REUSE, &flush);
-    slot_release(&slot);
-    flush_end(&flush);
-}
-
 /* One try with mm.lock held for reading. FAULT_BAD_NO_VMA with *may_grow: a growing VMA lies
  * above. */
 static enum fault_outcome fault_try(struct mm *mm, const struct fault *fault, bool *may_grow)
@@ -346,13 +326,9 @@ static enum fault_outcome fault_try(struct mm *mm, const struct fault *fault, bo
     }
     enum fault_outcome refusal = fault_refusal(vma, fault->error);
     if (!fault_resolved(refusal))
-        return refusal;
+        return planted_refusal(mm, vma, fault, refusal);
     enum access access = fault->error & (FAULT_SHSTK | FAULT_WRITE) ? ACCESS_OWN : ACCESS_READ;
-    enum fault_outcome outcome = fault_resolve(mm, vma, fault->va, access);
-    if (defect_on(DEFECT_REFUSALS_OFF) && vma_is_shstk(vma)
-        && (fault->error & (FAULT_SHSTK | FAULT_WRITE)) == FAULT_WRITE)
-        planted_open(mm, vma, fault->va);
-    return outcome;
+    return fault_resolve(mm, vma, fault->va, access);
 }
 
 enum fault_outcome mm_fault(struct mm *mm, const struct fault *fault)

@@ -6,9 +6,9 @@
  * All that can fail comes first: the VMAs, then a table for every table of the parent. Then the
  * leaves are shared, which cannot fail, and the parent's TLB is flushed once, before either runs.
  */
-#include "base/defect.h"
 #include "base/panic.h"
 #include "mm/check.h"
+#include "mm/planted.h"
 #include "mm/table.h"
 #include "mm/vma.h"
 #include "uapi/errno.h"
@@ -54,10 +54,7 @@ static pte_t leaf_shared(const struct vma *vma, pte_t pte)
 {
     if (vma->flags & VM_SHARED)
         return pte;
-    if (vma_is_shstk(vma) && defect_on(DEFECT_FORK_KEEPS_DIRTY))
-        return pte;
-    pte = pte_wrprotect(pte);
-    return defect_on(DEFECT_COW_NOT_MOVED) ? pte_mkclean(pte) : pte;
+    return planted_shared(vma, pte, pte_wrprotect(pte));
 }
 
 struct sharing {
@@ -82,8 +79,7 @@ static void leaf_share(const struct slot *parent, const struct slot *child, void
     uint64_t frames = level_frames(parent->level);
     frame_get_many(pfn_to_frame(pte_pfn(new)), frames);
     sharing->child->resident += frames;
-    if (vma_is_shstk(sharing->vma) && defect_on(DEFECT_FORK_PARENT_ONLY))
-        new = pte_mkwrite_shstk(new);
+    new = planted_child(sharing->vma, new);
     if (!slot_set(child, sharing->vma, (pte_t){ 0 }, new, TRACE_FORK_CHILD, sharing->child_flush))
         panic("fork: the child's entry for %#lx is not empty", child->va);
 }
@@ -116,8 +112,7 @@ int mm_fork(struct mm *parent, struct mm **result)
     }
     write_unlock(&parent->lock);
     if (err) {
-        if (!defect_on(DEFECT_OOM_LEAK))
-            mm_put(child); /* takes its empty tables along */
+        mm_put(planted_undo(child)); /* takes its empty tables along */
         return err;
     }
     *result = child;

@@ -18,9 +18,9 @@
  */
 #include "mm/race.h"
 
-#include "base/defect.h"
 #include "base/panic.h"
 #include "mm/check.h"
+#include "mm/planted.h"
 #include "mm/vma.h"
 #include "uapi/errno.h"
 
@@ -141,10 +141,10 @@ static void entry_make_clean(const struct slot *slot, const struct vma *vma, str
     do {
         old = slot_read(slot);
     } while (!slot_set(slot, vma, old, pte_mkclean(pte_mkwrite(old)), TRACE_PROBE, flush));
-    if (defect_on(DEFECT_CLEAN_NO_FLUSH))
-        flush_begin(flush, flush->mm); /* forget that one is due */
-    else
+    if (planted_clean_flush(true))
         entry_flush(slot, flush);
+    else
+        flush_begin(flush, flush->mm); /* forget that one is due */
 }
 
 /* Clear W, between cycles after the entry is read. False: CMPXCHG found another value, and

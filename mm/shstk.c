@@ -5,17 +5,17 @@
  * most 255 * 8 = 2,040 bytes at a time and touches where it starts and ends (Intel SDM vol. 2,
  * "INCSSPD/INCSSPQ").
  */
-#include "base/defect.h"
 #include "mm/place.h"
+#include "mm/planted.h"
 #include "mm/table.h"
 #include "mm/vma.h"
 #include "uapi/errno.h"
 
 #define GUARD_BYTES PAGE_SIZE
 
-/* Give vma its addresses and insert it. mm.lock held for writing. */
+/* Give vma its addresses, the lowest also in *at, and insert it. mm.lock held for writing. */
 static int shstk_insert(struct mm *mm, struct vma *vma, uint64_t address, uint64_t len,
-                        uint64_t align)
+                        uint64_t align, uint64_t *at)
 {
     uint64_t start = address;
     if (!address)
@@ -26,11 +26,8 @@ static int shstk_insert(struct mm *mm, struct vma *vma, uint64_t address, uint64
         return -ENOMEM;
     vma->start = start;
     vma->end = start + len;
-    if (defect_on(DEFECT_NO_GUARD)) {
-        vma->start -= GUARD_BYTES;
-        vma->end += GUARD_BYTES;
-    }
-    vma_insert(mm, vma);
+    *at = start;
+    vma_insert(mm, planted_guards(vma));
     return 0;
 }
 
@@ -57,16 +54,14 @@ int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_toke
     vma->flags = VM_READ | VM_WRITE | VM_SHADOW_STACK | (huge ? VM_HUGE_2M : 0);
 
     write_lock(&mm->lock);
-    int err = shstk_insert(mm, vma, address, len, align);
-    uint64_t at = vma->start;
+    uint64_t at;
+    int err = shstk_insert(mm, vma, address, len, align, &at);
     write_unlock(&mm->lock);
     if (err) {
         vma_free(vma);
         return err;
     }
-    if (defect_on(DEFECT_NO_GUARD))
-        at += GUARD_BYTES;
-    if (with_token && !defect_on(DEFECT_TOKEN_UNCHECKED)) {
+    if (planted_token(with_token)) {
         err = token_write(mm, at + len);
         if (err) {
             (void)!mm_unmap(mm, at, len);

@@ -9,9 +9,9 @@
  */
 #include "mm/table.h"
 
-#include "base/defect.h"
 #include "base/panic.h"
 #include "mm/check.h"
+#include "mm/planted.h"
 #include "uapi/errno.h"
 
 #define ROOT_LEVEL 4
@@ -37,7 +37,7 @@ void flush_now(struct flush *flush)
 {
     /* at its end no CPU has it any more: mm_put() */
     bool in_use = __atomic_load_n(&flush->mm->users, __ATOMIC_RELAXED);
-    if (flush->start < flush->end && in_use && !defect_on(DEFECT_NO_FLUSH))
+    if (planted_flush(flush->start < flush->end && in_use))
         arch_tlb_flush(&flush->mm->arch, flush->start, flush->end - flush->start, flush->tables);
     for (unsigned i = 0; i < flush->count; i++) {
         if (flush->due[i].count == 1)
@@ -69,7 +69,7 @@ static void flush_note(struct flush *flush, uint64_t va, int level)
  * present. */
 static bool entry_replace(pte_t *entry, pte_t old, pte_t new)
 {
-    if (pte_present(old) && !defect_on(DEFECT_PLAIN_STORE))
+    if (planted_atomic(pte_present(old)))
         return arch_entry_cmpxchg(&entry->raw, old.raw, new.raw);
     __atomic_store_n(&entry->raw, new.raw, __ATOMIC_RELEASE);
     return true;
@@ -77,7 +77,7 @@ static bool entry_replace(pte_t *entry, pte_t old, pte_t new)
 
 static void value_check(const struct slot *slot, const struct vma *vma, pte_t new)
 {
-    if (!pte_check(new, vma_is_shstk(vma)) && !defect_on(DEFECT_REFUSALS_OFF))
+    if (!planted_check(pte_check(new, vma_is_shstk(vma))))
         panic("page-table entry %#lx for %#lx in a VMA with flags %#x", new.raw, slot->va,
               vma->flags);
 }
@@ -104,7 +104,7 @@ bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t 
     value_check(slot, vma, new);
     if (!entry_replace(slot->entry, old, (pte_t){ 0 }))
         return false;
-    if (!defect_on(DEFECT_NO_FLUSH))
+    if (planted_flush(true))
         arch_tlb_flush(&mm->arch, slot->va, level_bytes(slot->level), false);
     (void)entry_replace(slot->entry, (pte_t){ 0 }, new);
     trace_entry(why, slot->level, slot->va, old.raw, new.raw);
@@ -297,7 +297,7 @@ static void leaf_zap(struct mm *mm, const struct vma *vma, const struct slot *sl
         check_report(slot, vma, pte); /* the last look at it */
     uint64_t frames = level_frames(slot->level);
     __atomic_sub_fetch(&mm->resident, frames, __ATOMIC_RELAXED);
-    if (!defect_on(DEFECT_REF_LEAK))
+    if (planted_drop(true))
         flush_put(flush, pfn_to_frame(pte_pfn(pte)), frames);
 }
 

@@ -14,9 +14,9 @@
  */
 #include "kernel/sched/sched.h"
 #include "arch/x86/upcalls.h"
-#include "base/defect.h"
 #include "base/log.h"
 #include "base/panic.h"
+#include "kernel/planted.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
 
@@ -272,8 +272,7 @@ void sched_idle(void)
 {
     struct run_queue *queue = queue_here();
     for (;;) {
-        while (defect_on(DEFECT_CPU_STUCK) && cpu_of(queue) == 1)
-            arch_pause();
+        planted_idle(cpu_of(queue));
         if (!queue->length && !steal(queue)) {
             __atomic_fetch_or(&idle_cpus, bit(cpu_of(queue)), __ATOMIC_SEQ_CST);
             if (!__atomic_load_n(&queue->length, __ATOMIC_SEQ_CST) && !steal(queue))

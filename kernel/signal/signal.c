@@ -2,10 +2,10 @@
 /* Signals: sent, blocked, ignored, and their default actions. Handlers are stored and inherited
  * but not yet called. */
 #include "arch/x86/upcalls.h"
-#include "base/defect.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "base/trace.h"
+#include "kernel/planted.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
@@ -54,16 +54,6 @@ bool signal_fatal_due(const struct task *task)
     return task_must_leave(task);
 }
 
-/* DEFECT_LOCK_ORDER: harmless as long as nobody takes the same two locks the right way round at
- * the same time. */
-static void planted_disorder(struct process *process)
-{
-    uint64_t irq = spin_lock_irq(&process->lock);
-    spin_lock(&tasks_lock);
-    spin_unlock(&tasks_lock);
-    spin_unlock_irq(&process->lock, irq);
-}
-
 /* Put signal into *pending, the process's own or that of a thread of it, unless it is ignored:
  * then false. tasks_lock is held. */
 static bool signal_post(struct process *process, uint64_t *pending, int signal)
@@ -87,9 +77,7 @@ static void process_signal_locked(struct process *process, int signal)
 
 void process_signal(struct process *process, int signal)
 {
-    if (defect_on(DEFECT_LOCK_ORDER))
-        planted_disorder(process);
-    uint64_t irq = spin_lock_irq(&tasks_lock);
+    uint64_t irq = spin_lock_irq(planted_order(&tasks_lock, process));
     process_signal_locked(process, signal);
     spin_unlock_irq(&tasks_lock, irq);
 }

@@ -5,10 +5,10 @@
  * (Documentation/arch/x86/shstk.rst); in addition a marked executable starts with its shadow stack
  * on.
  */
-#include "base/defect.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "kernel/cmdline.h"
+#include "kernel/planted.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
@@ -39,7 +39,7 @@ static uint64_t features_msr(uint64_t features)
 {
     if (!(features & ARCH_SHSTK_SHSTK))
         return 0;
-    bool wrss = features & ARCH_SHSTK_WRSS || defect_on(DEFECT_WRSS_ALWAYS);
+    bool wrss = planted_wrss(features & ARCH_SHSTK_WRSS);
     return CET_SHSTK_EN | (wrss ? CET_WRSS_EN : 0);
 }
 

@@ -5,8 +5,8 @@
  * belong to the task that runs and are switched one by one (docs/platform.md says why not XSAVES).
  */
 #include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/planted.h"
 #include "arch/x86/x86.h"
-#include "base/defect.h"
 #include "base/log.h"
 #include "base/string.h"
 
@@ -64,8 +64,7 @@ void cet_switch(struct arch_task *prev, struct arch_task *next)
     arch_shstk_read(&prev->u_cet, &prev->user_ssp);
     if (next->u_cet != prev->u_cet)
         wrmsr(MSR_IA32_U_CET, next->u_cet);
-    if (!defect_on(DEFECT_SSP_NOT_SWITCHED) || next->pid == 1) /* spared, as by every defect */
-        wrmsr(MSR_IA32_PL3_SSP, next->user_ssp);
+    wrmsr(MSR_IA32_PL3_SSP, planted_ssp(next->pid, next->user_ssp));
 }
 
 /* A user word as text: the value, or "unreadable". */

@@ -2,8 +2,8 @@
 /* A task's machine state: made, switched, inspected. */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
+#include "arch/x86/cpu/planted.h"
 #include "arch/x86/x86.h"
-#include "base/defect.h"
 #include "base/panic.h"
 #include "base/string.h"
 
@@ -72,7 +72,7 @@ void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *ne
 {
     if (prev->fpu)
         fpu_save(prev->fpu);
-    if (next->fpu && (!defect_on(DEFECT_FPU_NOT_SWITCHED) || next->pid == 1))
+    if (planted_fpu(next->pid, next->fpu))
         fpu_restore(next->fpu);
     prev->fs_base = rdmsr(MSR_FS_BASE);
     wrmsr(MSR_FS_BASE, next->fs_base);

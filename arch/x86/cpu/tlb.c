@@ -19,9 +19,9 @@
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
+#include "arch/x86/cpu/planted.h"
 #include "arch/x86/pgtable.h"
 #include "arch/x86/x86.h"
-#include "base/defect.h"
 #include "base/panic.h"
 #include "mm/kmap.h"
 
@@ -152,7 +152,8 @@ COLD static void flush_elsewhere(struct arch_mm *mm, uint64_t cpus, uint64_t va,
 {
     if (!tables)
         cpus &= ~__atomic_load_n(&lazy, __ATOMIC_SEQ_CST);
-    if (cpus && !defect_on(DEFECT_NO_SHOOTDOWN))
+    cpus = planted_shootdown(cpus);
+    if (cpus)
         request_send((struct request){ FLUSH_USER, mm, va, len_bytes, generation, 0 }, cpus);
 }
 

@@ -10,10 +10,10 @@
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
+#include "arch/x86/cpu/planted.h"
 #include "arch/x86/pgtable.h"
 #include "arch/x86/upcalls.h"
 #include "arch/x86/x86.h"
-#include "base/defect.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
@@ -190,7 +190,7 @@ static unsigned start_listed(const uint32_t *ids, unsigned count, unsigned max)
     for (unsigned i = 0; i < count && taken < max; i++) {
         if (ids[i] == percpu()->apic_id)
             continue;
-        if (!defect_on(DEFECT_CPU_SILENT))
+        if (planted_startup(true))
             startup_send(ids[i], 0);
         unsigned now = arrivals_take(taken, taken + 1, max, ANSWER_US);
         if (now == taken) {

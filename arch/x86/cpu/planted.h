@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The seam for planted defects in arch/x86/, as mm/planted.h is for mm/: each hook hands its
+ * argument back; only the test build's planted.c does otherwise. */
+#ifndef ARCH_X86_CPU_PLANTED_H
+#define ARCH_X86_CPU_PLANTED_H
+
+#include "base/types.h"
+
+#ifdef CONFIG_TEST
+/* task switch to the task pid: is the FPU's state to be restored; the SSP to restore */
+bool planted_fpu(int pid, bool restore);
+uint64_t planted_ssp(int pid, uint64_t ssp);
+/* the CPUs that are told of a flush */
+uint64_t planted_shootdown(uint64_t cpus);
+/* is the CPU sent its start-up interrupt */
+bool planted_startup(bool send);
+#else
+static inline bool planted_fpu(int pid, bool restore) { return restore; }
+static inline uint64_t planted_ssp(int pid, uint64_t ssp) { return ssp; }
+static inline uint64_t planted_shootdown(uint64_t cpus) { return cpus; }
+static inline bool planted_startup(bool send) { return send; }
+#endif
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* The mistakes that planted.h can make in the test build, each with what comes of it. Empty
+ * elsewhere. */
+#include "kernel/planted.h"
+
+#ifdef CONFIG_TEST
+#include "arch/x86/arch.h"
+#include "base/defect.h"
+#include "kernel/task/task.h"
+
+/* wrss_always: every protected program may write its own return addresses. */
+bool planted_wrss(bool allowed) { return allowed || defect_on(DEFECT_WRSS_ALWAYS); }
+
+/*
+ * lock_order: the lock is taken inside the process's, which stands below it. The lock checks
+ * panic; without them it would be harmless until another CPU takes the two the right way round at
+ * the same time.
+ */
+struct spinlock *planted_order(struct spinlock *lock, struct process *process)
+{
+    if (defect_on(DEFECT_LOCK_ORDER)) {
+        uint64_t irq = spin_lock_irq(&process->lock);
+        spin_lock(lock);
+        spin_unlock(lock);
+        spin_unlock_irq(&process->lock, irq);
+    }
+    return lock;
+}
+
+/* cpu_stuck: CPU 1 never leaves its first idle moment, and answers nobody but who flushes. */
+unsigned planted_idle(unsigned cpu)
+{
+    while (cpu == 1 && defect_on(DEFECT_CPU_STUCK))
+        arch_pause();
+    return cpu;
+}
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The seam for planted defects in kernel/, as mm/planted.h is for mm/: each hook hands its first
+ * argument back; only the test build's planted.c does otherwise. */
+#ifndef KERNEL_PLANTED_H
+#define KERNEL_PLANTED_H
+
+#include "base/lock.h"
+
+struct process;
+
+#ifdef CONFIG_TEST
+/* shstk: may the task use WRSS */
+bool planted_wrss(bool allowed);
+/* signal: the lock to take, for a signal to process */
+struct spinlock *planted_order(struct spinlock *lock, struct process *process);
+/* sched: the CPU that is idle; interrupts off */
+unsigned planted_idle(unsigned cpu);
+#else
+static inline bool planted_wrss(bool allowed) { return allowed; }
+static inline struct spinlock *planted_order(struct spinlock *lock, struct process *process)
+{
+    return lock;
+}
+static inline unsigned planted_idle(unsigned cpu) { return cpu; }
+#endif
+
+#endif

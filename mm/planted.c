@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* The mistakes that planted.h can make in the test build, each with what comes of it. Empty
+ * elsewhere. */
+#include "mm/planted.h"
+
+#ifdef CONFIG_TEST
+#include "base/defect.h"
+#include "mm/fault_cases.h"
+#include "mm/vma.h"
+#include "mm/zero.h"
+
+/* ---- Fork --------------------------------------------------------------- */
+
+/*
+ * fork_keeps_dirty: parent and child both keep an owned shadow stack on one frame, so that each
+ * returns through what the other has pushed.
+ * cow_not_moved: W and D go, COW is not set: a modified page looks clean.
+ */
+pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new)
+{
+    if (vma_is_shstk(vma) && defect_on(DEFECT_FORK_KEEPS_DIRTY))
+        return old;
+    return defect_on(DEFECT_COW_NOT_MOVED) ? pte_mkclean(new) : new;
+}
+
+/* fork_parent_only: the child goes on pushing to the page that the parent still reads. */
+pte_t planted_child(const struct vma *vma, pte_t new)
+{
+    return vma_is_shstk(vma) && defect_on(DEFECT_FORK_PARENT_ONLY) ? pte_mkwrite_shstk(new) : new;
+}
+
+/* oom_leak: somebody seems to use the unfinished child still, so its tables are never freed. */
+struct mm *planted_undo(struct mm *child)
+{
+    if (defect_on(DEFECT_OOM_LEAK))
+        mm_hold(child);
+    return child;
+}
+
+/* ---- Faults ------------------------------------------------------------- */
+
+/* share_frame: a shared shadow stack is handed out for writing as it is, to both. */
+bool planted_reuse(const struct vma *vma, bool last_owner)
+{
+    return last_owner || (vma_is_shstk(vma) && defect_on(DEFECT_SHARE_FRAME));
+}
+
+/* skip_copy (shadow stacks), skip_cow_copy (data): the new frame holds zeros. */
+struct frame *planted_source(const struct vma *vma, struct frame *from)
+{
+    return defect_on(vma_is_shstk(vma) ? DEFECT_SKIP_COPY : DEFECT_SKIP_COW_COPY) ? zero_frame()
+                                                                                  : from;
+}
+
+/* Make the shadow-stack page at va ordinary memory. */
+static void page_open(struct mm *mm, const struct vma *vma, uint64_t va)
+{
+    struct flush flush;
+    struct slot slot;
+    uint64_t next;
+    if (!slot_find(mm, va, &slot, &next))
+        return;
+    flush_begin(&flush, mm);
+    pte_t old = slot_read(&slot);
+    (void)!slot_set(&slot, vma, old, pte_mkwrite(old), TRACE_COW_REUSE, &flush);
+    slot_release(&slot);
+    flush_end(&flush);
+}
+
+/* refusals_off: an ordinary store to a shadow stack goes through, return addresses and all. */
+enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma, const struct fault *fault,
+                                   enum fault_outcome refusal)
+{
+    if (refusal != FAULT_BAD_SHSTK_STORE || !defect_on(DEFECT_REFUSALS_OFF))
+        return refusal;
+    if (!(vma->flags & VM_WRITE))
+        return FAULT_BAD_PROTECTION;
+    enum fault_outcome outcome = fault_resolve(mm, vma, fault->va, ACCESS_OWN);
+    page_open(mm, vma, fault->va);
+    return outcome;
+}
+
+/* ---- Entries ------------------------------------------------------------ */
+
+/* no_flush: a CPU goes on using translations that the tables no longer allow. */
+bool planted_flush(bool due) { return due && !defect_on(DEFECT_NO_FLUSH); }
+
+/* plain_store: what the CPU sets in the entry between reading and storing it is lost. */
+bool planted_atomic(bool present) { return present && !defect_on(DEFECT_PLAIN_STORE); }
+
+/* refusals_off: the setter must let page_open() store what it would panic on. */
+bool planted_check(bool valid) { return valid || defect_on(DEFECT_REFUSALS_OFF); }
+
+/* ref_leak: an unmapped page's frame is never free again. */
+bool planted_drop(bool due) { return due && !defect_on(DEFECT_REF_LEAK); }
+
+/* walker_blind: the walker finds and repairs, and nobody is told how often. */
+unsigned planted_findings(unsigned found) { return defect_on(DEFECT_WALKER_BLIND) ? 0 : found; }
+
+/* clean_no_flush: other CPUs remember D=1 and store without looking at the clean entry. */
+bool planted_clean_flush(bool due) { return due && !defect_on(DEFECT_CLEAN_NO_FLUSH); }
+
+/* ---- Shadow stacks ------------------------------------------------------ */
+
+/* no_guard: what runs off the stack's ends finds memory there. */
+struct vma *planted_guards(struct vma *vma)
+{
+    if (defect_on(DEFECT_NO_GUARD)) {
+        vma->start -= PAGE_SIZE;
+        vma->end += PAGE_SIZE;
+    }
+    return vma;
+}
+
+/* token_unchecked: map_shadow_stack says it wrote a restore token, and wrote none. */
+bool planted_token(bool wanted) { return wanted && !defect_on(DEFECT_TOKEN_UNCHECKED); }
+#endif

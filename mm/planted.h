@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one seam for planted defects in mm/. Each hook stands around an expression and hands it back
+ * as it came: outside the test build this file is all there is of them, and they cost nothing. In
+ * the test build mm/planted.c makes the mistake that is switched on (base/defect.h), and says
+ * beside it what comes of it.
+ */
+#ifndef MM_PLANTED_H
+#define MM_PLANTED_H
+
+#include "mm/fault.h"
+#include "mm/table.h"
+
+#ifdef CONFIG_TEST
+/* fork: the value of a leaf that parent and child share from now on; then the child's alone */
+pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new);
+pte_t planted_child(const struct vma *vma, pte_t new);
+/* fork: the address space to take down again, since memory is out */
+struct mm *planted_undo(struct mm *child);
+/* fault: is this entry the last owner; the frame to copy from; why the access is refused */
+bool planted_reuse(const struct vma *vma, bool last_owner);
+struct frame *planted_source(const struct vma *vma, struct frame *from);
+enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma, const struct fault *fault,
+                                   enum fault_outcome refusal);
+/* table: is a flush due; is a compare-and-exchange called for; may the value be stored; is the
+ * reference to be dropped */
+bool planted_flush(bool due);
+bool planted_atomic(bool present);
+bool planted_check(bool valid);
+bool planted_drop(bool due);
+/* check: what the walker adds to its count */
+unsigned planted_findings(unsigned found);
+/* race: is a flush due once the entry is clean */
+bool planted_clean_flush(bool due);
+/* shstk: the VMA between its guard pages; is a token to be written */
+struct vma *planted_guards(struct vma *vma);
+bool planted_token(bool wanted);
+#else
+static inline pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new) { return new; }
+static inline pte_t planted_child(const struct vma *vma, pte_t new) { return new; }
+static inline struct mm *planted_undo(struct mm *child) { return child; }
+static inline bool planted_reuse(const struct vma *vma, bool last_owner) { return last_owner; }
+static inline struct frame *planted_source(const struct vma *vma, struct frame *from)
+{
+    return from;
+}
+static inline enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma,
+                                                 const struct fault *fault,
+                                                 enum fault_outcome refusal)
+{
+    return refusal;
+}
+static inline bool planted_flush(bool due) { return due; }
+static inline bool planted_atomic(bool present) { return present; }
+static inline bool planted_check(bool valid) { return valid; }
+static inline bool planted_drop(bool due) { return due; }
+static inline unsigned planted_findings(unsigned found) { return found; }
+static inline bool planted_clean_flush(bool due) { return due; }
+static inline struct vma *planted_guards(struct vma *vma) { return vma; }
+static inline bool planted_token(bool wanted) { return wanted; }
+#endif
+
+#endif
