@@ -2,8 +2,10 @@
 /* What the firmware knows about the machine: framebuffer, ACPI, runtime permissions. */
 #include "loader.h"
 
-/* Position of the lowest set bit; a channel mask of eight bits is assumed by the caller to have
- * been checked. */
+#define FRAMEBUFFER_SIDE_MAX 65536u
+#define ATTRIBUTES_BYTES_MAX (1u << 20)
+
+/* Position of a channel mask's lowest bit. */
 static UINT32 mask_shift(UINT32 mask) { return mask ? (UINT32)__builtin_ctz(mask) : 0; }
 
 /* Fill in the channel positions; FALSE for a format the console cannot draw in. */
@@ -28,21 +30,43 @@ static BOOLEAN format_describe(const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode,
     }
 }
 
-static void framebuffer_describe(struct boot_framebuffer *fb)
+/* The framebuffer, if it can be drawn in and its sizes make sense. Lines that its memory does not
+ * hold are left out. */
+static void framebuffer_describe(struct boot_framebuffer *out)
 {
     EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
     EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
     if (EFI_ERROR(uefi_call_wrapper(BS->LocateProtocol, 3, &guid, NULL, (void **)&gop))
-        || !gop->Mode)
+        || !gop->Mode || !gop->Mode->Info)
         return;
     const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode = gop->Mode->Info;
-    if (!format_describe(mode, fb))
+    struct boot_framebuffer fb = {
+        .base = gop->Mode->FrameBufferBase,
+        .bytes = gop->Mode->FrameBufferSize,
+        .width = mode->HorizontalResolution,
+        .height = mode->VerticalResolution,
+        .stride = mode->PixelsPerScanLine,
+    };
+    if (!format_describe(mode, &fb) || !fb.stride || fb.stride < fb.width
+        || fb.stride > FRAMEBUFFER_SIDE_MAX || fb.base + fb.bytes < fb.base)
         return;
-    fb->base = gop->Mode->FrameBufferBase;
-    fb->bytes = gop->Mode->FrameBufferSize;
-    fb->width = mode->HorizontalResolution;
-    fb->height = mode->VerticalResolution;
-    fb->stride = mode->PixelsPerScanLine;
+    UINT64 lines = fb.bytes / 4 / fb.stride;
+    fb.height = fb.height < lines ? fb.height : (UINT32)lines;
+    if (fb.height && fb.width)
+        *out = fb;
+}
+
+/* A copy of the table that says which runtime pages are code: the firmware's own lies in memory
+ * that the kernel will reuse. One of absurd size is left out. */
+static void attributes_copy(struct boot_info *info, const void *table)
+{
+    const UINT32 *header = table; /* version, count, bytes of a descriptor, reserved */
+    UINT64 bytes = 4 * sizeof(*header) + (UINT64)header[1] * header[2];
+    if (bytes > ATTRIBUTES_BYTES_MAX)
+        return;
+    info->efi_attributes.start = loader_pages(L"memory attributes", EFI_SIZE_TO_PAGES(bytes));
+    info->efi_attributes.bytes = bytes;
+    CopyMem((void *)info->efi_attributes.start, (void *)table, bytes);
 }
 
 void firmware_describe(struct boot_info *info)
@@ -58,5 +82,5 @@ void firmware_describe(struct boot_info *info)
         || !EFI_ERROR(LibGetSystemConfigurationTable(&acpi1, &table)))
         info->rsdp = (UINT64)table;
     if (!EFI_ERROR(LibGetSystemConfigurationTable(&attributes, &table)))
-        info->efi_memory_attributes = (UINT64)table;
+        attributes_copy(info, table);
 }

@@ -4,9 +4,10 @@
  *
  * The loader fills one struct boot_info, leaves boot services and jumps to the kernel's ELF entry
  * with RDI = its physical address, interrupts off, a 16 KiB stack and the firmware's identity
- * mapping. Every pointer here is a physical address; everything the loader allocates lies below 4
- * GiB. The kernel image occupies [kernel_base, kernel_base + kernel_bytes), kernel_base 2 MiB
- * aligned, with its segments at their linked distances from the lowest linked address.
+ * mapping in four levels. Every pointer here is a physical address; everything the loader allocates
+ * lies below 4 GiB. The kernel image occupies its range, which begins 2 MiB aligned, with its
+ * segments at their linked distances from the lowest linked address. The ranges named here, and
+ * this struct itself, are the kernel's for as long as it runs: it keeps them out of its allocator.
  */
 #ifndef BOOT_INFO_H
 #define BOOT_INFO_H
@@ -14,7 +15,9 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x4152424d554e4550ull /* "PENUMBRA", little endian */
-#define BOOT_INFO_VERSION 1
+#define BOOT_INFO_VERSION 2
+
+#define BOOT_CMDLINE_BYTES 4096 /* the longest command line, its terminating zero included */
 
 /* EFI_MEMORY_DESCRIPTOR types, UEFI 2.10, "EFI_BOOT_SERVICES.AllocatePages()". */
 enum boot_memory_type {
@@ -63,26 +66,28 @@ struct boot_framebuffer {
     uint32_t blue_shift;
 };
 
+/* What comes before memory_map is the same in every version, so that a kernel can say on the screen
+ * that the loader is of another one. */
 struct boot_info {
     uint64_t magic;
     uint32_t version;
     uint32_t bytes; /* sizeof(struct boot_info) */
     uint64_t self;  /* physical address of this struct */
 
+    struct boot_framebuffer framebuffer;
+
     struct boot_range memory_map;
     uint32_t descriptor_bytes;
     uint32_t descriptor_version;
 
-    struct boot_framebuffer framebuffer;
-
     uint64_t rsdp; /* ACPI root pointer, 0 when the firmware has none */
     uint64_t efi_system_table;
-    uint64_t efi_memory_attributes; /* EFI_MEMORY_ATTRIBUTES_TABLE, 0 when there is none */
 
     struct boot_range kernel;
     struct boot_range initrd;
-    struct boot_range cmdline; /* bytes excludes the terminating zero that is always there */
-    uint64_t loader_tsc;       /* TSC when the loader started */
+    struct boot_range cmdline;        /* bytes excludes the terminating zero that is always there */
+    struct boot_range efi_attributes; /* a copy of EFI_MEMORY_ATTRIBUTES_TABLE, or no bytes */
+    uint64_t loader_tsc;              /* TSC when the loader started */
 };
 
 #endif

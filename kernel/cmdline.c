@@ -2,13 +2,12 @@
 #include "kernel/cmdline.h"
 
 #include "base/string.h"
+#include "boot_info.h"
 
-#define LINE_BYTES 4096
-
-static char line[LINE_BYTES];       /* as it came */
-static char words[LINE_BYTES];      /* the same with zeros between the words */
-static size_t words_end;            /* bytes of words before "--" */
-static size_t args_start, args_end; /* and behind it */
+static char line[BOOT_CMDLINE_BYTES];  /* as it came */
+static char words[BOOT_CMDLINE_BYTES]; /* the same with zeros between the words */
+static size_t words_end;               /* bytes of words before "--" */
+static size_t args_start, args_end;    /* and behind it */
 
 void cmdline_init(const char *text)
 {

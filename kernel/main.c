@@ -24,7 +24,7 @@ static void memory_start(const struct boot_info *info)
 {
     frame_init(info);
     kmap_init(info);
-    frame_init_high();
+    frame_init_high(info);
     mm_init();
 }
 
@@ -132,11 +132,22 @@ static void cpus_start(void)
     arch_cpus_start(max);
 }
 
+/* Of boot information in another version only its first part can be read. */
+void entry_boot(const struct boot_info *info)
+{
+    bool found = info->magic == BOOT_INFO_MAGIC, same = found && info->version == BOOT_INFO_VERSION;
+    boot_info = info;
+    cmdline_init(same ? arch_phys_to_virt(paddr(info->cmdline.start)) : "");
+    console_early_init();
+    if (!found)
+        panic("the loader has left no boot information");
+    if (!same)
+        panic("the loader's boot information is of version %u, this kernel needs version %u",
+              info->version, BOOT_INFO_VERSION);
+}
+
 void kernel_main(const struct boot_info *info)
 {
-    boot_info = info;
-    cmdline_init(arch_phys_to_virt(paddr(info->cmdline.start)));
-    console_early_init();
     log_line("Penumbra " PENUMBRA_VERSION ": a small kernel with shadow stacks");
     log_line("cmdline: %s", cmdline_text());
     memory_start(info);

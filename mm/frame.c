@@ -13,20 +13,16 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "boot_info.h"
+#include "mm/ram.h"
 #include "mm/slab.h"
 
 #define ORDERS    19
 #define NO_PFN    0xffffffffu
-#define LOW_BYTES 0x100000ull /* the first MiB stays the firmware's (and the trampoline's) */
 #define STOCK_MAX 64
 #define POISON    0x5a5a5a5a5a5a5a5aull
 
 struct frame *frame_array;
 uint64_t frame_limit;
-/* RAM that the early map does not reach, for frame_init_high() */
-static struct boot_range high_ranges[64];
-static unsigned high_count;
 
 static struct spinlock frame_lock = SPINLOCK_INIT(LOCK_FRAME);
 static uint32_t heads[ORDERS];                  /* [F] first free block of each order */
@@ -41,12 +37,7 @@ static struct stock singles, tables;
 
 /* ---- pfn and frame ------------------------------------------------------ */
 
-void frame_no_ram(uint64_t pfn) { panic("page frame number %#lx is no RAM", pfn); }
-
-bool pfn_is_ram(uint64_t pfn)
-{
-    return pfn < frame_limit && frame_array[pfn].kind != FRAME_RESERVED;
-}
+void frame_not_ram(uint64_t pfn) { panic("page frame number %#lx is not RAM", pfn); }
 
 const char *frame_kind_name(enum frame_kind kind)
 {
@@ -149,6 +140,22 @@ static void poison_check(struct frame *frame)
     }
 }
 
+/* What boot services leave behind is gone from here on, so that a late reader finds out. */
+static void leftovers_poison(const struct boot_info *info)
+{
+    const struct boot_memory *memory = NULL;
+    while ((memory = boot_memory_next(info, memory))) {
+        bool left = memory->type == BOOT_MEMORY_BOOT_SERVICES_CODE
+                    || memory->type == BOOT_MEMORY_BOOT_SERVICES_DATA;
+        uint64_t first = memory->start >> PAGE_SHIFT,
+                 end = min_u64(first + memory->page_count, arch_early_map_end() >> PAGE_SHIFT);
+        for (uint64_t pfn = first; left && pfn < end; pfn++) {
+            if (pfn < frame_limit && frame_array[pfn].kind == FRAME_FREE)
+                poison(frame_array + pfn);
+        }
+    }
+}
+
 static void zero_check(struct frame *frame)
 {
     const uint64_t *words = frame_va(frame);
@@ -161,6 +168,7 @@ static void zero_check(struct frame *frame)
 static void poison(struct frame *frame) { (void)frame; }
 static void poison_check(struct frame *frame) { (void)frame; }
 static void zero_check(struct frame *frame) { (void)frame; }
+static void leftovers_poison(const struct boot_info *info) { (void)info; }
 #endif
 
 /* ---- Allocation --------------------------------------------------------- */
@@ -307,75 +315,11 @@ void frame_put_many(struct frame *first, uint64_t count)
 
 /* ---- Start-up ----------------------------------------------------------- */
 
-static bool memory_is_ours(const struct boot_memory *memory)
-{
-    return memory->type == BOOT_MEMORY_CONVENTIONAL || memory->type == BOOT_MEMORY_LOADER_CODE
-           || memory->type == BOOT_MEMORY_LOADER_DATA
-           || memory->type == BOOT_MEMORY_BOOT_SERVICES_CODE
-           || memory->type == BOOT_MEMORY_BOOT_SERVICES_DATA;
-}
-
-typedef void (*memory_visitor)(const struct boot_info *info, uint64_t start, uint64_t end);
-
-static void for_each_ram(const struct boot_info *info, memory_visitor visit)
-{
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)),
-               *end = at + info->memory_map.bytes;
-    for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
-        const struct boot_memory *memory = (const void *)at;
-        uint64_t start = max_u64(memory->start, LOW_BYTES),
-                 stop = memory->start + memory->page_count * PAGE_SIZE;
-        if (memory_is_ours(memory) && start < stop)
-            visit(info, start, stop);
-    }
-}
-
-static void limit_visit(const struct boot_info *info, uint64_t start, uint64_t end)
-{
-    (void)info, (void)start;
-    frame_limit = max_u64(frame_limit, end >> PAGE_SHIFT);
-}
-
-/* The frame array's place: the top of the largest range that the early map reaches, clear of
- * image and initrd. */
-static uint64_t array_bytes, array_start, array_room;
-
-static void array_visit(const struct boot_info *info, uint64_t start, uint64_t end)
-{
-    const struct boot_range *keep[] = { &info->kernel, &info->initrd };
-    end = min_u64(end, arch_early_map_end());
-    for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
-        uint64_t from = keep[i]->start, to = align_up(from + keep[i]->bytes, PAGE_SIZE);
-        if (from < end && to > start) { /* take the larger side */
-            if (from > start && from - start > (end > to ? end - to : 0))
-                end = from;
-            else
-                start = to;
-        }
-    }
-    if (start < end && end - start > array_room) {
-        array_room = end - start;
-        array_start = align_down(end - min_u64(array_bytes, end - start), PAGE_SIZE);
-    }
-}
-
-static bool pfn_is_kept(const struct boot_info *info, uint64_t pfn)
-{
-    const struct boot_range array = { array_start, array_bytes };
-    const struct boot_range *keep[] = { &info->kernel, &info->initrd, &array };
-    for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
-        uint64_t first = keep[i]->start >> PAGE_SHIFT;
-        uint64_t end = align_up(keep[i]->start + keep[i]->bytes, PAGE_SIZE) >> PAGE_SHIFT;
-        if (pfn >= first && pfn < end)
-            return true;
-    }
-    return false;
-}
-
 /* Give [pfn, end) to the buddies in the largest aligned blocks that fit. */
 static void run_release(uint64_t pfn, uint64_t end)
 {
     for (uint64_t i = pfn; i < end; i++) {
+        ASSERT(frame_array[i].kind == FRAME_RESERVED);
         frame_array[i].kind = FRAME_FREE;
         frame_array[i].order = ORDERS;
     }
@@ -391,50 +335,37 @@ static void run_release(uint64_t pfn, uint64_t end)
     }
 }
 
-static void range_release(const struct boot_info *info, uint64_t start, uint64_t end)
+/* Release what is free of RAM in [from, to). */
+static void ram_release(const struct boot_info *info, uint64_t from, uint64_t to)
 {
-    uint64_t pfn = align_up(start, PAGE_SIZE) >> PAGE_SHIFT, stop = end >> PAGE_SHIFT;
-    while (pfn < stop) {
-        uint64_t run = pfn;
-        while (run < stop && !pfn_is_kept(info, run))
-            run++;
-        if (run > pfn)
-            run_release(pfn, run);
-        pfn = run + 1;
-    }
-}
-
-static void release_visit(const struct boot_info *info, uint64_t start, uint64_t end)
-{
-    uint64_t reach = arch_early_map_end();
-    if (start < reach)
-        range_release(info, start, min_u64(end, reach));
-    if (end > reach && high_count < ARRAY_SIZE(high_ranges)) {
-        uint64_t from = max_u64(start, reach);
-        high_ranges[high_count++] = (struct boot_range){ from, end - from };
+    struct ram_run run = { 0, from };
+    while (ram_free_next(info, run.end, &run) && run.start < to) {
+        run.end = min_u64(run.end, to);
+        run_release(run.start >> PAGE_SHIFT, run.end >> PAGE_SHIFT);
     }
 }
 
 void frame_init(const struct boot_info *info)
 {
-    for_each_ram(info, limit_visit);
-    array_bytes = align_up(frame_limit * sizeof(struct frame), PAGE_SIZE);
-    for_each_ram(info, array_visit);
-    if (array_room < array_bytes)
-        panic("no memory for the frame array: %lu KiB wanted", (array_bytes >> 10));
-    frame_array = arch_phys_to_virt(paddr(array_start));
-    memset(frame_array, 0, frame_limit * sizeof(struct frame));
+    struct ram_run run = { 0, 0 };
+    while (ram_next(info, RAM_FREE, run.end, &run))
+        frame_limit = run.end >> PAGE_SHIFT;
+    uint64_t bytes = align_up(frame_limit * sizeof(struct frame), PAGE_SIZE);
+    uint64_t place = ram_take(info, bytes);
+    if (!place)
+        panic("no memory for the frame array: it needs %lu KiB in one piece", bytes >> 10);
+    frame_array = arch_phys_to_virt(paddr(place));
+    memset(frame_array, 0, bytes);
     for (unsigned i = 0; i < ORDERS; i++)
         heads[i] = NO_PFN;
-    for_each_ram(info, release_visit);
+    ram_release(info, 0, arch_early_map_end());
+    leftovers_poison(info);
 }
 
-void frame_init_high(void)
+void frame_init_high(const struct boot_info *info)
 {
-    for (unsigned i = 0; i < high_count; i++)
-        run_release(align_up(high_ranges[i].start, PAGE_SIZE) >> PAGE_SHIFT,
-                    (high_ranges[i].start + high_ranges[i].bytes) >> PAGE_SHIFT);
-    log_line("memory: %lu MiB free", (free_count >> (20 - PAGE_SHIFT)));
+    ram_release(info, arch_early_map_end(), RAM_LIMIT);
+    log_line("memory: %lu MiB free", free_count >> (20 - PAGE_SHIFT));
 }
 
 void frame_release_range(paddr_t start, uint64_t bytes)

@@ -54,12 +54,11 @@ struct frame {
 struct boot_info;
 
 /*
- * Take over the RAM of the memory map: conventional, boot services and loader memory, but for the
- * kernel image, the initrd, boot_info, the command line and what the frame array itself needs. RAM
- * the early map cannot reach comes with frame_init_high(), after kmap_init().
+ * Take over the free RAM of the memory map (mm/ram.h), but for what the frame array itself needs.
+ * RAM that the early map does not reach comes with frame_init_high(), after kmap_init().
  */
 void frame_init(const struct boot_info *info);
-void frame_init_high(void);
+void frame_init_high(const struct boot_info *info);
 /* Hand a reserved physical range (the initrd, when unpacked) over to the allocator. Whole pages
  * only. */
 void frame_release_range(paddr_t start, uint64_t bytes);
@@ -85,20 +84,19 @@ static inline uint32_t frame_refs(const struct frame *frame)
 /* Fixed after frame_init(); named only by the two functions below and by mm/frame.c. */
 extern struct frame *frame_array; /* indexed by pfn */
 extern uint64_t frame_limit;      /* pfns below this have a struct frame */
-NORETURN void frame_no_ram(uint64_t pfn);
+NORETURN void frame_not_ram(uint64_t pfn);
 
 /* Panics for a pfn without a struct frame. */
 static inline struct frame *pfn_to_frame(uint64_t pfn)
 {
     if (pfn >= frame_limit)
-        frame_no_ram(pfn);
+        frame_not_ram(pfn);
     return frame_array + pfn;
 }
 static inline uint64_t frame_pfn(const struct frame *frame)
 {
     return (uint64_t)(frame - frame_array);
 }
-bool pfn_is_ram(uint64_t pfn); /* has a struct frame and is not reserved */
 static inline paddr_t frame_pa(const struct frame *frame)
 {
     return paddr(frame_pfn(frame) << PAGE_SHIFT);

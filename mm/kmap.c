@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "boot_info.h"
 #include "mm/frame.h"
+#include "mm/ram.h"
 
 #define ROOT_LEVEL   4
 #define KERNEL_SLOTS 32 /* root entries in use in the kernel's half */
@@ -121,16 +121,6 @@ static void must(bool done)
         panic("no memory for the kernel's page tables");
 }
 
-/* RAM of the memory map: what the allocator owns and what ACPI keeps its tables in; no runtime
- * services, no devices. */
-static bool memory_is_mapped(uint32_t type)
-{
-    return type == BOOT_MEMORY_CONVENTIONAL || type == BOOT_MEMORY_LOADER_CODE
-           || type == BOOT_MEMORY_LOADER_DATA || type == BOOT_MEMORY_BOOT_SERVICES_CODE
-           || type == BOOT_MEMORY_BOOT_SERVICES_DATA || type == BOOT_MEMORY_ACPI_RECLAIM
-           || type == BOOT_MEMORY_ACPI_NVS;
-}
-
 static int direct_level_max(void) { return arch_has_1g_pages() ? 3 : 2; }
 
 /* Map RAM, but for the image, which follows page by page. */
@@ -147,23 +137,12 @@ static void direct_map_run(const struct boot_info *info, uint64_t start, uint64_
     }
 }
 
-/* Neighbouring descriptors are joined, so that large leaves fit. */
+/* RAM that is the allocator's or holds ACPI's tables; no runtime services, no devices. */
 static void direct_map_build(const struct boot_info *info)
 {
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)),
-               *end = at + info->memory_map.bytes;
-    uint64_t run_start = 0, run_end = 0;
-    for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
-        const struct boot_memory *memory = (const void *)at;
-        if (!memory_is_mapped(memory->type))
-            continue;
-        if (memory->start != run_end) {
-            direct_map_run(info, run_start, run_end);
-            run_start = memory->start;
-        }
-        run_end = memory->start + memory->page_count * PAGE_SIZE;
-    }
-    direct_map_run(info, run_start, run_end);
+    struct ram_run run = { 0, 0 };
+    while (ram_next(info, RAM_FREE | RAM_TABLES, run.end, &run))
+        direct_map_run(info, run.start, run.end);
 }
 
 /* The image at its linked addresses, and its pages in the direct map: text and rodata are

@@ -8,8 +8,10 @@
 
 struct boot_info;
 
-/* First C function of kernel/, on the boot stack, early page tables, interrupts off. info is in
- * the direct map. */
+/* First C function of kernel/, on the boot stack, early page tables, interrupts off: command line
+ * and consoles, so that whatever goes wrong next is seen. info is in the direct map. */
+void entry_boot(const struct boot_info *info);
+/* All the rest, in the same state. */
 NORETURN void kernel_main(const struct boot_info *info);
 
 /* Another CPU is ready, on the stack with this top, interrupts off. */

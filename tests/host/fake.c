@@ -117,7 +117,7 @@ void fake_start(uint64_t bytes)
                                  .page_count = bytes / PAGE_SIZE };
     struct boot_info info = { .memory_map = { 0, sizeof(*ram) }, .descriptor_bytes = sizeof(*ram) };
     frame_init(&info);
-    frame_init_high();
+    frame_init_high(&info);
     mm_init();
 }
 

@@ -9,21 +9,17 @@
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/pgtable.h"
 #include "arch/x86/x86.h"
+#include "base/log.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
+#include "mm/ram.h"
 
-#define RUNTIME_REGIONS_MAX  32
 #define EFI_MEMORY_XP        (1ull << 14)
 #define EFI_MEMORY_RO        (1ull << 17)
 #define SYSTEM_TABLE_RUNTIME 88 /* byte offsets, UEFI 2.10 */
 #define RUNTIME_RESET_SYSTEM 104
 
-static struct {
-    uint64_t start, page_count;
-    bool code;
-} regions[RUNTIME_REGIONS_MAX];
-static unsigned region_count;
-static uint64_t system_table, attributes_table;
+static uint64_t system_table; /* [I] */
 /* [I] made at start: at the end others may have been stopped with any lock held; NULL: none */
 static struct frame *runtime_root;
 
@@ -49,71 +45,82 @@ static bool page_map(uint64_t *root, uint64_t pa, pgprot_t prot)
     return true;
 }
 
-static bool range_map(uint64_t *root, uint64_t start, uint64_t page_count, pgprot_t prot)
+/* UEFI 2.10, "EFI_MEMORY_ATTRIBUTES_TABLE": memory descriptors behind a header. */
+struct attributes {
+    uint32_t version, count, descriptor_bytes, reserved;
+    char descriptors[];
+};
+
+/* The loader's copy of it; NULL when there is none, or its sizes make no sense. */
+static const struct attributes *attributes_find(const struct boot_info *info)
 {
-    for (uint64_t i = 0; i < page_count; i++) {
-        if (!page_map(root, start + i * PAGE_SIZE, prot))
+    uint64_t bytes = info->efi_attributes.bytes;
+    const struct attributes *table = arch_phys_to_virt(paddr(info->efi_attributes.start));
+    if (bytes < sizeof(*table) || table->descriptor_bytes < sizeof(struct boot_memory)
+        || (uint64_t)table->count * table->descriptor_bytes > bytes - sizeof(*table))
+        return NULL;
+    return table;
+}
+
+/* What the table says about one page: false when it says nothing. */
+static bool attributes_prot(const struct attributes *table, uint64_t pa, pgprot_t *prot)
+{
+    for (uint32_t i = 0; table && i < table->count; i++) {
+        const struct boot_memory *memory = (const void *)(table->descriptors
+                                                          + (uint64_t)i * table->descriptor_bytes);
+        if (pa < memory->start || (pa - memory->start) / PAGE_SIZE >= memory->page_count)
+            continue;
+        *prot = memory->attributes & EFI_MEMORY_XP   ? PGPROT_KERNEL_RW
+                : memory->attributes & EFI_MEMORY_RO ? PGPROT_KERNEL_RX
+                                                     : (pgprot_t){ PTE_P | PTE_W };
+        return true;
+    }
+    return false;
+}
+
+/* Map one descriptor's pages, and count them and those that the table knows. False when memory is
+ * out. */
+static bool region_map(uint64_t *root, const struct boot_memory *memory,
+                       const struct attributes *table, unsigned counts[2])
+{
+    for (uint64_t i = 0; i < memory->page_count; i++) {
+        uint64_t pa = memory->start + i * PAGE_SIZE;
+        pgprot_t prot = memory->type == BOOT_MEMORY_RUNTIME_CODE ? (pgprot_t){ PTE_P | PTE_W }
+                                                                 : PGPROT_KERNEL_RW;
+        counts[1] += attributes_prot(table, pa, &prot);
+        counts[0]++;
+        if (!page_map(root, pa, prot))
             return false;
     }
     return true;
 }
 
-/* UEFI 2.10, "EFI_MEMORY_ATTRIBUTES_TABLE": a header of four 32-bit words, then memory
- * descriptors. */
-static bool attributes_apply(uint64_t *root)
-{
-    const uint32_t *table = arch_phys_to_virt(paddr(attributes_table));
-    uint32_t count = table[1], bytes = table[2];
-    const char *at = (const char *)(table + 4);
-    for (uint32_t i = 0; i < count && bytes >= sizeof(struct boot_memory); i++, at += bytes) {
-        const struct boot_memory *memory = (const void *)at;
-        pgprot_t prot = memory->attributes & EFI_MEMORY_XP   ? PGPROT_KERNEL_RW
-                        : memory->attributes & EFI_MEMORY_RO ? PGPROT_KERNEL_RX
-                                                             : (pgprot_t){ PTE_P | PTE_W };
-        if (!range_map(root, memory->start, memory->page_count, prot))
-            return false;
-    }
-    return true;
-}
-
-/* The runtime services' page table: all runtime regions, and the kernel's own half for the
- * stack. NULL on failure. */
-static struct frame *runtime_table(void)
+/* The runtime services' page table: all runtime regions, and the kernel's own half for the stack.
+ * NULL when memory is out. */
+static struct frame *runtime_table(const struct boot_info *info)
 {
     struct frame *root = frame_alloc_zeroed(FRAME_TABLE);
     if (!root)
         return NULL;
-    uint64_t *entries = frame_va(root);
-    kmap_fill_root(entries);
-    for (unsigned i = 0; i < region_count; i++) {
-        pgprot_t prot = regions[i].code ? (pgprot_t){ PTE_P | PTE_W } : PGPROT_KERNEL_RW;
-        if (!range_map(entries, regions[i].start, regions[i].page_count, prot))
+    kmap_fill_root(frame_va(root));
+    const struct attributes *table = attributes_find(info);
+    const struct boot_memory *memory = NULL;
+    unsigned counts[2] = { 0, 0 };
+    while ((memory = boot_memory_next(info, memory))) {
+        bool runtime = memory->type == BOOT_MEMORY_RUNTIME_CODE
+                       || memory->type == BOOT_MEMORY_RUNTIME_DATA;
+        if (runtime && !region_map(frame_va(root), memory, table, counts))
             return NULL;
     }
-    int level;
-    bool readable = attributes_table
-                    && kmap_lookup(frame_pa(root), DIRECT_MAP_BASE + attributes_table, &level);
-    return readable && !attributes_apply(entries) ? NULL : root;
+    log_line("efi: %u runtime pages, %u of them with the firmware's own permissions", counts[0],
+             counts[1]);
+    return root;
 }
 
 void efi_init(const struct boot_info *info)
 {
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)),
-               *end = at + info->memory_map.bytes;
-    for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
-        const struct boot_memory *memory = (const void *)at;
-        bool code = memory->type == BOOT_MEMORY_RUNTIME_CODE;
-        if ((!code && memory->type != BOOT_MEMORY_RUNTIME_DATA)
-            || region_count == RUNTIME_REGIONS_MAX)
-            continue;
-        regions[region_count].start = memory->start;
-        regions[region_count].page_count = memory->page_count;
-        regions[region_count].code = code;
-        region_count++;
-    }
     system_table = info->efi_system_table;
-    attributes_table = info->efi_memory_attributes;
-    runtime_root = system_table ? runtime_table() : NULL;
+    runtime_root = system_table ? runtime_table(info) : NULL;
 }
 
 void efi_reset(unsigned reset_type)

@@ -19,6 +19,7 @@
 #include "base/string.h"
 #include "base/symbols.h"
 #include "mm/kmap.h"
+#include "mm/ram.h"
 
 /* Intel SDM vol. 3, "Interrupt Command Register". */
 #define ICR_NMI        0x00400u
@@ -65,10 +66,8 @@ static uint64_t others(void) { return arch_cpus_online() & ~(1ull << arch_cpu_id
 void smp_init(const struct boot_info *info)
 {
     image_base = info->kernel.start;
-    const char *at = arch_phys_to_virt(paddr(info->memory_map.start)),
-               *end = at + info->memory_map.bytes;
-    for (; at + info->descriptor_bytes <= end; at += info->descriptor_bytes) {
-        const struct boot_memory *memory = (const void *)at;
+    const struct boot_memory *memory = NULL;
+    while ((memory = boot_memory_next(info, memory))) {
         uint64_t start = max_u64(memory->start, PAGE_SIZE),
                  stop = min_u64(memory->start + memory->page_count * PAGE_SIZE, TRAMPOLINE_LIMIT);
         if (memory->type == BOOT_MEMORY_CONVENTIONAL && start + PAGE_SIZE <= stop)
