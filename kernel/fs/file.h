@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/types.h"
-#include "kernel/sched/sched.h"
+#include "kernel/sched/wait.h"
 #include "mm/mm.h"
 
 struct file;

@@ -2,6 +2,7 @@
 /* Pipes: a ring of one page between readers and writers that wait for each other. */
 #include "kernel/fs/pipe.h"
 
+#include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"

@@ -7,6 +7,7 @@
 #include "kernel/fs/ramfs.h"
 
 #include "base/string.h"
+#include "kernel/sched/wait.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"

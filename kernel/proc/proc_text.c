@@ -12,6 +12,9 @@
 #include "kernel/cmdline.h"
 #include "kernel/crash.h"
 #include "kernel/proc/dirtyrace.h"
+#include "kernel/sched/sched.h"
+#include "kernel/sched/watchdog.h"
+#include "kernel/task/process.h"
 #include "kernel/task/task.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
@@ -116,7 +119,7 @@ static void show_stat(struct text *text, struct process *process, struct mm *mm)
     (void)task_peek(process, name, &features);
     text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 0 %lu\n",
                 process->pid, name, process_state_letter(process), parent_pid(process),
-                process->pid, process->pid, process->ticks, (mm ? mm->resident : 0));
+                process->pid, process->pid, process->used.user_ticks, (mm ? mm->resident : 0));
 }
 
 static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)

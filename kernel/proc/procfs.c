@@ -7,6 +7,7 @@
 
 #include "base/string.h"
 #include "kernel/proc/proc_text.h"
+#include "kernel/task/process.h"
 #include "kernel/task/task.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"

@@ -7,13 +7,15 @@
  * the word first and looks at the bucket afterwards: one of the two sees the other. The word is
  * read with no lock held, since that may fault.
  */
-#include "uapi/futex.h"
+#include "kernel/sched/futex.h"
+
 #include "base/list.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "kernel/time/time.h"
 #include "mm/frame.h"
 #include "uapi/errno.h"
+#include "uapi/futex.h"
 
 #define BUCKETS            64
 #define ROBUST_ENTRIES_MAX 2048
@@ -130,14 +132,8 @@ static bool waiter_leave(struct waiter *waiter)
 
 static int waiter_sleep(struct waiter *waiter, uint64_t deadline_ns)
 {
-    int err = 0;
-    while (!err && !__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE)) {
-        wait_begin(&waiter->queue);
-        if (!__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE))
-            err = wait_sleep(deadline_ns);
-        wait_end(&waiter->queue);
-    }
-    return err;
+    return wait_until(&waiter->queue, __atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE),
+                      deadline_ns);
 }
 
 static long futex_wait(uint64_t va, bool is_private, uint32_t expected, uint64_t deadline_ns,
@@ -202,9 +198,9 @@ static long futex_wake(uint64_t va, bool is_private, unsigned count, uint32_t bi
     return woken;
 }
 
-void futex_wake_private(uint64_t va, unsigned count)
+void futex_wake_word(uaddr_t word, unsigned count)
 {
-    (void)futex_wake(va, false, count, FUTEX_BITSET_MATCH_ANY);
+    (void)futex_wake(word.v, false, count, FUTEX_BITSET_MATCH_ANY);
 }
 
 static void both_lock(struct bucket *a, struct bucket *b)
@@ -299,10 +295,10 @@ static void robust_mark(struct task *task, uint64_t va)
 void futex_robust_end(struct task *task)
 {
     struct robust_list_head head;
-    if (arch_copy_from_user(&head, uaddr(task->robust_list), sizeof(head)))
+    if (arch_copy_from_user(&head, task->robust_list, sizeof(head)))
         return;
     uint64_t entry = head.next;
-    for (int i = 0; i < ROBUST_ENTRIES_MAX && (entry & ~1ull) != task->robust_list; i++) {
+    for (int i = 0; i < ROBUST_ENTRIES_MAX && (entry & ~1ull) != task->robust_list.v; i++) {
         uint64_t next;
         bool more = arch_copy_from_user(&next, uaddr(entry & ~1ull), sizeof(next)) == 0;
         if (entry != head.list_op_pending && !(entry & 1))
@@ -319,7 +315,7 @@ long sys_set_robust_list(uaddr_t head, size_t size)
 {
     if (size != sizeof(struct robust_list_head))
         return -EINVAL;
-    task_current()->robust_list = head.v;
+    task_current()->robust_list = head;
     return 0;
 }
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for things, and locks whose holder may wait. How a task sleeps and wakes is sched.c's. */
+/* Waiting for a condition, and locks whose holder may wait. How a task sleeps and wakes is in
+ * sched.c. */
+#include "kernel/sched/wait.h"
+
 #include "kernel/sched/sched.h"
+#include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
+#include "uapi/errno.h"
 
 void wait_queue_init(struct wait_queue *queue)
 {
@@ -28,6 +33,36 @@ void wait_end(struct wait_queue *queue)
     list_remove(&task->wait_link);
     task->state = TASK_RUNNING;
     spin_unlock_irq(&queue->lock, irq);
+}
+
+/* A signal sent after it was looked for finds the task waiting, and wakes it. */
+int wait_sleep(uint64_t deadline_ns)
+{
+    const struct task *task = task_current();
+    if (!signal_due(task))
+        sched_sleep(deadline_ns);
+    if (signal_due(task))
+        return -EINTR;
+    return deadline_ns && arch_clock_ns() >= deadline_ns ? -ETIMEDOUT : 0;
+}
+
+bool wait_again(struct wait *wait)
+{
+    if (wait->err)
+        return false;
+    if (wait->in_queue && wait->deaf)
+        sched_sleep(0);
+    else if (wait->in_queue)
+        wait->err = wait_sleep(wait->deadline_ns);
+    wait_begin(wait->queue);
+    wait->in_queue = true;
+    return true;
+}
+
+void wait_over(struct wait *wait)
+{
+    if (wait->in_queue)
+        wait_end(wait->queue);
 }
 
 unsigned wait_wake(struct wait_queue *queue, unsigned count)
@@ -59,12 +94,7 @@ void sleep_lock_init(struct sleep_lock *lock)
 
 void sleep_lock(struct sleep_lock *lock)
 {
-    while (__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE)) {
-        wait_begin(&lock->queue);
-        if (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
-            wait_sleep_deaf();
-        wait_end(&lock->queue);
-    }
+    wait_until_deaf(&lock->queue, !__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE));
 }
 
 void sleep_unlock(struct sleep_lock *lock)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Every CPU's tick watches the next CPU's: one that does not tick any more is reported, with
  * what all others are doing. */
+#include "kernel/sched/watchdog.h"
+
 #include "arch/x86/arch.h"
 #include "base/log.h"
-#include "kernel/sched/sched.h"
 
 #define SILENCE_SECONDS 10
 #define SILENCE_TICKS   (SILENCE_SECONDS * ARCH_TICK_HZ)

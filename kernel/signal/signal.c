@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals: sent, blocked, ignored, and their default actions. Handlers are stored and inherited
  * but not yet called. */
+#include "kernel/signal/signal.h"
+
 #include "arch/x86/upcalls.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "base/trace.h"
 #include "kernel/planted.h"
+#include "kernel/sched/sched.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
+#include "kernel/task/exit.h"
+#include "kernel/task/process.h"
 #include "uapi/errno.h"
 
 #define SIG_DFL     0
@@ -135,7 +139,8 @@ static int signal_take(struct task *task)
     return signal;
 }
 
-void signal_act(void)
+/* Act on the current task's due signals: returns, or ends the process. */
+static void signal_act(void)
 {
     struct task *task = task_current();
     int signal;
@@ -149,8 +154,16 @@ void signal_act(void)
                      "default action",
                      task->process->pid, signal);
         if (signal == SIGKILL || !default_is_ignore(signal))
-            process_exit(signal);
+            process_exit(status_killed(signal));
     }
+}
+
+void entry_user_return(struct trap_frame *frame)
+{
+    (void)frame;
+    if (signal_due(task_current()))
+        signal_act();
+    sched_yield_if_due();
 }
 
 /* ---- Refusals ----------------------------------------------------------- */

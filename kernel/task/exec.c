@@ -8,7 +8,11 @@
 
 #include "base/string.h"
 #include "kernel/fs/file.h"
+#include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
+#include "kernel/task/exec.h"
+#include "kernel/task/exit.h"
+#include "kernel/task/shstk.h"
 #include "kernel/task/task.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
@@ -311,7 +315,7 @@ static void change_over(struct mm *mm, const char *path)
     if (old)
         mm_put(old);
     task_vfork_done(task);
-    task->clear_tid = task->robust_list = 0;
+    task->clear_tid = task->robust_list = uaddr(0);
     snprintf(task->name, sizeof(task->name), "%s", base_name(path));
     arch_set_fs_base(0);
     arch_set_gs_base(0);

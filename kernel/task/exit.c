@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The end: of a thread, of a process, of all threads but one for exec; and wait4(), which hears
  * of it. */
+#include "kernel/task/exit.h"
+
 #include "base/log.h"
 #include "kernel/fs/file.h"
+#include "kernel/sched/futex.h"
+#include "kernel/sched/sched.h"
+#include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/process.h"
-#include "kernel/task/task.h"
+#include "kernel/task/shstk.h"
 #include "uapi/errno.h"
 
 /* ---- Ending ------------------------------------------------------------- */
@@ -19,10 +24,10 @@ static bool parent_ignores_children(struct process *parent)
 static NORETURN void init_ended(int status)
 {
     arch_cpus_stop(); /* nobody prints between these last lines */
-    if (status & 0x7f)
-        log_line("init: killed by signal %d", status & 0x7f);
+    if (status_signal(status))
+        log_line("init: killed by signal %d", status_signal(status));
     else
-        log_line("init: exit status %d", status >> 8 & 0xff);
+        log_line("init: exit status %d", status_code(status));
     arch_power_off();
 }
 
@@ -45,18 +50,17 @@ void task_vfork_done(struct task *task)
     process_put(parent);
 }
 
-/* What the process's memory is told of the end of a thread. Joiners wait for the last of it: the
- * shadow stack is gone by then. */
-static void task_tell_memory(struct task *task)
+/* Whoever joins the thread waits for the last of this: its shadow stack is gone by then. */
+void task_tell_memory(struct task *task)
 {
     uint32_t zero = 0;
-    if (task->robust_list)
+    if (task->robust_list.v)
         futex_robust_end(task);
     shstk_thread_end(task);
-    if (!task->clear_tid)
+    if (!task->clear_tid.v)
         return;
-    if (arch_copy_to_user(uaddr(task->clear_tid), &zero, sizeof(zero)) == 0)
-        futex_wake_private(task->clear_tid, 1);
+    if (arch_copy_to_user(task->clear_tid, &zero, sizeof(zero)) == 0)
+        futex_wake_word(task->clear_tid, 1);
 }
 
 /* Give up the address space; a vfork parent that lent it may go on. */
@@ -165,7 +169,7 @@ void process_exit(int wait_status)
 
 /* Alone, and nobody of this process can be found by another tid: its own becomes the pid.
  * tasks_lock is held. */
-static bool alone(struct task *self)
+static bool alone_locked(struct task *self)
 {
     struct process *process = self->process;
     if (process->threads.next != &self->thread_link || self->thread_link.next != &process->threads)
@@ -178,13 +182,21 @@ static bool alone(struct task *self)
     return true;
 }
 
+static bool alone(struct task *self)
+{
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    bool yes = alone_locked(self);
+    spin_unlock_irq(&tasks_lock, irq);
+    return yes;
+}
+
 int threads_end_others(void)
 {
     struct task *self = task_current();
     struct process *process = self->process;
     uint64_t irq = spin_lock_irq(&tasks_lock);
     bool lost = process->exiting || process->execing;
-    bool done = !lost && alone(self);
+    bool done = !lost && alone_locked(self);
     if (!lost && !done) {
         __atomic_store_n(&process->execing, self, __ATOMIC_SEQ_CST);
         others_interrupt(self);
@@ -192,15 +204,7 @@ int threads_end_others(void)
     spin_unlock_irq(&tasks_lock, irq);
     if (lost || done)
         return lost ? -EAGAIN : 0;
-    while (!done) {
-        wait_begin(&process->child_wait);
-        irq = spin_lock_irq(&tasks_lock);
-        done = alone(self);
-        spin_unlock_irq(&tasks_lock, irq);
-        if (!done)
-            wait_sleep_deaf();
-        wait_end(&process->child_wait);
-    }
+    wait_until_deaf(&process->child_wait, alone(self));
     __atomic_store_n(&process->execing, NULL, __ATOMIC_SEQ_CST);
     return 0;
 }
@@ -209,53 +213,42 @@ int threads_end_others(void)
 
 #define WNOHANG 1
 
-/* A zombie child that pid asks for, taken out of the tree; NULL with *any telling whether such a
- * child exists at all. */
-static struct process *zombie_take(struct process *parent, int pid, bool *any)
+/* What wait4() looks for, and what it found. */
+struct search {
+    int pid;                /* > 0: this child; else any */
+    bool hang;              /* not WNOHANG: wait for one */
+    struct process *zombie; /* taken out of the tree; NULL */
+    bool any;               /* there is such a child at all */
+};
+
+/* Is the search over: a zombie, no such child, or no waiting for one? */
+static bool search_over(struct process *parent, struct search *search)
 {
-    struct process *found = NULL;
-    *any = false;
+    search->any = false;
     uint64_t irq = spin_lock_irq(&tasks_lock);
     list_for_each (link, &parent->children) {
         struct process *child = list_entry(link, struct process, sibling);
-        if (pid > 0 && child->pid != pid)
+        if (search->pid > 0 && child->pid != search->pid)
             continue;
-        *any = true;
+        search->any = true;
         if (child->zombie) {
             process_unpublish(child);
-            found = child;
+            search->zombie = child;
             break;
         }
     }
     spin_unlock_irq(&tasks_lock, irq);
-    return found;
-}
-
-/* The zombie wait4() asks for, or NULL with the errno (0: WNOHANG and none yet). */
-static struct process *zombie_wait(int pid, uint64_t options, long *err)
-{
-    struct process *parent = process_current(), *zombie;
-    for (;;) {
-        bool any;
-        *err = 0;
-        wait_begin(&parent->child_wait);
-        zombie = zombie_take(parent, pid, &any);
-        if (!zombie && !any)
-            *err = -ECHILD;
-        else if (!zombie && !(options & WNOHANG))
-            *err = wait_sleep(0);
-        wait_end(&parent->child_wait);
-        if (zombie || *err || options & WNOHANG)
-            return zombie;
-    }
+    return search->zombie || !search->any || !search->hang;
 }
 
 long sys_wait4(int pid, uaddr_t status_to, int options, uaddr_t usage)
 {
-    long err;
-    struct process *zombie = zombie_wait(pid, (uint64_t)options, &err);
+    struct process *parent = process_current();
+    struct search search = { .pid = pid, .hang = !(options & WNOHANG) };
+    int err = wait_until(&parent->child_wait, search_over(parent, &search), 0);
+    struct process *zombie = search.zombie;
     if (!zombie)
-        return err;
+        return err ? err : search.any ? 0 : -ECHILD;
     int status = zombie->wait_status;
     pid = zombie->pid;
     process_put(zombie);

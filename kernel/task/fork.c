@@ -2,15 +2,18 @@
 /* New processes and threads: fork, vfork, and the clones that libraries make of them. */
 #include "base/string.h"
 #include "kernel/fs/file.h"
+#include "kernel/sched/sched.h"
+#include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
+#include "kernel/task/process.h"
+#include "kernel/task/shstk.h"
 #include "uapi/errno.h"
 #include "uapi/sched.h"
 
 struct clone_request {
-    uint64_t flags;                 /* CLONE_*; the exit signal in the low byte is SIGCHLD or 0 */
-    uint64_t stack;                 /* 0: the parent's */
-    uint64_t parent_tid, child_tid; /* user addresses */
+    uint64_t flags; /* CLONE_*; the exit signal in the low byte is SIGCHLD or 0 */
+    uint64_t stack; /* 0: the parent's */
+    uaddr_t parent_tid, child_tid;
     uint64_t tls;
     uint64_t stack_bytes; /* clone3's; 0 not known. Sizes a thread's shadow stack */
 };
@@ -56,7 +59,7 @@ static void task_inherit(struct task *task, const struct clone_request *request)
     memcpy(task->name, self->name, sizeof(task->name));
     task->signal_mask = self->signal_mask;
     task->affinity = self->affinity;
-    task->clear_tid = request->flags & CLONE_CHILD_CLEARTID ? request->child_tid : 0;
+    task->clear_tid = uaddr(request->flags & CLONE_CHILD_CLEARTID ? request->child_tid.v : 0);
     task->arch.fs_base = request->flags & CLONE_SETTLS ? request->tls : arch_get_fs_base();
     task->arch.gs_base = arch_get_gs_base();
     arch_fpu_fork(&task->arch);
@@ -73,22 +76,18 @@ static void tids_store(struct task *task, const struct clone_request *request)
 {
     int tid = task->tid;
     if (request->flags & CLONE_PARENT_SETTID)
-        (void)!arch_copy_to_user(uaddr(request->parent_tid), &tid, sizeof(tid));
+        (void)!arch_copy_to_user(request->parent_tid, &tid, sizeof(tid));
     if (request->flags & CLONE_CHILD_SETTID)
-        (void)!mm_access(task->mm, request->child_tid, &tid, sizeof(tid), GUP_WRITE);
+        (void)!mm_access(task->mm, request->child_tid.v, &tid, sizeof(tid), GUP_WRITE);
 }
 
-/* Wait until the child has given the address space back. Who is to die need not: the child is
- * told not to report any more. */
+/* Wait until the child has given the address space back. A parent that is being killed stops
+ * waiting, and withdraws its flag from the child. */
 static void vfork_wait(struct process *parent, int child_tid, bool *done)
 {
     const struct task *self = task_current();
-    while (!__atomic_load_n(done, __ATOMIC_ACQUIRE) && !signal_fatal_due(self)) {
-        wait_begin(&parent->child_wait);
-        if (!__atomic_load_n(done, __ATOMIC_ACQUIRE) && !signal_fatal_due(self))
-            wait_sleep_deaf();
-        wait_end(&parent->child_wait);
-    }
+    wait_until_deaf(&parent->child_wait,
+                    __atomic_load_n(done, __ATOMIC_ACQUIRE) || signal_fatal_due(self));
     uint64_t irq = spin_lock_irq(&tasks_lock);
     struct task *child = task_find_locked(child_tid);
     if (child && child->vfork_done == done)
@@ -202,7 +201,7 @@ long sys_vfork(void)
 
 long sys_clone(uint64_t flags, uint64_t stack, uaddr_t parent_tid, uaddr_t child_tid, uint64_t tls)
 {
-    struct clone_request request = { flags, stack, parent_tid.v, child_tid.v, tls, 0 };
+    struct clone_request request = { flags, stack, parent_tid, child_tid, tls, 0 };
     return clone_checked(&request);
 }
 
@@ -229,8 +228,8 @@ long sys_clone3(uaddr_t from, size_t size)
     struct clone_request request = {
         args.flags | args.exit_signal,
         args.stack + args.stack_size,
-        args.parent_tid,
-        args.child_tid,
+        uaddr(args.parent_tid),
+        uaddr(args.child_tid),
         args.tls,
         args.stack_size,
     };

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes and the tree they form: made, found, related, taken out. How they end is in exit.c. */
 #include "kernel/task/process.h"
+
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
 #include "mm/kmap.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
@@ -274,4 +273,23 @@ unsigned process_thread_count(struct process *process)
         count++;
     spin_unlock_irq(&tasks_lock, irq);
     return count;
+}
+
+/* ---- The running task --------------------------------------------------- */
+
+void task_rename(const char *name)
+{
+    struct task *task = task_current();
+    uint64_t irq = spin_lock_irq(&task->process->lock);
+    snprintf(task->name, sizeof(task->name), "%s", name);
+    spin_unlock_irq(&task->process->lock, irq);
+}
+
+static void tick_add(uint64_t *ticks) { __atomic_add_fetch(ticks, 1, __ATOMIC_RELAXED); }
+
+void task_charge_tick(struct task *task, bool in_user)
+{
+    struct cpu_use *own = &task->used, *all = &task->process->used;
+    tick_add(in_user ? &own->user_ticks : &own->system_ticks);
+    tick_add(in_user ? &all->user_ticks : &all->system_ticks);
 }

@@ -1,13 +1,62 @@
 /* SPDX-License-Identifier: MIT */
-/* The process tree, as those who take something out of it need it. Private to process.c and
- * exit.c; tasks_lock is held. */
-#ifndef KERNEL_PROCESS_H
-#define KERNEL_PROCESS_H
+/* Processes and the tree they form: made, found, related, taken out. */
+#ifndef KERNEL_TASK_PROCESS_H
+#define KERNEL_TASK_PROCESS_H
 
-struct process;
-struct task;
+#include "kernel/task/task.h"
 
+extern struct spinlock tasks_lock;   /* [T] */
+extern struct list all_processes;    /* [T] by all_link, in order of publication */
 extern struct process *init_process; /* fixed once it is published */
+
+/* ---- Making ------------------------------------------------------------- */
+
+/* A process with one task, neither visible nor runnable yet; its mm and files are the caller's
+ * to fill in. NULL: no memory. */
+MUST_CHECK struct process *process_create(void);
+/* Undo it. mm and files are the caller's affair. */
+void process_discard(struct process *process);
+/* Make it visible as parent's child (NULL: nobody's, for init). */
+void process_publish(struct process *process, struct process *parent);
+static inline struct task *process_task(struct process *process)
+{
+    return list_entry(process->threads.next, struct task, thread_link);
+}
+void task_free(struct task *task); /* stack, FPU area, structure */
+
+/* Another task for the current process, neither visible nor runnable yet; NULL: no memory.
+ * task_free() undoes it. */
+MUST_CHECK struct task *thread_create(void);
+/* Give it a tid and make it one of the process's threads; -EAGAIN, with nothing changed, when
+ * the process is exiting. */
+MUST_CHECK int thread_publish(struct task *task);
+
+/* ---- Finding ------------------------------------------------------------ */
+
+/* The task with this tid, NULL when there is none; tasks_lock is held, and keeps it. */
+MUST_CHECK struct task *task_find_locked(int tid);
+/* The process with this pid with a reference, or NULL. process_put() gives it back. */
+MUST_CHECK struct process *process_find(int pid);
+void process_hold(struct process *process);
+void process_put(struct process *process);
+/* The first process with a pid >= pid, with a reference; NULL at the end. */
+MUST_CHECK struct process *process_next(int pid);
+/* Its address space with a use of the caller's (mm_put() it), or NULL when it has exited. */
+MUST_CHECK struct mm *process_mm(struct process *process);
+/* May the caller look into (and write) target's memory: itself or one of its descendants. */
+bool process_may_trace(struct process *caller, struct process *target);
+char process_state_letter(struct process *process);                        /* R S Z */
+void process_path(struct process *process, char path[PROCESS_PATH_BYTES]); /* what exec ran */
+unsigned process_thread_count(struct process *process);
+
+/* ---- The running task --------------------------------------------------- */
+
+/* The current task's name becomes the first bytes of name. */
+void task_rename(const char *name);
+/* A timer tick found the task running. Interrupts are off. */
+void task_charge_tick(struct task *task, bool in_user);
+
+/* ---- Leaving the tree (for exit.c; tasks_lock is held) ------------------ */
 
 /* Out of every list; the caller drops the tree's reference. */
 void process_unpublish(struct process *process);

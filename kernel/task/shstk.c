@@ -5,6 +5,8 @@
  * (Documentation/arch/x86/shstk.rst); in addition a marked executable starts with its shadow stack
  * on.
  */
+#include "kernel/task/shstk.h"
+
 #include "base/log.h"
 #include "base/string.h"
 #include "kernel/cmdline.h"

@@ -3,8 +3,10 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "base/version.h"
+#include "kernel/sched/sched.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
+#include "kernel/task/exit.h"
+#include "kernel/task/process.h"
 #include "mm/frame.h"
 #include "uapi/errno.h"
 
@@ -12,9 +14,9 @@
 
 /* ---- Ending and identity ------------------------------------------------ */
 
-long sys_exit(int status) { task_exit((status & 0xff) << 8); }
+long sys_exit(int status) { task_exit(status_exited(status)); }
 
-long sys_exit_group(int status) { process_exit((status & 0xff) << 8); }
+long sys_exit_group(int status) { process_exit(status_exited(status)); }
 
 long sys_getpid(void) { return process_current()->pid; }
 long sys_gettid(void) { return task_current()->tid; }
@@ -38,7 +40,7 @@ long sys_sched_yield(void)
 
 long sys_set_tid_address(uaddr_t to)
 {
-    task_current()->clear_tid = to.v;
+    task_current()->clear_tid = to;
     return task_current()->tid;
 }
 

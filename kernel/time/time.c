@@ -60,7 +60,7 @@ long sys_time(uaddr_t to)
 
 long sys_times(uaddr_t to)
 {
-    uint64_t ticks[4] = { process_current()->ticks, 0, 0, 0 };
+    uint64_t ticks[4] = { process_current()->used.user_ticks, 0, 0, 0 };
     if (to.v && arch_copy_to_user(to, ticks, sizeof(ticks)))
         return -EFAULT;
     return (long)(arch_clock_ns() / (NS_PER_S / 100));
@@ -68,7 +68,7 @@ long sys_times(uaddr_t to)
 
 long sys_getrusage(int who, uaddr_t to)
 {
-    uint64_t us = process_current()->ticks * (1000000 / ARCH_TICK_HZ),
+    uint64_t us = process_current()->used.user_ticks * (1000000 / ARCH_TICK_HZ),
              time[2] = { us / 1000000, us % 1000000 };
     if (arch_clear_user(to, 144) || arch_copy_to_user(to, time, sizeof(time)))
         return -EFAULT;
@@ -81,18 +81,12 @@ static long sleep_until(uint64_t deadline, uaddr_t remainder)
 {
     struct wait_queue queue;
     wait_queue_init(&queue);
-    while (arch_clock_ns() < deadline) {
-        wait_begin(&queue);
-        int err = wait_sleep(deadline);
-        wait_end(&queue);
-        if (err == -EINTR) {
-            uint64_t now = arch_clock_ns();
-            if (remainder.v && time_out(deadline > now ? deadline - now : 0, remainder))
-                return -EFAULT;
-            return -EINTR;
-        }
-    }
-    return 0;
+    if (wait_until(&queue, arch_clock_ns() >= deadline, deadline) != -EINTR)
+        return 0;
+    uint64_t now = arch_clock_ns();
+    if (remainder.v && time_out(deadline > now ? deadline - now : 0, remainder))
+        return -EFAULT;
+    return -EINTR;
 }
 
 static long sleep_for(uaddr_t from, uaddr_t remainder, bool absolute, bool wall)

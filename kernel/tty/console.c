@@ -11,6 +11,7 @@
 #include "base/string.h"
 #include "kernel/cmdline.h"
 #include "kernel/fs/file.h"
+#include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
