@@ -2,7 +2,7 @@
 /* Planted defects and failing allocations: the test build's switches. */
 #include "base/defect.h"
 
-#include "arch/x86/arch.h"
+#include "arch/x86/inline.h"
 #include "base/failpoint.h"
 #include "base/string.h"
 #include "uapi/errno.h"

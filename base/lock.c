@@ -2,7 +2,7 @@
 /* The waiting halves of the locks, and the test build's checks. */
 #include "base/lock.h"
 
-#include "arch/x86/arch.h"
+#include "arch/x86/inline.h"
 #include "base/panic.h"
 
 /* ---- Checks (test build) ------------------------------------------------ */

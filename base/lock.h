@@ -14,7 +14,7 @@
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
-#include "arch/x86/arch.h"
+#include "arch/x86/inline.h"
 #include "base/types.h"
 
 /*

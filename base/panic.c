@@ -2,7 +2,7 @@
 /* The end of a kernel that found one of its own invariants broken. */
 #include "base/panic.h"
 
-#include "arch/x86/arch.h"
+#include "arch/x86/inline.h"
 #include "base/log.h"
 #include "base/string.h"
 
@@ -19,7 +19,7 @@ void panic(const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     log_line("panic: %s", text);
-    arch_panic_report(arch_kernel_fault_frame());
+    arch_panic_report();
     log_line("panic: end");
     arch_halt();
 }

@@ -3,7 +3,7 @@
  * holds afterwards. */
 #include "base/trace.h"
 
-#include "arch/x86/arch.h"
+#include "arch/x86/inline.h"
 
 bool trace_enabled;
 

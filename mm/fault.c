@@ -344,3 +344,9 @@ enum fault_outcome mm_fault(struct mm *mm, const struct fault *fault)
             return outcome;
     }
 }
+
+const struct fault_verdict *entry_page_fault(struct mm *mm, const struct fault *fault)
+{
+    enum fault_outcome outcome = mm_fault(mm, fault);
+    return __builtin_expect(fault_resolved(outcome), 1) ? NULL : fault_verdict(outcome);
+}

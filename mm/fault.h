@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The page-fault door of mm/: what the trap code asks, and the verdict it gets. */
+/* Page faults: what becomes of one. The door for the trap code is upcalls.h's entry_page_fault().
+ */
 #ifndef MM_FAULT_H
 #define MM_FAULT_H
 
-#include "base/types.h"
-
-struct mm;
-
-/* Page-fault error code (Intel SDM vol. 3, "Page-Fault Exceptions"). */
-#define FAULT_PRESENT  (1u << 0) /* a translation existed and refused; else none existed */
-#define FAULT_WRITE    (1u << 1)
-/* as the CPU says; WRUSS sets it at CPL 0: use struct fault.from_user */
-#define FAULT_USER     (1u << 2)
-#define FAULT_RESERVED (1u << 3)
-#define FAULT_FETCH    (1u << 4)
-#define FAULT_SHSTK    (1u << 6) /* a shadow-stack access: always asks for an owned copy */
-
-/* One page fault. */
-struct fault {
-    uint64_t va;    /* CR2 */
-    uint32_t error; /* FAULT_* */
-    bool from_user; /* by the saved CS */
-};
+#include "arch/x86/upcalls.h"
 
 /* What became of it. The first group is resolved: run the instruction again. */
 enum fault_outcome {
@@ -46,12 +29,7 @@ enum fault_outcome {
 
 static inline bool fault_resolved(enum fault_outcome outcome) { return outcome <= FAULT_OK_LAST; }
 
-/* The signal of an unresolved outcome, its si_code, and a few words for the log. */
-struct fault_verdict {
-    int signal;
-    int si_code;
-    const char *reason;
-};
+/* What an unresolved outcome means for the program. */
 const struct fault_verdict *fault_verdict(enum fault_outcome outcome);
 
 /*

@@ -15,7 +15,7 @@
 #define STACK_SLOTS  32768
 #define STACK_STOCK  16
 #define STACK_PAGES  (KSTACK_BYTES / PAGE_SIZE)
-#define PTE_PAT_WC   PTE_PAT_4K /* PAT entry 4, which arch/x86/cpu/cpu.c makes write combining */
+#define PTE_PAT_WC   PTE_PAT_4K /* PAT entry 4: arch/x86/cpu/control.c */
 
 extern char __kernel_start[], __rodata_start[], __data_start[], __kernel_end[];
 
@@ -306,21 +306,4 @@ uint64_t kmap_lookup(paddr_t root, uint64_t va, int *level)
         table = entries_of(pte);
     }
     return 0;
-}
-
-void kmap_print_path(paddr_t root, uint64_t va)
-{
-    static const char *const names[] = { "", "pte", "pmd", "pud", "root" };
-    const pte_t *table = arch_phys_to_virt(root);
-    log_line("page-table path of %016lx:", va);
-    for (int l = ROOT_LEVEL; l >= 1; l--) {
-        pte_t pte = table[level_index(va, l)];
-        log_line("  %-4s[%3u] %016lx%s%s%s%s%s%s", names[l], level_index(va, l), pte.raw,
-                 pte_present(pte) ? " P" : "", pte.raw & PTE_W ? " W" : "",
-                 pte.raw & PTE_U ? " U" : "", pte.raw & PTE_D ? " D" : "",
-                 pte.raw & PTE_COW ? " COW" : "", pte.raw & PTE_NX ? " NX" : "");
-        if (!pte_is_table(pte, l))
-            return;
-        table = entries_of(pte);
-    }
 }

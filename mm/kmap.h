@@ -37,7 +37,5 @@ void kmap_stack_reclaim(void);
 /* The leaf entry that translates a kernel or (with root) any address: raw value and level, 0
  * when none. */
 uint64_t kmap_lookup(paddr_t root, uint64_t va, int *level);
-/* Print the entries on the way to va, one log line a level. For panic(). */
-void kmap_print_path(paddr_t root, uint64_t va);
 
 #endif

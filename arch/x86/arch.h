@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The architecture's C interface: all that kernel/ and mm/ may ask of arch/x86/, besides the
- * page-table entry helpers in pgtable.h. What arch/x86/ calls back is declared in
- * arch/x86/upcalls.h and mm/fault.h.
+ * page-table entry helpers in pgtable.h. What base/ asks as well is in inline.h; what arch/x86/
+ * calls back is in upcalls.h.
  */
 #ifndef ARCH_X86_ARCH_H
 #define ARCH_X86_ARCH_H
@@ -11,7 +11,11 @@
 #include "arch/x86/layout.h"
 #include "base/types.h"
 
-#define CPUS_MAX 64 /* a set of CPUs is one 64-bit word */
+/* For each CPU of a set, lowest first; cpu is an unsigned variable. The set is evaluated once. */
+#define for_each_cpu(cpu, set)                                                \
+    for (uint64_t cpu##_rest = (set);                                         \
+         cpu##_rest && ((cpu) = (unsigned)__builtin_ctzll(cpu##_rest), true); \
+         cpu##_rest &= cpu##_rest - 1)
 
 struct mm;
 struct task;
@@ -32,18 +36,13 @@ static inline bool trap_from_user(const struct trap_frame *frame) { return (fram
 
 /* ---- This CPU ----------------------------------------------------------- */
 
-unsigned arch_cpu_id(void);           /* 0, 1, ... in order of arrival */
+/* arch_cpu_id(), arch_current_pid(), arch_pause(), arch_cycles(), arch_halt() and arch_irq_*():
+ * inline.h */
 struct task *arch_current_task(void); /* NULL until the first arch_switch() */
-int arch_current_pid(void);           /* 0 until then */
-struct mm *arch_current_mm(void);     /* the address space in CR3, NULL for the kernel's own */
+struct mm *arch_current_mm(void);     /* what the running task runs, NULL for the kernel's own */
 
-/* arch_irq_save(), arch_irq_restore(), arch_irq_enable(), arch_irq_disable(): inline.h */
-/* inside a spin loop: also serves what other CPUs ask of this one meanwhile */
-void arch_pause(void);
 /* enable interrupts and halt in one step; returns with them off */
 void arch_wait_for_interrupt(void);
-uint64_t arch_cycles(void);    /* TSC; on Bochs one tick is one executed instruction */
-NORETURN void arch_halt(void); /* for good */
 /* RDRAND where there is one, mixed with the TSC */
 void arch_random(void *buffer, size_t len_bytes);
 
@@ -76,12 +75,6 @@ void arch_cpu_kick(unsigned cpu);
 void arch_cpus_report(void);
 /* Send every other CPU one NMI; true when all have answered it. */
 MUST_CHECK bool arch_cpus_answer(void);
-/*
- * Stop all other CPUs for good, wherever they are, and this one, too, should another have been
- * first. Interrupts stay off, and only the log may be used afterwards: any lock may be held by one
- * of those stopped.
- */
-void arch_cpus_stop(void);
 uint64_t arch_ipi_count(void); /* interrupts sent between CPUs since boot */
 
 /* ---- Time --------------------------------------------------------------- */
@@ -238,11 +231,5 @@ void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp)
  * Prints "power: off". */
 NORETURN void arch_power_off(void);
 NORETURN void arch_reboot(void);
-
-/* Called by panic(), other CPUs stopped: registers and backtrace of frame (NULL: from here)
- * printed. */
-void arch_panic_report(const struct trap_frame *frame);
-/* The trap frame of the innermost exception taken in the kernel on this CPU, or NULL. */
-const struct trap_frame *arch_kernel_fault_frame(void);
 
 #endif

@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of arch.h that is one or two instructions and stands on every hot path. Only arch.h
- * includes it; tests on the build machine bring their own.
+ * What base/ may ask of the machine, and what is one or two instructions on a hot path. arch.h
+ * includes it. Tests on the build machine bring their own.
  */
 #ifndef ARCH_X86_INLINE_H
 #define ARCH_X86_INLINE_H
 
 #include "base/types.h"
+
+#define CPUS_MAX 64 /* a set of CPUs is one 64-bit word */
+
+unsigned arch_cpu_id(void); /* 0, 1, ... in order of arrival */
+int arch_current_pid(void); /* of the running task; 0 until the first arch_switch() */
+/* inside a spin loop: also serves what other CPUs ask of this one meanwhile */
+void arch_pause(void);
+uint64_t arch_cycles(void);    /* TSC; on Bochs one tick is one executed instruction */
+NORETURN void arch_halt(void); /* for good */
+/*
+ * Stop all other CPUs for good, wherever they are. If another CPU stops us first, this call does
+ * not return. Interrupts stay off, and only the log may be used afterwards: a stopped CPU may hold
+ * any lock.
+ */
+void arch_cpus_stop(void);
+/* For panic(), other CPUs stopped: log registers and backtrace of the innermost exception taken in
+ * the kernel on this CPU, or else the backtrace from here. */
+void arch_panic_report(void);
 
 static inline void arch_irq_enable(void) { __asm__ volatile("sti" : : : "memory"); }
 static inline void arch_irq_disable(void) { __asm__ volatile("cli" : : : "memory"); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What arch/x86/ calls in kernel/: the doors into the kernel. */
-#ifndef KERNEL_ENTRY_H
-#define KERNEL_ENTRY_H
+/* What arch/x86/ calls in kernel/ and mm/: the doors into the kernel. */
+#ifndef ARCH_X86_UPCALLS_H
+#define ARCH_X86_UPCALLS_H
 
 #include "arch/x86/arch.h"
 #include "base/types.h"
@@ -20,6 +20,39 @@ NORETURN void entry_cpu_begin(uint64_t stack_top);
 /* A SYSCALL: number in frame->rax, arguments in rdi rsi rdx r10 r8 r9; the result goes to rax.
  * Interrupts on. */
 void entry_syscall(struct trap_frame *frame);
+
+/* ---- Page faults: mm/ ---------------------------------------------------- */
+
+/* Page-fault error code (Intel SDM vol. 3, "Page-Fault Exceptions"). */
+#define FAULT_PRESENT  (1u << 0) /* a translation existed and refused; else none existed */
+#define FAULT_WRITE    (1u << 1)
+/* as the CPU says; WRUSS sets it at CPL 0: use struct fault.from_user */
+#define FAULT_USER     (1u << 2)
+#define FAULT_RESERVED (1u << 3)
+#define FAULT_FETCH    (1u << 4)
+#define FAULT_SHSTK    (1u << 6) /* a shadow-stack access: always asks for an owned copy */
+
+struct fault {
+    uint64_t va;    /* CR2 */
+    uint32_t error; /* FAULT_* */
+    bool from_user; /* by the saved CS */
+};
+
+/* The signal and its si_code, and a few words for the log. */
+struct fault_verdict {
+    int signal;
+    int si_code;
+    const char *reason;
+};
+
+/*
+ * Resolve *fault in mm, which this CPU runs: NULL, run the instruction again; or why not, with
+ * nothing changed. Takes mm.lock for reading, and no lock that an interrupted kernel path may hold,
+ * so that copy_to_user() may fault here.
+ */
+MUST_CHECK const struct fault_verdict *entry_page_fault(struct mm *mm, const struct fault *fault);
+
+/* ---- The rest: kernel/ -------------------------------------------------- */
 
 /* Why a user instruction was refused. */
 struct refusal {

@@ -13,6 +13,9 @@ extern char *fake_memory;
 #include "base/types.h"
 
 #define ARCH_X86_INLINE_H /* these stand in for what it holds */
+#define CPUS_MAX          64
+unsigned arch_cpu_id(void);
+int arch_current_pid(void);
 void arch_pause(void);
 uint64_t arch_irq_save(void);
 void arch_irq_restore(uint64_t state);

@@ -4,9 +4,11 @@
  * exception says. Whether it is on is one flag here; nothing is derived from XSAVES. The MSRs
  * belong to the task that runs and are switched one by one (docs/platform.md says why not XSAVES).
  */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/cet.h"
+
+#include "arch/x86/arch.h"
 #include "arch/x86/cpu/planted.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/cpu/registers.h"
 #include "base/log.h"
 #include "base/string.h"
 

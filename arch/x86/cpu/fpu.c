@@ -4,8 +4,10 @@
  * belongs to the task that ran last. Standard-format XSAVE for x87|SSE|AVX: XSAVES is not to be
  * trusted everywhere (docs/platform.md), and nothing here needs it. FXSAVE where there is no XSAVE.
  */
-#include "arch/x86/cpu/cpu.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/cpu/fpu.h"
+
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/registers.h"
 #include "base/string.h"
 
 #define XCR0_WANTED   7u /* x87 | SSE | AVX */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Segments and the task-state segment. The selectors are those Linux programs see: user CS 0x33,
  * SS 0x2b. */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/gdt.h"
+
+#include "arch/x86/arch.h"
 #include "arch/x86/cpu/percpu.h"
-#include "arch/x86/x86.h"
-#include "mm/kmap.h"
+#include "arch/x86/cpu/registers.h"
 
 #define IST_STACK_BYTES 8192
-#define IST_COUNT       4 /* #DF, NMI, #MC, #DB: indices 1 to 4, see idt.c */
 
 /* Intel SDM vol. 3, "64-Bit TSS Format". */
 struct tss {
@@ -67,14 +67,10 @@ static void gdt_load(const uint64_t *gdt)
                      : "rax", "memory");
 }
 
-bool gdt_prepare(unsigned cpu)
+void gdt_prepare(unsigned cpu, const uint64_t ist_tops[IST_COUNT])
 {
-    for (int i = 0; i < IST_COUNT; i++) {
-        tsses[cpu].ist[i] = kmap_stack_alloc();
-        if (!tsses[cpu].ist[i])
-            return false;
-    }
-    return true;
+    for (int i = 0; i < IST_COUNT; i++)
+        tsses[cpu].ist[i] = ist_tops[i];
 }
 
 void gdt_init(unsigned cpu)

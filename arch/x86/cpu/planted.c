@@ -4,7 +4,7 @@
 #include "arch/x86/cpu/planted.h"
 
 #ifdef CONFIG_TEST
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/registers.h"
 #include "base/defect.h"
 
 /* fpu_not_switched: a task finds another one's vector registers. Process 1 is spared, as by every

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* What panic() shows of the machine: registers, backtrace, the page-table path of the faulting
  * address. Trusts nothing. */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/report.h"
+
+#include "arch/x86/arch.h"
 #include "arch/x86/cpu/percpu.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/entry/idt.h"
+#include "arch/x86/pgtable.h"
 #include "base/log.h"
 #include "base/symbols.h"
-#include "mm/kmap.h"
 
 #define BACKTRACE_DEPTH 24
-#define VECTOR_PF       14
+#define ROOT_LEVEL      4
 
 static void registers_report(const struct trap_frame *f)
 {
@@ -33,13 +36,52 @@ static void address_report(uint64_t rip)
         log_line("  %016lx", rip);
 }
 
+/* ---- The current page table --------------------------------------------- */
+
+/* The entry for va at one level of table. */
+static pte_t entry_at(paddr_t table, uint64_t va, int level)
+{
+    return ((const pte_t *)arch_phys_to_virt(table))[level_index(va, level)];
+}
+
+static paddr_t root_current(void) { return paddr(read_cr3() & PTE_PFN_MASK); }
+
+/* Go down to the entry that ends the way to va; each() sees every entry, unless it is NULL. */
+static pte_t entry_walk(uint64_t va, void (*each)(pte_t entry, uint64_t va, int level))
+{
+    paddr_t table = root_current();
+    for (int level = ROOT_LEVEL;; level--) {
+        pte_t entry = entry_at(table, va, level);
+        if (each)
+            each(entry, va, level);
+        if (!pte_is_table(entry, level))
+            return entry;
+        table = paddr(pte_pfn(entry) << PAGE_SHIFT);
+    }
+}
+
+static void entry_report(pte_t entry, uint64_t va, int level)
+{
+    static const char *const names[] = { "", "pte", "pmd", "pud", "root" };
+    log_line("  %-4s[%3u] %016lx%s%s%s%s%s%s", names[level], level_index(va, level), entry.raw,
+             pte_present(entry) ? " P" : "", entry.raw & PTE_W ? " W" : "",
+             entry.raw & PTE_U ? " U" : "", entry.raw & PTE_D ? " D" : "",
+             entry.raw & PTE_COW ? " COW" : "", entry.raw & PTE_NX ? " NX" : "");
+}
+
+static void path_report(uint64_t va)
+{
+    log_line("page-table path of %016lx:", va);
+    (void)entry_walk(va, entry_report);
+}
+
+/* ---- The stack ---------------------------------------------------------- */
+
 /* May two words be read here? Kernel addresses that the current table maps only. */
 static bool stack_readable(uint64_t va)
 {
-    int level;
-    paddr_t root = paddr(read_cr3() & 0x000ffffffffff000ull);
     return va >= DIRECT_MAP_BASE && (va & 7) == 0 && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - 16
-           && kmap_lookup(root, va, &level);
+           && pte_present(entry_walk(va, NULL));
 }
 
 void backtrace_report(uint64_t rbp)
@@ -55,12 +97,13 @@ void backtrace_report(uint64_t rbp)
     }
 }
 
-void arch_panic_report(const struct trap_frame *frame)
+void arch_panic_report(void)
 {
+    const struct trap_frame *frame = percpu()->fault_frame;
     if (frame) {
         registers_report(frame);
         if (frame->vector == VECTOR_PF)
-            kmap_print_path(paddr(read_cr3() & 0x000ffffffffff000ull), read_cr2());
+            path_report(read_cr2());
         log_line("backtrace:");
         address_report(frame->rip);
         backtrace_report(frame->rbp);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A task's machine state: made, switched, inspected. */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/cet.h"
+#include "arch/x86/cpu/fpu.h"
+#include "arch/x86/cpu/gdt.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/planted.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/cpu/switch.h"
+#include "arch/x86/entry/entry.h"
+#include "arch/x86/start/start.h"
 #include "base/panic.h"
 #include "base/string.h"
 
@@ -62,11 +68,7 @@ void arch_task_begin(struct arch_task *arch, struct task *task)
     percpu()->pid = arch->pid;
 }
 
-uint64_t arch_boot_stack_top(void)
-{
-    extern char boot_stack_top[];
-    return (uint64_t)boot_stack_top;
-}
+uint64_t arch_boot_stack_top(void) { return (uint64_t)boot_stack_top; }
 
 void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *next_task)
 {

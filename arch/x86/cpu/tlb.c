@@ -17,13 +17,17 @@
  * loads CR3; whoever flushes raises the generation, then reads arch_mm.cpus: one of the two sees
  * the other. The same holds for leaving `lazy`.
  */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/tlb.h"
+
+#include "arch/x86/arch.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/planted.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/entry/idt.h"
+#include "arch/x86/pc/apic.h"
+#include "arch/x86/pc/timer.h"
 #include "arch/x86/pgtable.h"
-#include "arch/x86/x86.h"
 #include "base/panic.h"
-#include "mm/kmap.h"
 
 /* Beyond this many pages one reload of CR3 is cheaper than INVLPG for each. */
 #define FLUSH_PAGES_MAX    32
@@ -40,7 +44,8 @@ struct request {
     uint64_t waiting; /* [A] the CPUs that have not answered yet */
 };
 static struct request requests[CPUS_MAX];
-static uint64_t lazy; /* [A] idle CPUs that keep an address space they do not run */
+static uint64_t lazy;       /* [A] idle CPUs that keep an address space they do not run */
+static paddr_t kernel_root; /* [I] the kernel's own table */
 
 static uint64_t bit(unsigned cpu) { return 1ull << cpu; }
 static uint64_t self_bit(void) { return bit(percpu()->cpu_id); }
@@ -96,7 +101,7 @@ static void let_go_here(struct arch_mm *mm)
     if (cpu->loaded != mm)
         return;
     ASSERT(!cpu->mm); /* idle, or on the way there */
-    write_cr3(kmap_root().v);
+    write_cr3(kernel_root.v);
     cpu->loaded = NULL;
     __atomic_and_fetch(&lazy, ~self_bit(), __ATOMIC_SEQ_CST);
     __atomic_and_fetch(&mm->cpus, ~self_bit(), __ATOMIC_SEQ_CST);
@@ -120,8 +125,9 @@ void tlb_serve(void)
 {
     uint64_t irq = arch_irq_save();
     uint64_t from = __atomic_exchange_n(&percpu()->flush_from, 0, __ATOMIC_ACQUIRE);
-    for (; from; from &= from - 1) {
-        struct request *request = &requests[__builtin_ctzll(from)];
+    unsigned cpu;
+    for_each_cpu (cpu, from) {
+        struct request *request = &requests[cpu];
         request_serve(request);
         __atomic_and_fetch(&request->waiting, ~self_bit(), __ATOMIC_RELEASE);
     }
@@ -134,9 +140,9 @@ static void request_send(struct request request, uint64_t cpus)
     struct request *mine = &requests[percpu()->cpu_id];
     request.waiting = cpus;
     *mine = request;
-    for (uint64_t rest = cpus; rest; rest &= rest - 1)
-        __atomic_or_fetch(&percpu_of((unsigned)__builtin_ctzll(rest))->flush_from, self_bit(),
-                          __ATOMIC_SEQ_CST);
+    unsigned cpu;
+    for_each_cpu (cpu, cpus)
+        __atomic_or_fetch(&percpu_of(cpu)->flush_from, self_bit(), __ATOMIC_SEQ_CST);
     apic_send(cpus, VECTOR_FLUSH);
     uint64_t give_up = rdtsc() + ANSWER_SECONDS_MAX * timer_tsc_hz();
     while (__atomic_load_n(&mine->waiting, __ATOMIC_ACQUIRE)) {
@@ -224,6 +230,7 @@ void arch_mm_forget(struct arch_mm *mm)
 
 void arch_mm_load_kernel(paddr_t root)
 {
+    kernel_root = root;
     write_cr3(root.v);
     flush_kernel_here(0, 0);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The interrupt descriptor table: 256 interrupt gates, four of them on stacks of their own. */
-#include "arch/x86/cpu/cpu.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/entry/idt.h"
+
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/entry/entry.h"
 
 /* Intel SDM vol. 3, "64-Bit Mode IDT". */
 struct gate {
@@ -18,15 +21,15 @@ struct gate {
 #define GATE_INTERRUPT_USER 0xee /* INT3 and INTO may be executed in ring 3 */
 
 static struct gate idt[256] __attribute__((aligned(64)));
-extern const uint64_t trap_vectors[256];
 
 static uint8_t vector_ist(unsigned vector)
 {
     switch (vector) {
-    case 8: return 1; /* #DF: the stack may be the reason */
-    case 2: return 2; /* NMI and #MC: may strike before SYSCALL's entry has a stack */
-    case 18: return 3;
-    case 1: return 4; /* #DB: MOV SS delays it past a SYSCALL, to where RSP is still the user's */
+    case VECTOR_DF: return 1;  /* #DF: the stack may be the reason */
+    case VECTOR_NMI: return 2; /* NMI and #MC: may strike before SYSCALL's entry has a stack */
+    case VECTOR_MC: return 3;
+    case VECTOR_DB:
+        return 4; /* #DB: MOV SS delays it past a SYSCALL, to where RSP is still the user's */
     default: return 0;
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Holds frame.inc's numbers against the C they mirror. Generates no code. */
-#include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/percpu.h"
+#include "arch/x86/cpu/registers.h"
 #include "base/defect.h"
 #include "uapi/errno.h"
 

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* Exceptions and interrupts, told apart: resolved by mm/, refused through kernel/, or the
  * kernel's own end. */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/cet.h"
 #include "arch/x86/cpu/percpu.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/cpu/tlb.h"
+#include "arch/x86/entry/entry.h"
+#include "arch/x86/entry/idt.h"
+#include "arch/x86/pc/apic.h"
+#include "arch/x86/pc/efi.h"
+#include "arch/x86/pc/irq.h"
+#include "arch/x86/pc/smp.h"
 #include "arch/x86/upcalls.h"
-#include "arch/x86/x86.h"
 #include "base/lock.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "mm/fault.h"
 #include "uapi/signal.h"
-
-#define VECTOR_DB  1
-#define VECTOR_NMI 2
-#define VECTOR_DF  8
-#define VECTOR_PF  14
-#define VECTOR_MC  18
-#define VECTOR_CP  21
-
-void x86_trap(struct trap_frame *frame);
-void x86_user_work(struct trap_frame *frame);
 
 /* ---- Kernel faults ------------------------------------------------------ */
 
@@ -71,17 +68,6 @@ static NORETURN void kernel_fault(struct trap_frame *frame)
           read_cr2());
 }
 
-/* A fault inside a firmware call ends that call; see switch.asm, efi_call. */
-static bool efi_leave(struct trap_frame *frame)
-{
-    if (!efi_in_call)
-        return false;
-    efi_in_call = false;
-    frame->rip = (uint64_t)efi_escape;
-    frame->rsp = efi_saved_rsp;
-    return true;
-}
-
 /* ---- Page faults -------------------------------------------------------- */
 
 static COLD void refuse(struct trap_frame *frame, int signal, int si_code, uint64_t si_addr,
@@ -95,11 +81,9 @@ static void user_page_fault(struct trap_frame *frame, uint64_t va)
 {
     struct fault fault = { va, (uint32_t)frame->error, true };
     arch_irq_enable();
-    enum fault_outcome outcome = mm_fault(percpu()->mm, &fault);
-    if (__builtin_expect(!fault_resolved(outcome), 0)) {
-        const struct fault_verdict *verdict = fault_verdict(outcome);
+    const struct fault_verdict *verdict = entry_page_fault(percpu()->mm, &fault);
+    if (__builtin_expect(verdict != NULL, 0))
         refuse(frame, verdict->signal, verdict->si_code, va, verdict->reason);
-    }
 }
 
 /* The kernel touched user memory for a system call: resolved as the program's own access would
@@ -109,13 +93,13 @@ static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
     struct fault fault = { va, (uint32_t)frame->error, false };
     uint64_t fixup = ex_fixup(frame->rip);
     if (!fixup || va >= USER_END || !percpu()->mm) {
-        if (!efi_leave(frame))
+        if (!efi_fault(frame))
             kernel_fault(frame);
         return;
     }
     if (frame->rflags & RFLAGS_IF)
         arch_irq_enable();
-    if (!fault_resolved(mm_fault(percpu()->mm, &fault)))
+    if (entry_page_fault(percpu()->mm, &fault))
         frame->rip = fixup;
 }
 
@@ -188,7 +172,7 @@ static COLD void exception(struct trap_frame *frame)
             user_exception(frame);
     } else if (frame->vector == VECTOR_DB) {
         frame->rflags &= ~RFLAGS_TF; /* MOV SS before SYSCALL: the program's trap, come late */
-    } else if (!efi_leave(frame)) {
+    } else if (!efi_fault(frame)) {
         uint64_t fixup = ex_fixup(frame->rip);
         if (!fixup)
             kernel_fault(frame);

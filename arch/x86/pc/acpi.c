@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A reader of the few ACPI tables the kernel uses. Every table's checksum is verified before it
  * is believed. */
-#include "arch/x86/x86.h"
+#include "arch/x86/pc/acpi.h"
+
+#include "arch/x86/arch.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "mm/kmap.h"

@@ -4,9 +4,12 @@
  * or, where the firmware or "x2apic" on the command line switched it on, through x2APIC MSRs. All
  * CPUs use the same mode.
  */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/pc/apic.h"
+
+#include "arch/x86/arch.h"
 #include "arch/x86/cpu/percpu.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/entry/idt.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "mm/kmap.h"
@@ -109,8 +112,9 @@ void apic_command(uint32_t to, uint32_t command)
 void apic_send(uint64_t cpus, uint32_t command)
 {
     uint64_t irq = arch_irq_save();
-    for (; cpus; cpus &= cpus - 1) {
-        apic_command(percpu_of((unsigned)__builtin_ctzll(cpus))->apic_id, command);
+    unsigned cpu;
+    for_each_cpu (cpu, cpus) {
+        apic_command(percpu_of(cpu)->apic_id, command);
         percpu()->ipis_sent++;
     }
     arch_irq_restore(irq);

@@ -6,10 +6,13 @@
  * runtime code is writable and executable there: the one exception to the rule. A fault inside ends
  * the call (trap.c), and the caller tries the next way.
  */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/pc/efi.h"
+
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/registers.h"
 #include "arch/x86/pgtable.h"
-#include "arch/x86/x86.h"
 #include "base/log.h"
+#include "boot_info.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
 #include "mm/ram.h"
@@ -24,7 +27,7 @@ static uint64_t system_table; /* [I] */
 static struct frame *runtime_root;
 
 uint64_t efi_saved_rsp;
-volatile bool efi_in_call;
+static volatile bool in_call;
 
 /* Map one page at its own address. False when memory is out. */
 static bool page_map(uint64_t *root, uint64_t pa, pgprot_t prot)
@@ -135,11 +138,21 @@ void efi_reset(unsigned reset_type)
         uint64_t runtime = *(const uint64_t *)(system_table + SYSTEM_TABLE_RUNTIME);
         if (kmap_lookup(root, runtime, &level)) {
             uint64_t reset = *(const uint64_t *)(runtime + RUNTIME_RESET_SYSTEM);
-            efi_in_call = true;
+            in_call = true;
             efi_call(reset, reset_type, 0, 0, 0);
-            efi_in_call = false;
+            in_call = false;
         }
     }
     write_cr3(old_root);
     arch_irq_restore(irq);
+}
+
+bool efi_fault(struct trap_frame *frame)
+{
+    if (!in_call)
+        return false;
+    in_call = false;
+    frame->rip = (uint64_t)efi_escape;
+    frame->rsp = efi_saved_rsp;
+    return true;
 }

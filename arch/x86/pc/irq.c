@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* ISA interrupt lines: through the I/O APIC where one answers, else through the two 8259s. */
-#include "arch/x86/cpu/cpu.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/pc/irq.h"
+
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/entry/idt.h"
+#include "arch/x86/pc/apic.h"
 #include "mm/kmap.h"
 
 #define IOAPIC_PA         0xfec00000ull

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Powering off and starting anew, by every means in turn. */
-#include "arch/x86/cpu/cpu.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/pc/acpi.h"
+#include "arch/x86/pc/efi.h"
 #include "base/log.h"
 
 #define EFI_RESET_COLD     0

@@ -8,16 +8,29 @@
  * below 640 KiB, which the frame allocator leaves alone; it is mapped, read and execute only, in a
  * table of its own while CPUs are being started.
  */
-#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/pc/smp.h"
+
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/cet.h"
+#include "arch/x86/cpu/control.h"
+#include "arch/x86/cpu/fpu.h"
+#include "arch/x86/cpu/gdt.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/planted.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/cpu/report.h"
+#include "arch/x86/entry/idt.h"
+#include "arch/x86/pc/acpi.h"
+#include "arch/x86/pc/apic.h"
+#include "arch/x86/pc/timer.h"
 #include "arch/x86/pgtable.h"
+#include "arch/x86/start/trampoline.h"
 #include "arch/x86/upcalls.h"
-#include "arch/x86/x86.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
 #include "base/symbols.h"
+#include "boot_info.h"
 #include "mm/kmap.h"
 #include "mm/ram.h"
 
@@ -35,17 +48,10 @@
 #define STOP_US          250000ull
 #define STAY_OUT         1ull
 
-extern const uint8_t trampoline_start[], trampoline_end[], trampoline_gdt_base[], trampoline_far[],
-    trampoline_cr3[];
 extern char __kernel_start[];
-NORETURN void x86_ap_start(unsigned cpu);
 
-/* What trampoline.asm reads. */
-extern uint32_t ap_arrived;
-extern uint64_t ap_stacks[CPUS_MAX], ap_root;
-uint32_t ap_arrived = 1;      /* atomic: the next number */
-uint64_t ap_stacks[CPUS_MAX]; /* 0 wait, 1 stay out, else the top of the CPU's first stack */
-uint64_t ap_root;
+uint32_t ap_arrived = 1; /* the boot CPU is number 0 */
+uint64_t ap_stacks[CPUS_MAX], ap_root;
 
 static uint64_t online = 1; /* [A] */
 static uint64_t image_base; /* physical */
@@ -129,11 +135,28 @@ static void trampoline_remove(unsigned taken)
 
 /* ---- Starting ----------------------------------------------------------- */
 
+/* Make CPU number cpu's stacks for some exceptions, and its first stack, whose top is returned; 0
+ * with nothing kept when memory is out. */
+static uint64_t stacks_make(unsigned cpu)
+{
+    uint64_t tops[IST_COUNT + 1];
+    for (int i = 0; i <= IST_COUNT; i++) {
+        tops[i] = kmap_stack_alloc();
+        if (!tops[i]) {
+            while (i > 0)
+                kmap_stack_free(tops[--i]);
+            return 0;
+        }
+    }
+    gdt_prepare(cpu, tops);
+    return tops[IST_COUNT];
+}
+
 /* Give CPU number cpu, which has arrived, its stacks, and wait until it is online. Out of
  * memory: it stays out. */
 static void arrival_welcome(unsigned cpu)
 {
-    uint64_t stack = cpu < CPUS_MAX && gdt_prepare(cpu) ? kmap_stack_alloc() : 0;
+    uint64_t stack = stacks_make(cpu);
     if (!stack) {
         log_line("cpus: no memory for CPU %u, it is left out", cpu);
         stack = STAY_OUT;
@@ -143,7 +166,7 @@ static void arrival_welcome(unsigned cpu)
     while (stack != STAY_OUT && !(arch_cpus_online() & 1ull << cpu)) {
         arch_pause();
         if (arch_clock_ns() > deadline) {
-            log_line("cpus: CPU %u has come, but does not get ready", cpu);
+            log_line("cpus: CPU %u arrived but did not become ready", cpu);
             return;
         }
     }
@@ -229,7 +252,7 @@ void x86_ap_start(unsigned cpu)
 {
     gdt_init(cpu);
     idt_load();
-    cpu_init_this();
+    control_init_this();
     fpu_init_this();
     cet_init_this();
     apic_init_this();
@@ -252,8 +275,9 @@ void arch_request_user_return_of(unsigned cpu)
 uint64_t arch_ipi_count(void)
 {
     uint64_t count = 0;
-    for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
-        count += percpu_of((unsigned)__builtin_ctzll(rest))->ipis_sent;
+    unsigned cpu;
+    for_each_cpu (cpu, arch_cpus_online())
+        count += percpu_of(cpu)->ipis_sent;
     return count;
 }
 
@@ -280,18 +304,18 @@ bool smp_nmi(const struct trap_frame *frame)
 static uint64_t reports_collect(uint64_t cpus)
 {
     uint64_t answered = 0;
-    for (uint64_t rest = cpus; rest; rest &= rest - 1)
-        __atomic_store_n(&percpu_of((unsigned)__builtin_ctzll(rest))->report.ready, REPORT_WANTED,
-                         __ATOMIC_RELEASE);
+    unsigned cpu;
+    for_each_cpu (cpu, cpus)
+        __atomic_store_n(&percpu_of(cpu)->report.ready, REPORT_WANTED, __ATOMIC_RELEASE);
     apic_send(cpus, ICR_NMI);
     uint64_t deadline = arch_clock_ns() + REPORT_US * 1000;
-    for (uint64_t rest = cpus; rest; rest &= rest - 1) {
-        const struct cpu_report *report = &percpu_of((unsigned)__builtin_ctzll(rest))->report;
+    for_each_cpu (cpu, cpus) {
+        const struct cpu_report *report = &percpu_of(cpu)->report;
         while (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) != REPORT_READY
                && arch_clock_ns() < deadline)
             arch_pause();
         if (__atomic_load_n(&report->ready, __ATOMIC_ACQUIRE) == REPORT_READY)
-            answered |= rest & -rest;
+            answered |= 1ull << cpu;
     }
     return answered;
 }
@@ -311,8 +335,8 @@ void arch_cpus_report(void)
     if (__atomic_exchange_n(&reporting, true, __ATOMIC_ACQUIRE))
         return; /* another CPU is at it */
     uint64_t asked = others(), answered = reports_collect(asked);
-    for (uint64_t rest = asked; rest; rest &= rest - 1) {
-        unsigned cpu = (unsigned)__builtin_ctzll(rest);
+    unsigned cpu;
+    for_each_cpu (cpu, asked) {
         if (answered & 1ull << cpu)
             report_log(cpu, &percpu_of(cpu)->report);
         else

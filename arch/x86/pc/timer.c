@@ -4,8 +4,14 @@
  * plausibly: the ACPI PM timer, PIT channel 2, and last CPUID 15H, which is wrong on some
  * emulators. Every wait is bounded.
  */
-#include "arch/x86/cpu/cpu.h"
-#include "arch/x86/x86.h"
+#include "arch/x86/pc/timer.h"
+
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/entry/idt.h"
+#include "arch/x86/pc/acpi.h"
+#include "arch/x86/pc/apic.h"
+#include "arch/x86/pc/pci.h"
 #include "base/log.h"
 
 #define PM_TIMER_HZ      3579545u

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* From the boot assembly to kernel_main(): this CPU's tables, the consoles, this CPU's features. */
-#include "arch/x86/cpu/cpu.h"
-#include "arch/x86/upcalls.h"
-#include "arch/x86/x86.h"
-#include "base/panic.h"
+#include "arch/x86/start/start.h"
 
-extern uint64_t early_map_bytes;
-void x86_start(const struct boot_info *info);
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/control.h"
+#include "arch/x86/cpu/gdt.h"
+#include "arch/x86/entry/idt.h"
+#include "arch/x86/upcalls.h"
+#include "base/panic.h"
 
 uint64_t arch_early_map_end(void) { return early_map_bytes; }
 
@@ -21,7 +22,7 @@ __attribute__((no_stack_protector, noreturn)) void x86_start(const struct boot_i
     gdt_init(0);
     idt_init();
     entry_boot(info); /* from here on a fault is seen */
-    cpu_init_early();
+    control_init_early();
     uint64_t guard;
     arch_random(&guard, sizeof(guard));
     __stack_chk_guard = guard & ~0xffull; /* a zero byte stops string overruns */

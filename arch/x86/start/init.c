@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The second half of bring-up, once memory can be mapped. */
-#include "arch/x86/x86.h"
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/cet.h"
+#include "arch/x86/cpu/control.h"
+#include "arch/x86/cpu/fpu.h"
+#include "arch/x86/pc/acpi.h"
+#include "arch/x86/pc/apic.h"
+#include "arch/x86/pc/efi.h"
+#include "arch/x86/pc/irq.h"
+#include "arch/x86/pc/smp.h"
+#include "arch/x86/pc/timer.h"
 #include "base/string.h"
+#include "boot_info.h"
 
 /* Does the command line hold this word? */
 static bool cmdline_has(const struct boot_info *info, const char *word)
@@ -18,7 +28,7 @@ static bool cmdline_has(const struct boot_info *info, const char *word)
 
 void arch_init(const struct boot_info *info)
 {
-    cpu_log_features();
+    control_log();
     efi_init(info);
     acpi_init(info->rsdp);
     fpu_init();

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* User shadow stacks: the CPU's side. Private to arch/x86/. */
+#ifndef ARCH_X86_CET_H
+#define ARCH_X86_CET_H
+
+#include "arch/x86/arch.h"
+
+void cet_init(bool wanted);
+void cet_init_this(void); /* what cet_init() decided, on each other CPU */
+void cet_switch(struct arch_task *prev, struct arch_task *next);
+/* Say in words which return addresses disagreed, as far as they can be read. */
+void cet_describe(const struct trap_frame *frame, char *text, size_t size);
+void cet_after_control_protection(const struct trap_frame *frame);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* switch.asm: changing stacks. Private to arch/x86/. */
+#ifndef ARCH_X86_SWITCH_H
+#define ARCH_X86_SWITCH_H
+
+#include "base/types.h"
+
+/* Save what C wants preserved on this stack, store its address, go on with the other. */
+void x86_switch_stack(uint64_t *save_sp, uint64_t new_sp);
+/* Where a new kernel task starts: calls the function in R12 with the argument in RBX. */
+void kernel_task_begin(void);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* trap_entry.asm and syscall_entry.asm, and what they call in trap.c. Private to arch/x86/. */
+#ifndef ARCH_X86_ENTRY_H
+#define ARCH_X86_ENTRY_H
+
+#include "arch/x86/arch.h"
+
+extern const uint64_t trap_vectors[256]; /* each vector's entry */
+void syscall_entry(void);
+void task_begin(void);  /* where a new user task starts */
+void trap_return(void); /* leaves by the frame at RSP */
+
+/* An exception or interrupt. Interrupts are off, and may be on when it returns. */
+void x86_trap(struct trap_frame *frame);
+/* On the way to user mode, interrupts off, as long as work is asked for. */
+void x86_user_work(struct trap_frame *frame);
+
+#endif
