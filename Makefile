@@ -100,13 +100,25 @@ BOOT_OBJ := $(BOOT_SRC:%.c=$(BUILD)/obj/%.o)
 $(BUILD)/obj/boot/%.o: boot/%.c $(BUILD)/flags-all
 	@mkdir -p $(@D)
 	$(HOSTCC) $(LFLAGS) -MMD -MP -c $< -o $@
+LINK_EFI = ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T /usr/lib/elf_x86_64_efi.lds \
+           /usr/lib/crt0-efi-x86_64.o $^ -o $@ /usr/lib/libefi.a /usr/lib/libgnuefi.a
+COPY_EFI = objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j .reloc -j .rodata \
+           --target=efi-app-x86_64 --subsystem=10 $< $@
 $(BUILD)/loader.so: $(BOOT_OBJ)
-	ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T /usr/lib/elf_x86_64_efi.lds /usr/lib/crt0-efi-x86_64.o $^ \
-	   -o $@ /usr/lib/libefi.a /usr/lib/libgnuefi.a
+	$(LINK_EFI)
 $(BUILD)/BOOTX64.EFI: $(BUILD)/loader.so
-	objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j .reloc -j .rodata \
-	        --target=efi-app-x86_64 --subsystem=10 $< $@
+	$(COPY_EFI)
 -include $(BOOT_OBJ:.o=.d)
+
+# A UEFI application that makes the firmware odd, for tests/boot/firmware.py.
+$(BUILD)/test/odd_firmware.o: tests/boot/odd_firmware.c $(BUILD)/flags-all
+	@mkdir -p $(@D)
+	$(HOSTCC) $(LFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/test/odd_firmware.so: $(BUILD)/test/odd_firmware.o
+	$(LINK_EFI)
+$(BUILD)/test/odd_firmware.efi: $(BUILD)/test/odd_firmware.so
+	$(COPY_EFI)
+-include $(BUILD)/test/odd_firmware.d
 
 # ---- User programs -------------------------------------------------------------------------------------
 ULIB_OBJ := $(ULIB_SRC:%.c=$(BUILD)/obj/%.o)
