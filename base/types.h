@@ -32,6 +32,8 @@ static inline uaddr_t uaddr(uint64_t v) { return (uaddr_t){ v }; }
 /* First address above user space: the top page of the canonical half stays empty (design:
  * address space). */
 #define USER_END 0x00007ffffffff000ull
+/* Nothing of a program's lies below this (Linux's mmap_min_addr): near NULL there is no memory. */
+#define USER_START 0x10000ull
 
 #define ARRAY_SIZE(a)                       (sizeof(a) / sizeof((a)[0]))
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

@@ -183,7 +183,7 @@ static enum fault_outcome fault_file_page(struct mm *mm, const struct vma *vma, 
         frame = copy;
     }
     struct slot slot;
-    if (slot_own(mm, va, 1, &slot) != 0) {
+    if (slot_own(mm, vma, va, &slot) != 0) {
         frame_put(frame);
         return FAULT_BAD_NO_MEMORY;
     }
@@ -273,7 +273,7 @@ enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t 
     struct flush flush;
     flush_begin(&flush, mm);
     struct slot slot;
-    if (slot_own(mm, va, vma_leaf_level(vma), &slot) != 0)
+    if (slot_own(mm, vma, va, &slot) != 0)
         return FAULT_BAD_NO_MEMORY;
 
     enum fault_outcome outcome;
@@ -295,8 +295,9 @@ enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t 
 }
 
 /*
- * Let the first stack grow down to va: within its limit, and no nearer to the VMA below than the
- * gap. Takes mm.lock for writing; true when va is mapped now.
+ * Let the growing VMA above va grow down to it: within the stack's limit, no nearer to the VMA
+ * below than the gap, and never to where a null pointer leads. Takes mm.lock for writing and drops
+ * it; true when va is mapped now.
  */
 static COLD bool stack_grow(struct mm *mm, uint64_t va)
 {
@@ -304,7 +305,9 @@ static COLD bool stack_grow(struct mm *mm, uint64_t va)
     write_lock(&mm->lock);
     struct vma *vma = vma_find(mm, va);
     bool grown = vma && vma_contains(vma, va);
-    if (vma && !grown && vma->flags & VM_GROWSDOWN && vma->end - page <= mm->stack_limit) {
+    if (vma && !grown && vma->flags & VM_GROWSDOWN && vma->end - page <= mm->stack_limit
+        && page >= USER_START) {
+        ASSERT(!vma->source && vma_leaf_level(vma) == 1); /* else more would have to move */
         struct vma *below = vma_prev(mm, vma);
         grown = !below || below->end + max_u64(vma_gap_below(vma), vma_gap_above(below)) <= page;
         if (grown)

@@ -49,6 +49,12 @@ static inline int vma_leaf_level(const struct vma *vma)
 {
     return vma->flags & VM_HUGE_1G ? 3 : vma->flags & VM_HUGE_2M ? 2 : 1;
 }
+/* Does the leaf of this level that translates va lie inside vma? */
+static inline bool vma_holds_leaf(const struct vma *vma, uint64_t va, int level)
+{
+    uint64_t start = align_down(va, level_bytes(level));
+    return vma->start <= start && start + level_bytes(level) <= vma->end;
+}
 
 /* [M] lock for writing  [A] atomic  [I] fixed at creation */
 struct mm {
@@ -96,8 +102,11 @@ struct map_request {
     struct vm_source *source; /* NULL: anonymous; mm holds it for itself */
     uint64_t source_page;
 };
-/* 0 with the address in *start; -EINVAL, -ENOMEM (address space or memory), -EEXIST. Nothing
- * changes on failure. */
+/*
+ * 0 with the address in *start; -EINVAL (also where VM_GROWSDOWN or VM_HUGE_* is asked of anything
+ * but private anonymous memory, or both), -EPERM (fixed below USER_START), -ENOMEM (address space
+ * or memory), -EEXIST. Nothing changes on failure.
+ */
 MUST_CHECK int mm_map(struct mm *mm, const struct map_request *request, uint64_t *start);
 /* As munmap(2): -EINVAL (alignment, part of a huge leaf), -ENOMEM (a VMA had to be split). */
 MUST_CHECK int mm_unmap(struct mm *mm, uint64_t start, uint64_t len);
@@ -117,7 +126,7 @@ uint64_t mm_brk(struct mm *mm, uint64_t brk);
  * 0: anywhere, else exactly there and nothing may be in the way (-EEXIST). with_token puts a
  * restore token in the top 8 bytes (Intel SDM vol. 1, "Shadow-Stack Restore Token"): (top) | 1.
  * huge: 2 MiB leaves, bytes and address multiples of that. 0 with the lowest address in *start;
- * -EINVAL, -ENOMEM, -EEXIST. mm need not be running.
+ * -EINVAL, -EPERM, -ENOMEM, -EEXIST. mm need not be running.
  */
 MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_token,
                             bool huge, uint64_t *start);

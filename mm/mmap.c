@@ -11,8 +11,7 @@
 #include "uapi/errno.h"
 
 /* Where top-down placement begins: Linux leaves at least 128 MiB for the first stack above. */
-#define PLACE_TOP    (USER_END - (128ull << 20))
-#define PLACE_BOTTOM 0x10000ull /* as Linux's mmap_min_addr */
+#define PLACE_TOP (USER_END - (128ull << 20))
 
 /* ---- Placement ---------------------------------------------------------- */
 
@@ -47,14 +46,14 @@ uint64_t place_find(struct mm *mm, uint64_t len, uint64_t align, uint64_t gap)
     uint64_t high = PLACE_TOP - gap;
     for (struct list *link = mm->vmas.prev; link != &mm->vmas; link = link->prev) {
         struct vma *vma = vma_of_link(link);
-        uint64_t start = fit(max_u64(vma->end + max_u64(gap, vma_gap_above(vma)), PLACE_BOTTOM),
-                             high, len, align);
+        uint64_t start = fit(max_u64(vma->end + max_u64(gap, vma_gap_above(vma)), USER_START), high,
+                             len, align);
         if (start)
             return start;
         uint64_t above_gap = max_u64(gap, vma_gap_below(vma));
         high = min_u64(high, vma->start > above_gap ? vma->start - above_gap : 0);
     }
-    return fit(PLACE_BOTTOM + gap, high, len, align);
+    return fit(USER_START + gap, high, len, align);
 }
 
 /* ---- Cutting VMAs at the ends of a range -------------------------------- */
@@ -183,6 +182,8 @@ static int map_place(struct mm *mm, const struct map_request *request, uint64_t 
             return -EINVAL;
         if (!range_is_user(request->start, len))
             return -ENOMEM;
+        if (request->start < USER_START)
+            return -EPERM;
         *start = request->start;
         struct vma *vma = vma_find(mm, request->start);
         bool occupied = vma && vma->start < request->start + len;
@@ -191,9 +192,8 @@ static int map_place(struct mm *mm, const struct map_request *request, uint64_t 
         *replace = occupied;
         return 0;
     }
-    uint64_t hint = align_up(request->start, align);
-    if (hint >= PLACE_BOTTOM && range_is_user(hint, len)
-        && place_is_free(mm, hint, hint + len, 0)) {
+    uint64_t hint = align_up(max_u64(request->start, USER_START), align);
+    if (request->start && range_is_user(hint, len) && place_is_free(mm, hint, hint + len, 0)) {
         *start = hint;
         return 0;
     }
@@ -226,12 +226,23 @@ static int map_locked(struct mm *mm, const struct map_request *request, struct v
     return 0;
 }
 
+/*
+ * Only private anonymous memory grows or has huge leaves, and not both: growth moves start by
+ * pages, and nothing else with it.
+ */
+static bool flags_allowed(const struct map_request *request)
+{
+    bool grows = request->flags & VM_GROWSDOWN, huge = request->flags & (VM_HUGE_2M | VM_HUGE_1G);
+    bool plain = !request->source && !(request->flags & (VM_SHARED | VM_SHADOW_STACK));
+    return (!grows && !huge) || (plain && grows != huge);
+}
+
 int mm_map(struct mm *mm, const struct map_request *request, uint64_t *start)
 {
     struct vma wanted = { .flags = request->flags };
     uint64_t align = level_bytes(vma_leaf_level(&wanted));
     uint64_t len = align_up(request->len, align);
-    if (request->len == 0)
+    if (request->len == 0 || !flags_allowed(request))
         return -EINVAL;
     if (len < request->len || len > USER_END)
         return -ENOMEM;

@@ -48,6 +48,8 @@ int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_toke
         return -EINVAL;
     if (len < bytes || len > USER_END || address > USER_END - len)
         return -ENOMEM;
+    if (address && address < USER_START)
+        return -EPERM;
     struct vma *vma = vma_create();
     if (!vma)
         return -ENOMEM;

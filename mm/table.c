@@ -80,6 +80,9 @@ static void value_check(const struct slot *slot, const struct vma *vma, pte_t ne
     if (!planted_check(pte_check(new, vma_is_shstk(vma))))
         panic("page-table entry %#lx for %#lx in a VMA with flags %#x", new.raw, slot->va,
               vma->flags);
+    if (slot->level > 1 && !vma_holds_leaf(vma, slot->va, slot->level))
+        panic("the leaf %#lx for %#lx reaches out of the VMA [%#lx, %#lx)", new.raw, slot->va,
+              vma->start, vma->end);
 }
 
 bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
@@ -145,8 +148,11 @@ static inline void slot_descend(struct mm *mm, uint64_t va, struct slot *slot)
     }
 }
 
-int slot_own(struct mm *mm, uint64_t va, int level, struct slot *slot)
+int slot_own(struct mm *mm, const struct vma *vma, uint64_t va, struct slot *slot)
 {
+    int level = vma_leaf_level(vma);
+    while (level > 1 && !vma_holds_leaf(vma, va, level))
+        level--;
     for (;;) {
         slot_descend(mm, va, slot);
         pte_t pte = slot_read(slot);

@@ -59,11 +59,12 @@ struct slot {
 };
 
 /*
- * The entry for a leaf of mm at va: the leaf that is there, whatever its level, or else an empty
- * entry at level (or below, where a huge leaf was split); tables on the way are made. 0 with the
- * table locked, or -ENOMEM. mm.lock held, for reading at least.
+ * The entry for a leaf of vma at va, which vma contains: the leaf that is there, whatever its
+ * level, or else an empty entry of the level that vma wants, or of a lower one where a leaf would
+ * reach out of vma or a huge leaf was split; tables on the way are made. 0 with the table locked,
+ * or -ENOMEM. mm.lock held, for reading at least.
  */
-MUST_CHECK int slot_own(struct mm *mm, uint64_t va, int level, struct slot *slot);
+MUST_CHECK int slot_own(struct mm *mm, const struct vma *vma, uint64_t va, struct slot *slot);
 /* The same without making tables: false, and nothing locked, when there is no leaf. *next is
  * then an address above va below which there is none. */
 MUST_CHECK bool slot_find(struct mm *mm, uint64_t va, struct slot *slot, uint64_t *next);
@@ -76,8 +77,9 @@ static inline pte_t slot_read(const struct slot *slot)
 
 /*
  * The one setter. Put new in the slot if it still holds old; false, with nothing changed, when the
- * CPU changed it meanwhile: read it again. Panics when new breaks the invariant for vma. Records in
- * flush what a stale translation calls for; references are the caller's affair.
+ * CPU changed it meanwhile: read it again. Panics when new breaks the invariant for vma, or reaches
+ * out of it. Records in flush what a stale translation calls for; references are the caller's
+ * affair.
  */
 MUST_CHECK bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
                          enum trace_why why, struct flush *flush);

@@ -14,13 +14,14 @@ static uint32_t prot_flags(int prot)
            | (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
-/* VM_HUGE_* of a MAP_HUGETLB request, 0 for a size there is not. */
+/* VM_HUGE_* of a MAP_HUGETLB request, 0 for a size that there is not, or that this CPU does not
+ * have. */
 static uint32_t huge_flags(int flags)
 {
     switch (flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK) {
     case 0:
     case 21: return VM_HUGE_2M;
-    case 30: return VM_HUGE_1G;
+    case 30: return arch_has_1g_pages() ? VM_HUGE_1G : 0;
     default: return 0;
     }
 }

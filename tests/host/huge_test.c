@@ -165,6 +165,58 @@ static bool an_end_reports_state_e(void)
                        (unsigned long)mm_check_total());
 }
 
+/* What mm_map() says to a mapping of these flags, of 2 MiB. */
+static int map_with(struct mm *mm, uint32_t flags, struct vm_source *source)
+{
+    struct map_request request = { .start = VA,
+                                   .len = MIB_2,
+                                   .flags = VM_READ | VM_WRITE | flags,
+                                   .fixed = true,
+                                   .source = source };
+    uint64_t at;
+    return mm_map(mm, &request, &at);
+}
+
+static bool growing_and_huge_are_for_private_memory(void)
+{
+    static struct vm_source source; /* looked at by nobody */
+    struct mm *mm = mm_create();
+    int both = map_with(mm, VM_GROWSDOWN | VM_HUGE_2M, NULL),
+        shared = map_with(mm, VM_GROWSDOWN | VM_SHARED, NULL),
+        file = map_with(mm, VM_GROWSDOWN, &source), huge_file = map_with(mm, VM_HUGE_2M, &source),
+        one = map_with(mm, VM_GROWSDOWN, NULL);
+    struct vma vma;
+    char name[8];
+    bool nothing_else = mm_next_vma(mm, 0, &vma, name, sizeof(name)) && vma.start == VA
+                        && vma.end == VA + MIB_2;
+    mm_put(mm);
+    return (both == -EINVAL && shared == -EINVAL && file == -EINVAL && huge_file == -EINVAL
+            && one == 0 && nothing_else)
+           || diagnose("%d %d %d %d %d", both, shared, file, huge_file, one);
+}
+
+/*
+ * A shadow stack lies below a VMA of huge leaves whose start has come down by a page, as growth
+ * would move it: no store to that page may open the shadow stack.
+ */
+static bool no_leaf_reaches_out_of_its_vma(void)
+{
+    struct mm *mm = map_huge(VM_HUGE_2M, MIB_2);
+    uint64_t at, stack = VA - MIB_2 + PAGE_SIZE, value = 1;
+    if (!mm || mm_map_shstk(mm, stack, MIB_2 / 2, false, false, &at))
+        return diagnose("no shadow stack");
+    struct vma *huge = container_of(mm->vmas.prev, struct vma, link);
+    huge->start -= PAGE_SIZE;
+    bool below = store(mm, VA - PAGE_SIZE, 1), inside = store(mm, VA, 1);
+    enum fault_outcome outcome = cpu_access(mm, stack, CPU_STORE, &value);
+    struct leaf low = leaf_at(mm, VA - PAGE_SIZE), high = leaf_at(mm, VA);
+    bool levels = low.va == VA - PAGE_SIZE && low.level == 1 && high.level == 2;
+    mm_put(mm);
+    return (below && inside && levels && outcome == FAULT_BAD_SHSTK_STORE)
+           || diagnose("stored %d %d, levels %d %d, store to the shadow stack: %d", below, inside,
+                       low.level, high.level, outcome);
+}
+
 static bool notices_walker_blind(bool (*test)(void))
 {
     quiet = true;
@@ -176,10 +228,12 @@ static bool notices_walker_blind(bool (*test)(void))
 int main(void)
 {
     fake_start(ARENA_BYTES);
-    plan(6);
+    plan(8);
     result("huge_1g_leaf_splits_and_copies_2m_host", one_gib_leaf_splits_and_copies_2m());
     result("huge_2m_leaf_splits_when_no_block_is_free",
            two_mib_leaf_splits_when_no_block_is_free());
+    result("growing_and_huge_are_for_private_memory", growing_and_huge_are_for_private_memory());
+    result("no_leaf_reaches_out_of_its_vma", no_leaf_reaches_out_of_its_vma());
     result("walker_repairs_state_e", the_walker_repairs_state_e());
     result("walker_repairs_state_e notices walker_blind",
            notices_walker_blind(the_walker_repairs_state_e));
