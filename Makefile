@@ -134,19 +134,19 @@ $(BUILD)/libpenumbra.a: $(ULIB_OBJ)
 	ar rcs $@ $^
 mark = $(if $(filter $(1),$(UNMARKED)),,-Wl$(comma)-z$(comma)shstk)
 comma := ,
-LINK = $(MUSLCC) -static $(call mark,$*) $< $(BUILD)/libpenumbra.a -s -o $@
-$(BASE_PROGRAMS:%=$(BUILD)/root/%): $(BUILD)/root/%: $(BUILD)/obj/user/%.o $(BUILD)/libpenumbra.a
-	@mkdir -p $(@D)
-	$(LINK)
-$(patsubst %,$(BUILD)/root/%,$(STRESS_PROGRAMS) $(BENCH_PROGRAMS)): $(BUILD)/root/%: $(BUILD)/obj/tests/%.o $(BUILD)/libpenumbra.a
-	@mkdir -p $(@D)
-	$(LINK)
+# $(call program,TOP,NAME): TOP/NAME.c, and what is in the folder TOP/NAME/ beside it, make a program.
+define program
+$(BUILD)/root/$(2): $(patsubst %.c,$(BUILD)/obj/%.o,$(1)/$(2).c $(sort $(wildcard $(1)/$(2)/*.c))) $(BUILD)/libpenumbra.a
+	@mkdir -p $$(@D)
+	$$(MUSLCC) -static $$(call mark,$(2)) $$^ -s -o $$@
+endef
+$(foreach name,$(BASE_PROGRAMS),$(eval $(call program,user,$(name))))
+$(foreach name,$(STRESS_PROGRAMS) $(BENCH_PROGRAMS),$(eval $(call program,tests,$(name))))
 $(BUILD)/root/tests/runner: $(TEST_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libpenumbra.a
 	@mkdir -p $(@D)
 	$(MUSLCC) -static -Wl,-z,shstk $^ -s -o $@
 .SECONDARY:
--include $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
--include $(ULIB_OBJ:.o=.d) $(BASE_PROGRAMS:%=$(BUILD)/obj/user/%.d) $(patsubst %,$(BUILD)/obj/tests/%.d,$(STRESS_PROGRAMS) $(BENCH_PROGRAMS))
+-include $(shell find $(BUILD)/obj/user $(BUILD)/obj/tests -name '*.d' 2>/dev/null)
 
 # ---- Images --------------------------------------------------------------------------------------------
 root = $(addprefix $(BUILD)/root/,$(1))
