@@ -50,17 +50,17 @@ void task_vfork_done(struct task *task)
     process_put(parent);
 }
 
-/* Whoever joins the thread waits for the last of this: its shadow stack is gone by then. */
+/* The word that joiners wait for comes last: the shadow stack is gone by then. */
 void task_tell_memory(struct task *task)
 {
-    uint32_t zero = 0;
+    const uint32_t zero = 0;
+    bool others = __atomic_load_n(&task->mm->users, __ATOMIC_RELAXED) > 1;
     if (task->robust_list.v)
         futex_robust_end(task);
     shstk_thread_end(task);
-    if (!task->clear_tid.v)
-        return;
-    if (arch_copy_to_user(task->clear_tid, &zero, sizeof(zero)) == 0)
+    if (others && task->clear_tid.v && arch_copy_to_user(task->clear_tid, &zero, sizeof(zero)) == 0)
         futex_wake_word(task->clear_tid, 1);
+    task->robust_list = task->clear_tid = uaddr(0);
 }
 
 /* Give up the address space; a vfork parent that lent it may go on. */
