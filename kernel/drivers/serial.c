@@ -16,7 +16,7 @@
 #define REG_SCRATCH   7
 #define LSR_DATA      0x01
 #define LSR_THR_EMPTY 0x20
-#define SEND_POLLS    20000000u /* at least some seconds: an emulator's reader may be slow */
+#define SEND_NS       1000000000ull /* a character takes 87 us, but an emulator's reader may be slow */
 
 static bool present;
 static bool stalled; /* the last character could not be sent */
@@ -28,9 +28,9 @@ static void reg_write(unsigned reg, uint8_t value) { arch_outb((uint16_t)(COM1 +
  * does. */
 static void send(char c)
 {
-    unsigned polls = stalled ? 1 : SEND_POLLS;
+    uint64_t end = stalled ? 0 : arch_clock_ns() + SEND_NS;
     while (!(reg_read(REG_LSR) & LSR_THR_EMPTY)) {
-        if (--polls == 0) {
+        if (arch_clock_ns() >= end) {
             stalled = true;
             return;
         }

@@ -113,6 +113,13 @@ run_tests(
         "firmware_without_attributes": test_kernel(r"^efi: \d+ runtime pages, 0 of them with", words="attributes=0"),
         "firmware_attributes_of_absurd_size": test_kernel(r"^efi: \d+ runtime pages, 0 of them", words="attributes=1"),
         "firmware_damaged_rsdp": boots_with("rsdp=0", r"^acpi: the firmware has no usable tables"),
+        "firmware_without_pm_timer": boots_with("pmtimer=0", r"^time: TSC at \d+ kHz by the HPET$"),
+        "firmware_without_pm_timer_and_hpet": boots_with(
+            "pmtimer=0", r"^time: TSC at \d+ kHz by the PIT$", options=("--machine", "q35,hpet=off")
+        ),
+        "firmware_without_pm_timer_hpet_and_pit": boots_with(
+            "pmtimer=0", r"^time: no clock answers", options=("--machine", "q35,hpet=off,pit=off")
+        ),
         "firmware_with_5_level_paging": boots_with(
             "level5=1", r"^odd firmware: 5-level paging is on", r"^penumbra: loader: starting with 5-level paging"
         ),

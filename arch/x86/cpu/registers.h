@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Single instructions and registers, by their names in the manual. Private to arch/x86/. */
-#ifndef ARCH_X86_CPU_H
-#define ARCH_X86_CPU_H
+#ifndef ARCH_X86_REGISTERS_H
+#define ARCH_X86_REGISTERS_H
 
 #include "base/types.h"
 

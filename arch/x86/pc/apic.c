@@ -34,7 +34,7 @@
 #define APIC_BASE_ENABLE (1ull << 11)
 #define X2APIC_MSR       0x800
 #define ICR_SEND_PENDING (1u << 12)
-#define ICR_POLLS        1000000u
+#define ICR_WAIT_NS      10000000u
 #define CPUID_X2APIC     (1u << 21) /* leaf 1, ECX */
 
 static volatile uint32_t *registers; /* NULL: x2APIC */
@@ -94,6 +94,14 @@ void apic_init(bool want_x2)
 
 /* ---- To other CPUs ------------------------------------------------------ */
 
+/* The last command has not left yet: wait until it has, but not for ever. */
+static void icr_wait(void)
+{
+    uint64_t end = arch_clock_ns() + ICR_WAIT_NS;
+    while (apic_read(APIC_ICR_LOW) & ICR_SEND_PENDING && arch_clock_ns() < end)
+        __asm__ volatile("pause");
+}
+
 /* Write the interrupt command register; command is its low half. Interrupts off. */
 void apic_command(uint32_t to, uint32_t command)
 {
@@ -103,8 +111,8 @@ void apic_command(uint32_t to, uint32_t command)
         wrmsr(X2APIC_MSR + (APIC_ICR_LOW >> 4), (uint64_t)to << 32 | command);
         return;
     }
-    for (unsigned polls = 0; apic_read(APIC_ICR_LOW) & ICR_SEND_PENDING && polls < ICR_POLLS;
-         polls++) {}
+    if (apic_read(APIC_ICR_LOW) & ICR_SEND_PENDING)
+        icr_wait();
     apic_write(APIC_ICR_HIGH, to << 24);
     apic_write(APIC_ICR_LOW, command);
 }

@@ -22,7 +22,6 @@
 #include "arch/x86/entry/idt.h"
 #include "arch/x86/pc/acpi.h"
 #include "arch/x86/pc/apic.h"
-#include "arch/x86/pc/timer.h"
 #include "arch/x86/pgtable.h"
 #include "arch/x86/start/trampoline.h"
 #include "arch/x86/upcalls.h"
@@ -364,9 +363,8 @@ void arch_cpus_stop(void)
         && none != self)
         arch_halt(); /* another CPU was first, and stops this one */
     apic_send(others() & ~__atomic_load_n(&stopped, __ATOMIC_SEQ_CST), ICR_NMI);
-    uint64_t give_up = rdtsc() + timer_tsc_hz() / 1000000 * STOP_US;
-    while (others() & ~__atomic_load_n(&stopped, __ATOMIC_SEQ_CST)
-           && (int64_t)(rdtsc() - give_up) < 0)
+    uint64_t give_up = arch_clock_ns() + STOP_US * 1000;
+    while (others() & ~__atomic_load_n(&stopped, __ATOMIC_SEQ_CST) && arch_clock_ns() < give_up)
         arch_pause();
     log_take_over(); /* one of them may have been stopped with the console's lock */
 }

@@ -1,116 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Time. The TSC counts; what it counts per second is measured against the first clock that answers
- * plausibly: the ACPI PM timer, PIT channel 2, and last CPUID 15H, which is wrong on some
- * emulators. Every wait is bounded.
- */
+/* Time: the TSC, once it is known how fast it counts, and the RTC for the date. */
 #include "arch/x86/pc/timer.h"
 
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/entry/idt.h"
-#include "arch/x86/pc/acpi.h"
 #include "arch/x86/pc/apic.h"
-#include "arch/x86/pc/pci.h"
+#include "arch/x86/pc/clocks.h"
 #include "base/log.h"
 
-#define PM_TIMER_HZ      3579545u
-#define PIT_HZ           1193182u
-#define PIT_COMMAND      0x43
-#define PIT_CHANNEL2     0x42
-#define PIT_GATE         0x61
-#define MEASURE_PART     100u      /* of a second: 10 ms */
-#define WAIT_LIMIT       50000000u /* polls, far beyond 10 ms */
-#define PLAUSIBLE_HZ_MIN 1000000ull
-#define PLAUSIBLE_HZ_MAX 100000000000ull
-#define DEFAULT_HZ       1000000000ull
-#define PIIX4_PM_ID      0x71138086u
+#define ASSUMED_HZ  2000000000ull
+#define RTC_WAIT_NS 10000000u /* an update takes 2 ms */
 
-static uint64_t tsc_hz, tsc_start;
-static uint64_t ns_per_tick_32; /* nanoseconds a tick, times 2^32 */
-
-/* The PM timer's port: the FADT's, else that of a PIIX4, found by its PCI id; 0 when there is
- * none. */
-static uint16_t pm_timer_port(bool *wide)
-{
-    uint16_t port = acpi_pm_timer_port(wide);
-    for (unsigned device = 0; !port && device < 32; device++) {
-        if (pci_read(0, device, 3, 0) == PIIX4_PM_ID) {
-            uint32_t base = pci_read(0, device, 3, 0x40) & 0xffc0;
-            *wide = false;
-            port = base ? (uint16_t)(base + 8) : 0;
-        }
-    }
-    return port;
-}
-
-/* TSC ticks a second by the PM timer, 0 when it does not move. */
-static uint64_t measure_pm_timer(void)
-{
-    bool wide = false;
-    uint16_t port = pm_timer_port(&wide);
-    if (!port)
-        return 0;
-    uint32_t mask = wide ? 0xffffffffu : 0xffffffu, want = PM_TIMER_HZ / MEASURE_PART;
-    uint32_t first = arch_inl(port) & mask, passed = 0;
-    uint64_t start = rdtsc();
-    for (uint32_t polls = 0; passed < want && polls < WAIT_LIMIT; polls++) {
-        passed = ((arch_inl(port) & mask) - first) & mask;
-        if (polls == 100000 && passed == 0)
-            return 0;
-    }
-    return passed < want ? 0 : (rdtsc() - start) * PM_TIMER_HZ / passed;
-}
-
-/* The same by PIT channel 2 in one-shot mode; its output shows in bit 5 of port 61h. */
-static uint64_t measure_pit(void)
-{
-    uint16_t count = PIT_HZ / MEASURE_PART;
-    arch_outb(PIT_GATE, (arch_inb(PIT_GATE) & 0xfc) | 1);
-    arch_outb(PIT_COMMAND, 0xb0);
-    arch_outb(PIT_CHANNEL2, (uint8_t)count);
-    arch_outb(PIT_CHANNEL2, (uint8_t)(count >> 8));
-    uint64_t start = rdtsc();
-    uint32_t polls = 0;
-    while (!(arch_inb(PIT_GATE) & 0x20)) {
-        if (++polls == WAIT_LIMIT)
-            return 0;
-    }
-    return polls < 10 ? 0 : (rdtsc() - start) * PIT_HZ / count;
-}
-
-/* Intel SDM vol. 2, "CPUID", leaf 15H: crystal frequency and ratio. */
-static uint64_t measure_cpuid(void)
-{
-    struct cpuid r = cpuid(0x15, 0);
-    return r.eax && r.ebx && r.ecx ? (uint64_t)r.ecx * r.ebx / r.eax : 0;
-}
-
-static bool plausible(uint64_t hz) { return hz >= PLAUSIBLE_HZ_MIN && hz <= PLAUSIBLE_HZ_MAX; }
+/* [I] but for timer_init(). Until then, and where no clock answers, the TSC is taken to run at
+ * ASSUMED_HZ: good enough to bound a wait. */
+static uint64_t tsc_hz = ASSUMED_HZ, tsc_start;
+static uint64_t ns_per_tick_32 = (1000000000ull << 32) / ASSUMED_HZ; /* times 2^32 */
 
 void timer_init(void)
 {
-    static const struct {
-        const char *name;
-        uint64_t (*measure)(void);
-    } clocks[] = {
-        { "ACPI PM timer", measure_pm_timer },
-        { "PIT", measure_pit },
-        { "CPUID 15H", measure_cpuid },
-    };
-    const char *name = "nothing that answers; 1 GHz assumed";
-    tsc_hz = DEFAULT_HZ;
-    for (size_t i = 0; i < ARRAY_SIZE(clocks); i++) {
-        uint64_t hz = clocks[i].measure();
-        if (plausible(hz)) {
-            tsc_hz = hz;
-            name = clocks[i].name;
-            break;
-        }
+    const char *clock;
+    uint64_t hz = clocks_measure_tsc(&clock);
+    if (hz) {
+        tsc_hz = hz;
+        ns_per_tick_32 = (uint64_t)(((unsigned __int128)1000000000 << 32) / hz);
+        log_line("time: TSC at %lu kHz by the %s", hz / 1000, clock);
+    } else {
+        log_line("time: no clock answers; the TSC is taken to run at %lu MHz", tsc_hz / 1000000);
     }
-    ns_per_tick_32 = (uint64_t)(((unsigned __int128)1000000000 << 32) / tsc_hz);
     tsc_start = rdtsc();
-    log_line("time: TSC at %lu kHz by the %s", (tsc_hz / 1000), name);
 }
 
 uint64_t timer_tsc_hz(void) { return tsc_hz; }
@@ -148,8 +66,9 @@ static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
 
 uint64_t arch_wall_clock_s(void)
 {
-    for (unsigned tries = 0; rtc_read(0x0a) & 0x80; tries++) {
-        if (tries == 100000)
+    uint64_t end = arch_clock_ns() + RTC_WAIT_NS;
+    while (rtc_read(0x0a) & 0x80) {
+        if (arch_clock_ns() > end)
             return 0;
     }
     bool bcd = !(rtc_read(0x0b) & 4);
