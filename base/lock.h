@@ -169,4 +169,14 @@ static inline void write_unlock(struct rwlock *lock)
     __atomic_store_n(&lock->count, 0, __ATOMIC_RELEASE);
 }
 
+/* Is it held at all, or by a writer? For assertions: by whom is not known. */
+static inline bool read_is_held(const struct rwlock *lock)
+{
+    return __atomic_load_n(&lock->count, __ATOMIC_RELAXED) != 0;
+}
+static inline bool write_is_held(const struct rwlock *lock)
+{
+    return __atomic_load_n(&lock->count, __ATOMIC_RELAXED) < 0;
+}
+
 #endif

@@ -2,24 +2,42 @@
 /*
  * Page faults, one function a case.
  *
- *   refusals         fault_refusal()       the VMA does not allow the access; nothing changes
- *   stack growth     stack_grow()          just below a growing VMA; then as demand-zero
- *   nothing there    fault_demand_zero()   anonymous memory: the zero page for a read, a frame of
- * its own otherwise fault_file_page()     the file's frame, or a copy of it for a store something
- * there  own_reuse()           the last owner gets its page back: W=1, or W=0,D=1 for a shadow
- * stack own_copy()            somebody else holds the frame too: copy on write, copy on access
- *                    own_split()           a huge leaf that cannot be copied whole
- *                    spurious              the entry is right already; the TLB was stale
+ *   mm_fault(): an address and an error code
+ *      |
+ *      | 1. a VMA there?           no: stack_grow(), just below a growing one; else refused
+ *      | 2. fault_refusal()        the VMA does not allow the access: refused, nothing changes
+ *      |
+ *   fault_resolve(): an access that the VMA allows
+ *      |
+ *      | 3. slot_own()             own the path to the entry; its table is locked from here on
+ *      |
+ *      +-- the entry is empty, anonymous memory    4. fault_demand_zero()
+ *      |                       a file              5. fault_file_page()
+ *      +-- it allows the access                    6. spurious: the TLB was stale
+ *      +-- it does not                             7. fault_own()
+ *             |
+ *             +-- nobody else holds the frame      8. own_reuse()    the page comes back
+ *             +-- others do                        9. own_copy()     a copy takes its place
+ *             +-- a leaf too large to be copied   10. slot_split()   then again, on a smaller one
  *
- * Whether a page is data or a shadow stack makes no difference to who may reuse and who must copy:
- * only the kind of frame and the value of the entry differ, and both follow from the VMA
- * (owned_kind(), leaf_owned()).
+ * What it does to a page of data (above) and of a shadow stack (below); the letters are those of
+ * docs/book/paging.md. "own" is a store, or for a shadow stack any shadow-stack access.
+ *
+ *              empty     empty      shared, others    shared, nobody
+ *              read      own        hold it: own      else does: own
+ *
+ *      data    -> r      -> w       a -> w  a copy    a -> w  the same frame
+ *      stack   -> r      -> c       d -> c  a copy    d -> c  the same frame
+ *
+ * So who may reuse and who must copy is one question, with one answer. What differs is in
+ * page_class(), leaf_owned() and leaf_allows(), and nowhere else.
  */
 #include "mm/fault.h"
 
 #include "base/panic.h"
 #include "mm/fault_cases.h"
 #include "mm/planted.h"
+#include "mm/spurious.h"
 #include "mm/vma.h"
 #include "mm/zero.h"
 #include "uapi/errno.h"
@@ -39,22 +57,30 @@ const struct fault_verdict *fault_verdict(enum fault_outcome outcome)
                               "instruction fetch from a page that is not executable" },
         [FAULT_BAD_BEYOND_FILE] = { SIGBUS, BUS_ADRERR, "beyond the end of the file" },
         [FAULT_BAD_NO_MEMORY] = { SIGKILL, SI_KERNEL, "out of memory" },
+        [FAULT_BAD_SUPERVISOR] = { SIGSEGV, SEGV_ACCERR,
+                                   "the CPU makes it a supervisor access, and SMAP forbids that" },
+        [FAULT_BAD_RESERVED] = { SIGKILL, SI_KERNEL, "a reserved bit is set in the page tables" },
+        [FAULT_BAD_STUCK] = { SIGSEGV, SI_KERNEL,
+                              "it faults again and again, though its entry allows it" },
     };
     ASSERT(!fault_resolved(outcome));
     return &verdicts[outcome];
 }
 
 /* Why the VMA refuses the access, or FAULT_OK_SPURIOUS when it does not. Error bit 6 outranks
- * bit 1. */
+ * bit 1, and a reserved bit is nothing that a VMA could allow. */
 static enum fault_outcome fault_refusal(const struct vma *vma, uint32_t error)
 {
+    if (error & (FAULT_FETCH | FAULT_RESERVED)) {
+        if (error & FAULT_RESERVED)
+            return FAULT_BAD_RESERVED;
+        return vma->flags & VM_EXEC ? FAULT_OK_SPURIOUS : FAULT_BAD_FETCH;
+    }
     if (error & FAULT_SHSTK) {
         if (!vma_is_shstk(vma))
             return FAULT_BAD_SHSTK_ACCESS;
         return vma->flags & VM_WRITE ? FAULT_OK_SPURIOUS : FAULT_BAD_PROTECTION;
     }
-    if (error & FAULT_FETCH)
-        return vma->flags & VM_EXEC ? FAULT_OK_SPURIOUS : FAULT_BAD_FETCH;
     if (error & FAULT_WRITE) {
         if (vma_is_shstk(vma))
             return FAULT_BAD_SHSTK_STORE;
@@ -63,11 +89,32 @@ static enum fault_outcome fault_refusal(const struct vma *vma, uint32_t error)
     return vma->flags & VM_PROT ? FAULT_OK_SPURIOUS : FAULT_BAD_PROTECTION;
 }
 
-/* ---- What an owned page looks like -------------------------------------- */
+/* ---- Data and shadow stacks --------------------------------------------- */
 
-static enum frame_kind owned_kind(const struct vma *vma)
+/* How a private page of data and one of a shadow stack differ to those who count frames. */
+struct page_class {
+    enum frame_kind kind; /* of the frames that an entry may own */
+    struct {
+        enum trace_why why;
+        enum fault_outcome outcome;
+    } reuse, copy;
+};
+
+static const struct page_class *page_class(const struct vma *vma)
 {
-    return vma_is_shstk(vma) ? FRAME_SHSTK : FRAME_ANON;
+    static const struct page_class data = { FRAME_ANON,
+                                            { TRACE_COW_REUSE, FAULT_OK_COW_REUSE },
+                                            { TRACE_COW_COPY, FAULT_OK_COW_COPY } };
+    static const struct page_class shstk = { FRAME_SHSTK,
+                                             { TRACE_SHSTK_REUSE, FAULT_OK_SHSTK_REUSE },
+                                             { TRACE_SHSTK_COPY, FAULT_OK_SHSTK_COPY } };
+    return vma_is_shstk(vma) ? &shstk : &data;
+}
+
+/* The entry of a page that is clean, or that others may hold as well. */
+static pte_t leaf_clean(const struct vma *vma, uint64_t pfn, int level)
+{
+    return pte_mkyoung(mk_leaf(pfn, vma_prot(vma), level));
 }
 
 /*
@@ -76,7 +123,7 @@ static enum frame_kind owned_kind(const struct vma *vma)
  */
 static pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
 {
-    pte_t pte = pte_mkyoung(mk_leaf(pfn, vma_prot(vma), level));
+    pte_t pte = leaf_clean(vma, pfn, level);
     if (!(vma->flags & VM_WRITE))
         return pte_mkcow(pte);
     return vma_is_shstk(vma) ? pte_mkwrite_shstk(pte) : pte_mkdirty(pte_mkwrite(pte));
@@ -84,28 +131,25 @@ static pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
 
 /* Is this entry the only holder of all frames of its leaf, and are they of a kind it may own?
  * Table locked. */
-static inline bool leaf_is_last_owner(const struct vma *vma, pte_t pte, int level)
+static inline bool leaf_is_last_owner(const struct vma *vma, leaf_t leaf)
 {
-    struct frame *first = pfn_to_frame(pte_pfn(pte));
-    if (first->kind != owned_kind(vma))
+    struct frame *first = leaf_first(leaf);
+    if (first->kind != page_class(vma)->kind)
         return false;
-    uint64_t i = 0;
-    while (frame_refs(first + i) == 1) {
-        if (++i == level_frames(level))
-            return true;
+    for (struct frame *frame = first; frame < first + leaf_frames(leaf); frame++) {
+        if (frame_refs(frame) != 1)
+            return false;
     }
-    return false;
+    return true;
 }
 
-bool leaf_allows(const struct vma *vma, pte_t pte, int level, enum access access)
+bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access)
 {
-    if (pte_none(pte))
-        return false;
     if (access == ACCESS_READ)
         return true;
     if (!(vma->flags & VM_WRITE))
-        return pte_cow(pte) && leaf_is_last_owner(vma, pte, level); /* state (b) */
-    return vma_is_shstk(vma) ? pte_shstk(pte) : pte_hw_write(pte);
+        return pte_cow(leaf.pte) && leaf_is_last_owner(vma, leaf); /* state (b) */
+    return vma_is_shstk(vma) ? pte_shstk(leaf.pte) : pte_hw_write(leaf.pte);
 }
 
 /* ---- Nothing there yet -------------------------------------------------- */
@@ -116,10 +160,18 @@ static struct frame *leaf_alloc(enum frame_kind kind, int level)
     return level == 1 ? frame_alloc(kind) : frame_alloc_block(kind, 9 * (unsigned)(level - 1));
 }
 
-static void leaf_zero(struct frame *first, int level)
+/* What an untouched anonymous page holds: the zero page, with another reference, where that will
+ * do, else zeroed frames of its own. NULL when memory is out. */
+static struct frame *leaf_alloc_zeroed(const struct vma *vma, int level, enum access access)
 {
-    for (uint64_t i = 0; i < level_frames(level); i++)
+    if (access == ACCESS_READ && level == 1) {
+        frame_get(zero_frame());
+        return zero_frame();
+    }
+    struct frame *first = leaf_alloc(page_class(vma)->kind, level);
+    for (uint64_t i = 0; first && i < level_frames(level); i++)
         arch_page_zero(frame_va(first + i));
+    return first;
 }
 
 /* Put new into the empty slot. It must still be empty: the table is locked and the CPU never
@@ -135,133 +187,107 @@ static void slot_install(struct mm *mm, const struct slot *slot, const struct vm
 /*
  * Anonymous memory touched for the first time. A read gets the shared zero page, clean and
  * read-only, also in a shadow stack; anything else, and any huge leaf, gets zeroed frames of its
- * own.
+ * own. Table locked, before and after.
  */
 static enum fault_outcome fault_demand_zero(struct mm *mm, const struct vma *vma,
                                             const struct slot *slot, enum access access,
                                             struct flush *flush)
 {
-    if (access == ACCESS_READ && slot->level == 1) {
-        struct frame *zero = zero_frame();
-        frame_get(zero);
-        slot_install(mm, slot, vma, pte_mkyoung(mk_leaf(frame_pfn(zero), vma_prot(vma), 1)),
-                     TRACE_DEMAND_ZERO, flush);
-        return FAULT_OK_DEMAND_ZERO;
-    }
-    struct frame *first = leaf_alloc(owned_kind(vma), slot->level);
+    ASSERT(!(vma->flags & VM_SHARED)); /* shared memory has a source */
+    struct frame *first = leaf_alloc_zeroed(vma, slot->level, access);
     if (!first)
         return FAULT_BAD_NO_MEMORY;
-    leaf_zero(first, slot->level);
-    pte_t new = access == ACCESS_OWN
-                    ? leaf_owned(vma, frame_pfn(first), slot->level)
-                    : pte_mkyoung(mk_leaf(frame_pfn(first), vma_prot(vma), slot->level));
+    pte_t new = access == ACCESS_OWN ? leaf_owned(vma, frame_pfn(first), slot->level)
+                                     : leaf_clean(vma, frame_pfn(first), slot->level);
     slot_install(mm, slot, vma, new, TRACE_DEMAND_ZERO, flush);
     return FAULT_OK_DEMAND_ZERO;
+}
+
+/* A private copy of a file's page, in exchange for the reference on that; NULL when memory is
+ * out. */
+static struct frame *file_copy(struct frame *page)
+{
+    struct frame *copy = frame_alloc(FRAME_ANON);
+    if (copy)
+        arch_page_copy(frame_va(copy), frame_va(page));
+    frame_put(page);
+    return copy;
 }
 
 /*
  * A page of a file. The file's own frame is mapped for reads and in shared mappings; a store to a
  * private mapping gets a copy at once. The source may wait for its own locks, so no table is locked
- * while it is asked.
+ * while it is asked, nor on return.
  */
 static enum fault_outcome fault_file_page(struct mm *mm, const struct vma *vma, uint64_t va,
                                           enum access access, struct flush *flush)
 {
+    bool copied = access == ACCESS_OWN && !(vma->flags & VM_SHARED);
     struct frame *frame;
     int err = vma->source->frame(vma->source, vma_source_page(vma, va), &frame);
     if (err)
         return err == -ENOMEM ? FAULT_BAD_NO_MEMORY : FAULT_BAD_BEYOND_FILE;
-
-    bool shared = vma->flags & VM_SHARED;
-    if (access == ACCESS_OWN && !shared) {
-        struct frame *copy = frame_alloc(FRAME_ANON);
-        if (copy)
-            arch_page_copy(frame_va(copy), frame_va(frame));
-        frame_put(frame);
-        if (!copy)
-            return FAULT_BAD_NO_MEMORY;
-        frame = copy;
-    }
+    if (copied)
+        frame = file_copy(frame);
+    if (!frame)
+        return FAULT_BAD_NO_MEMORY;
     struct slot slot;
     if (slot_own(mm, vma, va, &slot) != 0) {
         frame_put(frame);
         return FAULT_BAD_NO_MEMORY;
     }
-    pte_t new = access == ACCESS_OWN && !shared
-                    ? leaf_owned(vma, frame_pfn(frame), 1)
-                    : pte_mkyoung(mk_leaf(frame_pfn(frame), vma_prot(vma), 1));
+    pte_t new = copied ? leaf_owned(vma, frame_pfn(frame), 1)
+                       : leaf_clean(vma, frame_pfn(frame), 1);
     if (pte_none(slot_read(&slot)))
         slot_install(mm, &slot, vma, new, TRACE_FILE_PAGE, flush);
-    else
-        /* another CPU was quicker; whatever it installed is looked at again */
+    else /* another CPU was quicker; whatever it installed is looked at again */
         flush_put(flush, frame, 1);
     slot_release(&slot);
     return FAULT_OK_FILE;
 }
 
-/* ---- Something there, shared or not writable ---------------------------- */
+/* ---- Something there, shared or not writable. Table locked, before and after. ------------- */
 
-/* The last owner takes its page back. False when the CPU changed the entry meanwhile. */
-static bool own_reuse(const struct vma *vma, const struct slot *slot, pte_t old,
-                      struct flush *flush)
+/* The last owner takes its page back. */
+static enum fault_outcome own_reuse(const struct vma *vma, const struct slot *slot, leaf_t old,
+                                    struct flush *flush)
 {
-    pte_t new = leaf_owned(vma, pte_pfn(old), slot->level);
-    return slot_set(slot, vma, old, new, vma_is_shstk(vma) ? TRACE_SHSTK_REUSE : TRACE_COW_REUSE,
-                    flush);
-}
-
-static void leaf_copy(const struct vma *vma, struct frame *to, struct frame *from, int level)
-{
-    for (uint64_t i = 0; i < level_frames(level); i++) {
-        arch_page_copy(frame_va(to + i), frame_va(planted_source(vma, from + i)));
-    }
+    const struct page_class *class = page_class(vma);
+    pte_t new = leaf_owned(vma, pte_pfn(old.pte), old.level);
+    bool set = slot_set(slot, vma, old.pte, new, class->reuse.why, flush);
+    return set ? class->reuse.outcome : FAULT_OK_SPURIOUS; /* the CPU set A or D: look again */
 }
 
 /* Others hold the frame too: a copy replaces it here, and its reference is dropped once the TLB
  * is flushed. */
-static enum fault_outcome own_copy(const struct vma *vma, const struct slot *slot, pte_t old,
+static enum fault_outcome own_copy(const struct vma *vma, const struct slot *slot, leaf_t old,
                                    struct flush *flush)
 {
-    struct frame *from = pfn_to_frame(pte_pfn(old));
-    struct frame *to = leaf_alloc(owned_kind(vma), slot->level);
+    const struct page_class *class = page_class(vma);
+    struct frame *from = leaf_first(old), *to = leaf_alloc(class->kind, old.level);
     if (!to)
         return FAULT_BAD_NO_MEMORY;
-    leaf_copy(vma, to, from, slot->level);
-    pte_t new = leaf_owned(vma, frame_pfn(to), slot->level);
-    uint64_t frames = level_frames(slot->level);
-    if (slot_move(slot, vma, old, new, vma_is_shstk(vma) ? TRACE_SHSTK_COPY : TRACE_COW_COPY,
-                  flush))
-        flush_put(flush, from, frames);
-    else
-        flush_put(flush, to, frames); /* the CPU set A meanwhile: the access comes again */
-    return vma_is_shstk(vma) ? FAULT_OK_SHSTK_COPY : FAULT_OK_COW_COPY;
+    for (uint64_t i = 0; i < leaf_frames(old); i++)
+        arch_page_copy(frame_va(to + i), frame_va(planted_source(vma, from + i)));
+    pte_t new = leaf_owned(vma, frame_pfn(to), old.level);
+    bool moved = slot_move(slot, vma, old.pte, new, class->copy.why, flush);
+    /* the one that is not in the entry goes; if that is the copy, the CPU set A: look again */
+    flush_put(flush, moved ? from : to, leaf_frames(old));
+    return class->copy.outcome;
 }
 
-/* A huge leaf gives way to smaller ones, of which one is copied when the access comes again.
- * Releases the slot. */
-static COLD enum fault_outcome own_split(const struct vma *vma, struct slot *slot, pte_t old,
-                                         struct flush *flush)
-{
-    return slot_split(slot, vma, old, flush) == 0 ? FAULT_OK_SPLIT : FAULT_BAD_NO_MEMORY;
-}
-
-/* Give the page to this mapping alone. Releases the slot. */
-static enum fault_outcome fault_own(const struct vma *vma, struct slot *slot, pte_t old,
+/* Give the page to this mapping alone. */
+static enum fault_outcome fault_own(const struct vma *vma, const struct slot *slot, leaf_t old,
                                     struct flush *flush)
 {
-    enum fault_outcome outcome;
-    if (planted_reuse(vma, leaf_is_last_owner(vma, old, slot->level))) {
-        outcome = vma_is_shstk(vma) ? FAULT_OK_SHSTK_REUSE : FAULT_OK_COW_REUSE;
-        if (!own_reuse(vma, slot, old, flush))
-            outcome = FAULT_OK_SPURIOUS; /* look again */
-    } else if (slot->level == 3) {
-        return own_split(vma, slot, old, flush);
-    } else {
+    ASSERT(!(vma->flags & VM_SHARED)); /* entries of shared memory have all its rights at once */
+    if (planted_reuse(vma, leaf_is_last_owner(vma, old)))
+        return own_reuse(vma, slot, old, flush);
+    enum fault_outcome outcome = FAULT_BAD_NO_MEMORY;
+    if (old.level < 3)
         outcome = own_copy(vma, slot, old, flush);
-        if (outcome == FAULT_BAD_NO_MEMORY && slot->level > 1)
-            return own_split(vma, slot, old, flush);
-    }
-    slot_release(slot);
+    if (outcome == FAULT_BAD_NO_MEMORY && old.level > 1)
+        return slot_split(slot, vma, old.pte, flush) ? FAULT_BAD_NO_MEMORY : FAULT_OK_SPLIT;
     return outcome;
 }
 
@@ -275,21 +301,16 @@ enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t 
     struct slot slot;
     if (slot_own(mm, vma, va, &slot) != 0)
         return FAULT_BAD_NO_MEMORY;
-
-    enum fault_outcome outcome;
-    pte_t old = slot_read(&slot);
-    if (pte_none(old) && vma->source) {
-        slot_release(&slot);
-        outcome = fault_file_page(mm, vma, va, access, &flush);
-    } else if (pte_none(old)) {
+    leaf_t leaf = slot_leaf(&slot);
+    bool of_file = pte_none(leaf.pte) && vma->source;
+    enum fault_outcome outcome = FAULT_OK_SPURIOUS;
+    if (pte_none(leaf.pte) && !of_file)
         outcome = fault_demand_zero(mm, vma, &slot, access, &flush);
-        slot_release(&slot);
-    } else if (leaf_allows(vma, old, slot.level, access)) {
-        outcome = FAULT_OK_SPURIOUS;
-        slot_release(&slot);
-    } else {
-        outcome = fault_own(vma, &slot, old, &flush);
-    }
+    else if (!of_file && !leaf_allows(vma, leaf, access))
+        outcome = fault_own(vma, &slot, leaf, &flush);
+    slot_release(&slot);
+    if (of_file)
+        outcome = fault_file_page(mm, vma, va, access, &flush);
     flush_end(&flush);
     return outcome;
 }
@@ -331,7 +352,8 @@ static enum fault_outcome fault_try(struct mm *mm, const struct fault *fault, bo
     if (!fault_resolved(refusal))
         return planted_refusal(mm, vma, fault, refusal);
     enum access access = fault->error & (FAULT_SHSTK | FAULT_WRITE) ? ACCESS_OWN : ACCESS_READ;
-    return fault_resolve(mm, vma, fault->va, access);
+    enum fault_outcome outcome = fault_resolve(mm, vma, fault->va, access);
+    return outcome == FAULT_OK_SPURIOUS ? fault_spurious(mm, fault) : outcome;
 }
 
 enum fault_outcome mm_fault(struct mm *mm, const struct fault *fault)

@@ -24,6 +24,9 @@ enum fault_outcome {
     FAULT_BAD_FETCH,        /* SEGV_ACCERR: fetch from NX */
     FAULT_BAD_BEYOND_FILE,  /* SIGBUS */
     FAULT_BAD_NO_MEMORY,    /* SIGKILL */
+    FAULT_BAD_SUPERVISOR,   /* SEGV_ACCERR: a program's, but the CPU makes it the supervisor's */
+    FAULT_BAD_STUCK,        /* SIGSEGV: no progress, and nothing to mend; reported as a bug */
+    FAULT_BAD_RESERVED,     /* the tables are broken: the trap code panics */
     FAULT_OUTCOME_COUNT
 };
 
@@ -33,10 +36,13 @@ static inline bool fault_resolved(enum fault_outcome outcome) { return outcome <
 const struct fault_verdict *fault_verdict(enum fault_outcome outcome);
 
 /*
- * Resolve *fault in mm, which the fault's CPU runs, or say why not. Takes mm.lock for reading;
- * takes no lock that an interrupted kernel path may hold, so that copy_to_user() may fault here.
- * Nothing changes when unresolved.
+ * Resolve *fault in mm, which the fault's CPU runs, or say why not. Takes mm.lock for reading, and
+ * for writing where a stack grows; nothing is locked on return. Takes no lock that an interrupted
+ * kernel path may hold, so that copy_to_user() may fault here. Nothing changes when unresolved.
  */
 MUST_CHECK enum fault_outcome mm_fault(struct mm *mm, const struct fault *fault);
+
+/* Faults since boot that found nothing to do (FAULT_OK_SPURIOUS), on all CPUs. */
+uint64_t mm_spurious_total(void);
 
 #endif

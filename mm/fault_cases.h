@@ -13,13 +13,13 @@
  */
 enum access { ACCESS_READ, ACCESS_OWN };
 
-/* Does the entry give this access already? */
-bool leaf_allows(const struct vma *vma, pte_t pte, int level, enum access access);
+/* Does the leaf give this access already? Its table is locked. */
+bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access);
 
 /*
  * Bring the page at va to a state that allows access, once; or say why that cannot be. The VMA
- * contains va and allows the access. mm.lock held for reading. FAULT_OK_SPLIT asks to be called
- * again.
+ * contains va and allows the access. mm.lock is held for reading, before and after; no table is
+ * locked on return. FAULT_OK_SPLIT and FAULT_OK_SPURIOUS ask to look again.
  */
 MUST_CHECK enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
                                             enum access access);

@@ -64,35 +64,43 @@ struct sharing {
     struct flush *child_flush; /* stays empty: the child has never run */
 };
 
+/* Give the parent's leaf its shared value, whatever the CPU sets in it meanwhile, and return
+ * that. */
+static pte_t parent_share(const struct slot *slot, const struct vma *vma, struct flush *flush)
+{
+    for (;;) {
+        pte_t old = slot_read(slot), new = leaf_shared(vma, old);
+        if (!pte_check(old, vma_is_shstk(vma)))
+            check_report(slot, vma, old);
+        if (pte_same(old, new) || slot_set(slot, vma, old, new, TRACE_FORK_PARENT, flush))
+            return new;
+    }
+}
+
 static void leaf_share(const struct slot *parent, const struct slot *child, void *context)
 {
     struct sharing *sharing = context;
-    pte_t old, new;
-    do {
-        old = slot_read(parent);
-        if (!pte_check(old, vma_is_shstk(sharing->vma)))
-            check_report(parent, sharing->vma, old);
-        new = leaf_shared(sharing->vma, old);
-    } while (!pte_same(old, new)
-             && !slot_set(parent, sharing->vma, old, new, TRACE_FORK_PARENT, sharing->flush));
-
-    uint64_t frames = level_frames(parent->level);
-    frame_get_many(pfn_to_frame(pte_pfn(new)), frames);
-    sharing->child->resident += frames;
-    new = planted_child(sharing->vma, new);
-    if (!slot_set(child, sharing->vma, (pte_t){ 0 }, new, TRACE_FORK_CHILD, sharing->child_flush))
+    const struct vma *vma = sharing->vma;
+    leaf_t leaf = { parent_share(parent, vma, sharing->flush), parent->level };
+    frame_get_many(leaf_first(leaf), leaf_frames(leaf));
+    sharing->child->resident += leaf_frames(leaf);
+    if (!slot_set(child, vma, (pte_t){ 0 }, planted_child(vma, leaf.pte), TRACE_FORK_CHILD,
+                  sharing->child_flush))
         panic("fork: the child's entry for %#lx is not empty", child->va);
 }
 
-static void leaves_share(struct mm *child, struct mm *parent, struct flush *flush)
+/* Share every leaf and flush the parent's TLB: its old entries still allow stores. */
+static void leaves_share(struct mm *child, struct mm *parent)
 {
-    struct flush child_flush;
+    struct flush flush, child_flush;
+    flush_begin(&flush, parent);
     flush_begin(&child_flush, child);
     mm_for_each_vma(parent, vma)
     {
-        struct sharing sharing = { vma, child, flush, &child_flush };
+        struct sharing sharing = { vma, child, &flush, &child_flush };
         tables_visit_pair(parent, child, vma->start, vma->end, leaf_share, &sharing);
     }
+    flush_end(&flush);
 }
 
 int mm_fork(struct mm *parent, struct mm **result)
@@ -100,21 +108,16 @@ int mm_fork(struct mm *parent, struct mm **result)
     struct mm *child = mm_create();
     if (!child)
         return -ENOMEM;
-    struct flush flush;
-    flush_begin(&flush, parent);
     write_lock(&parent->lock);
     int err = vmas_copy(child, parent);
     if (!err)
         err = all_tables_reserve(child, parent);
-    if (!err) {
-        leaves_share(child, parent, &flush); /* from here on nothing can fail */
-        flush_end(&flush);                   /* the parent's old entries still allow stores */
-    }
+    if (!err)
+        leaves_share(child, parent); /* cannot fail */
     write_unlock(&parent->lock);
-    if (err) {
+    if (err)
         mm_put(planted_undo(child)); /* takes its empty tables along */
-        return err;
-    }
-    *result = child;
-    return 0;
+    else
+        *result = child;
+    return err;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Get-user-pages: reach the frame behind an address of any address space, as an access by its own
- * program would, or with GUP_FORCE as a debugger. The reference taken here makes the page shared:
- * while it is held, a fork's or a fault's "last owner" test fails, so nobody reuses the page under
- * the caller.
+ * program would, or with GUP_FORCE as a debugger.
+ *
+ * A reference on a frame makes the page shared: while it is held, a fork's or a fault's "last
+ * owner" test fails, so nobody reuses the page under the holder. Whoever only moves bytes takes
+ * none. He works with the entry locked, and two forced writers do not see each other as owners.
  */
+#include "base/panic.h"
 #include "base/string.h"
 #include "mm/fault_cases.h"
 #include "mm/vma.h"
@@ -24,83 +27,100 @@ static bool gup_allowed(const struct vma *vma, unsigned flags)
     return flags & GUP_FORCE && !(vma->flags & VM_SHARED);
 }
 
-/* Take a reference on the frame behind va if its entry allows access. */
-static bool gup_take(struct mm *mm, const struct vma *vma, uint64_t va, enum access access,
-                     struct frame **frame)
-{
-    struct slot slot;
-    uint64_t next;
-    if (!slot_find(mm, va, &slot, &next))
-        return false;
-    pte_t pte = slot_read(&slot);
-    bool allowed = leaf_allows(vma, pte, slot.level, access);
-    if (allowed) {
-        *frame = pfn_to_frame(pte_pfn(pte) + ((va - slot.va) >> PAGE_SHIFT));
-        frame_get(*frame);
-    }
-    slot_release(&slot);
-    return allowed;
-}
-
-/* The same with mm.lock held for reading. */
-static int gup_locked(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame)
+/*
+ * Lock va's entry once its leaf gives the access; *slot is the caller's to release. mm.lock is held
+ * for reading, before and after. 0, or -EFAULT or -ENOMEM with no table locked.
+ */
+static int gup_lock(struct mm *mm, uint64_t va, unsigned flags, struct slot *slot)
 {
     enum access access = flags & GUP_WRITE ? ACCESS_OWN : ACCESS_READ;
     const struct vma *vma = vma_find(mm, va);
     if (!vma || va < vma->start || !gup_allowed(vma, flags))
         return -EFAULT;
-    while (!gup_take(mm, vma, va, access, frame)) {
+    for (;;) {
+        uint64_t next;
+        if (slot_find(mm, va, slot, &next)) {
+            if (leaf_allows(vma, slot_leaf(slot), access))
+                return 0;
+            slot_release(slot);
+        }
         enum fault_outcome outcome = fault_resolve(mm, vma, va, access);
-        if (outcome == FAULT_BAD_NO_MEMORY)
-            return -ENOMEM;
         if (!fault_resolved(outcome))
-            return -EFAULT;
+            return outcome == FAULT_BAD_NO_MEMORY ? -ENOMEM : -EFAULT;
     }
+}
+
+/* What to do with the frame behind an address, at offset; 0 or a negative errno. It must not
+ * wait. */
+typedef int (*gup_use)(struct frame *frame, size_t offset, void *context);
+
+/*
+ * Use the frame behind va while its table and mm are locked: no fork or fault shares it, copies it
+ * or takes it away meanwhile, so that whatever is stored lands in the page that mm has.
+ */
+static int gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *context)
+{
+    struct slot slot;
+    read_lock(&mm->lock);
+    int err = gup_lock(mm, va, flags, &slot);
+    if (!err) {
+        struct frame *frame = leaf_first(slot_leaf(&slot)) + ((va - slot.va) >> PAGE_SHIFT);
+        err = use(frame, va % PAGE_SIZE, context);
+        slot_release(&slot);
+    }
+    read_unlock(&mm->lock);
+    return err;
+}
+
+static int use_hold(struct frame *frame, size_t offset, void *context)
+{
+    (void)offset;
+    frame_get(frame);
+    *(struct frame **)context = frame;
     return 0;
 }
 
 int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame)
 {
-    read_lock(&mm->lock);
-    int err = gup_locked(mm, va, flags, frame);
-    read_unlock(&mm->lock);
-    return err;
+    ASSERT(!(flags & GUP_FORCE)); /* who holds the frame would miss the next forced write */
+    return gup_with(mm, va, flags, use_hold, frame);
 }
 
-/* Move part of one page, with mm.lock held throughout: a fork in between would share the page,
- * and a store then reach the child. */
-static int page_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned flags)
+struct exchange {
+    uint32_t *old;
+    uint32_t new;
+};
+
+static int use_cmpxchg(struct frame *frame, size_t offset, void *context)
 {
-    struct frame *frame;
-    read_lock(&mm->lock);
-    int err = gup_locked(mm, va, flags, &frame);
-    if (!err) {
-        char *bytes = (char *)frame_va(frame) + va % PAGE_SIZE;
-        if (flags & GUP_WRITE)
-            memcpy(bytes, buffer, len);
-        else
-            memcpy(buffer, bytes, len);
-    }
-    read_unlock(&mm->lock);
-    if (!err)
-        frame_put(frame);
-    return err;
+    const struct exchange *exchange = context;
+    uint32_t *word = (uint32_t *)((char *)frame_va(frame) + offset);
+    return __atomic_compare_exchange_n(word, exchange->old, exchange->new, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED)
+               ? 0
+               : -EAGAIN;
 }
 
 int mm_cmpxchg(struct mm *mm, uint64_t va, uint32_t *old, uint32_t new)
 {
-    struct frame *frame;
-    read_lock(&mm->lock);
-    int err = gup_locked(mm, va, GUP_WRITE, &frame);
-    if (!err) {
-        uint32_t *word = (uint32_t *)((char *)frame_va(frame) + va % PAGE_SIZE);
-        if (!__atomic_compare_exchange_n(word, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-            err = -EAGAIN;
-    }
-    read_unlock(&mm->lock);
-    if (!err || err == -EAGAIN)
-        frame_put(frame);
-    return err;
+    ASSERT(is_aligned(va, sizeof(*old)));
+    struct exchange exchange = { old, new };
+    return gup_with(mm, va, GUP_WRITE, use_cmpxchg, &exchange);
+}
+
+/* Part of one page, to be moved. */
+struct part {
+    void *buffer;
+    size_t len;
+    bool write;
+};
+
+static int use_move(struct frame *frame, size_t offset, void *context)
+{
+    const struct part *part = context;
+    char *bytes = (char *)frame_va(frame) + offset;
+    memcpy(part->write ? bytes : part->buffer, part->write ? part->buffer : bytes, part->len);
+    return 0;
 }
 
 long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned flags)
@@ -108,11 +128,12 @@ long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned fl
     size_t done = 0;
     while (done < len) {
         uint64_t at = va + done;
-        size_t part = min_u64(len - done, PAGE_SIZE - at % PAGE_SIZE);
-        int err = page_access(mm, at, (char *)buffer + done, part, flags);
+        struct part part = { (char *)buffer + done, min_u64(len - done, PAGE_SIZE - at % PAGE_SIZE),
+                             flags & GUP_WRITE };
+        int err = gup_with(mm, at, flags, use_move, &part);
         if (err)
             return done ? (long)done : err;
-        done += part;
+        done += part.len;
     }
     return (long)done;
 }

@@ -32,7 +32,7 @@ static void leaf_describe(const struct vma *vma, const struct slot *slot, struct
     leaf->pte = slot_read(slot);
     leaf->state = leaf_state(vma, leaf->pte);
     leaf->pfn = pte_pfn(leaf->pte);
-    leaf->refs = frame_refs(pfn_to_frame(leaf->pfn));
+    leaf->refs = frame_refs(leaf_first(slot_leaf(slot)));
 }
 
 bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf *leaf)

@@ -28,13 +28,11 @@ struct mm *mm_create(void)
     struct mm *mm = kzalloc(sizeof(*mm));
     if (!mm)
         return NULL;
-    mm->root = frame_alloc_zeroed(FRAME_TABLE);
+    mm->root = table_create();
     if (!mm->root) {
         kfree(mm);
         return NULL;
     }
-    mm->root->count = 0;
-    mm->root->table.lock = (struct spinlock)SPINLOCK_INIT(LOCK_TABLE);
     kmap_fill_root(frame_va(mm->root));
     mm->arch.root = frame_pa(mm->root);
     list_init(&mm->vmas);

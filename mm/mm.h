@@ -139,8 +139,8 @@ MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, boo
 
 /*
  * The frame behind va, faulted in (and copied, for GUP_WRITE) as an access of this kind would, with
- * a reference of the caller's. A forced write to a read-only private page leaves its entry W=0,
- * COW=1: state (b). 0, -EFAULT, -ENOMEM. mm need not be running.
+ * a reference of the caller's. Not for GUP_FORCE: forced accesses move bytes, by mm_access(). 0,
+ * -EFAULT, -ENOMEM. mm need not be running.
  */
 MUST_CHECK int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame);
 /*
@@ -148,8 +148,11 @@ MUST_CHECK int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame *
  * when done, -EAGAIN with what it is in *old, or as mm_gup(). No fork comes in between.
  */
 MUST_CHECK int mm_cmpxchg(struct mm *mm, uint64_t va, uint32_t *old, uint32_t new);
-/* Copy between buffer and mm's memory through gup; returns bytes done, or a negative errno when
- * none were. */
+/*
+ * Copy between buffer, which is the kernel's, and mm's memory through gup; returns bytes done, or a
+ * negative errno when none were. A forced write to a read-only private page leaves its entry W=0,
+ * COW=1: state (b).
+ */
 MUST_CHECK long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned flags);
 
 /* ---- Looking (mm/inspect.c) --------------------------------------------- */

@@ -121,10 +121,10 @@ static void walker_end(void)
 
 static bool page_fits(const struct vma *vma, const struct slot *slot)
 {
-    pte_t pte = slot_read(slot);
-    const struct frame *frame = pfn_to_frame(pte_pfn(pte));
-    return (vma->flags & (VM_WRITE | VM_SHARED | VM_SHADOW_STACK)) == VM_WRITE && slot->level == 1
-           && pte_present(pte) && frame->kind == FRAME_ANON && frame_refs(frame) == 1;
+    leaf_t leaf = slot_leaf(slot);
+    const struct frame *frame = leaf_first(leaf);
+    return (vma->flags & (VM_WRITE | VM_SHARED | VM_SHADOW_STACK)) == VM_WRITE && leaf.level == 1
+           && pte_present(leaf.pte) && frame->kind == FRAME_ANON && frame_refs(frame) == 1;
 }
 
 /* Flush the entry from every TLB, whatever is due. */
@@ -194,7 +194,7 @@ static bool round_run(const struct slot *slot, const struct vma *vma, enum race_
 {
     struct race_result *result = &race.result;
     struct flush flush;
-    uint64_t *word = frame_va(pfn_to_frame(pte_pfn(slot_read(slot))));
+    uint64_t *word = frame_va(leaf_first(slot_leaf(slot)));
     flush_begin(&flush, race.mm);
     entry_make_clean(slot, vma, &flush);
     uint64_t before = __atomic_load_n(word, __ATOMIC_SEQ_CST), between_cycles = 0;

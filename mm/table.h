@@ -8,46 +8,11 @@
 #define MM_TABLE_H
 
 #include "base/trace.h"
+#include "mm/flush.h"
 #include "mm/mm.h"
 
-/* ---- What is due once entries have changed ------------------------------ */
-
-#define FLUSH_FRAMES 32
-
-/*
- * The TLB flush and the references that changes made so far call for. A frame (or a table) goes
- * back only after the flush that covers it. Lives on the stack of the function that makes the
- * changes.
- */
-struct flush {
-    struct mm *mm;
-    uint64_t start, end; /* addresses whose translation changed; start >= end: none */
-    bool tables;         /* tables are among what is due */
-    unsigned count;
-    struct {
-        struct frame *first;
-        uint64_t count;
-    } due[FLUSH_FRAMES];
-};
-
-static inline void flush_begin(struct flush *flush, struct mm *mm)
-{
-    flush->mm = mm;
-    flush->start = ~0ull;
-    flush->end = 0;
-    flush->tables = false;
-    flush->count = 0;
-}
-/* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the
- * list is full. */
-void flush_put(struct flush *flush, struct frame *first, uint64_t count);
-/* Flush, then drop what is due. The struct can be used again. No table lock is needed. */
-void flush_now(struct flush *flush);
-static inline void flush_end(struct flush *flush)
-{
-    if (flush->count || flush->start < flush->end)
-        flush_now(flush);
-}
+/* An empty table with one reference, unlocked; NULL when memory is out. */
+MUST_CHECK struct frame *table_create(void);
 
 /* ---- Slots -------------------------------------------------------------- */
 
@@ -74,6 +39,13 @@ static inline pte_t slot_read(const struct slot *slot)
 {
     return (pte_t){ __atomic_load_n(&slot->entry->raw, __ATOMIC_RELAXED) };
 }
+static inline leaf_t slot_leaf(const struct slot *slot)
+{
+    return (leaf_t){ slot_read(slot), slot->level };
+}
+
+/* The first of the frames that a leaf maps; leaf_frames() of them lie side by side. */
+static inline struct frame *leaf_first(leaf_t leaf) { return pfn_to_frame(pte_pfn(leaf.pte)); }
 
 /*
  * The one setter. Put new in the slot if it still holds old; false, with nothing changed, when the
@@ -95,10 +67,11 @@ MUST_CHECK bool slot_move(const struct slot *slot, const struct vma *vma, pte_t 
 
 /*
  * Replace the leaf in slot (level 2 or 3, value old) by a table of 512 leaves of the level below
- * that translate the same, and release the slot. 0 (also when the entry changed meanwhile: look
- * again) or -ENOMEM. No count changes.
+ * that translate the same. 0 (also when the entry changed meanwhile: look again) or -ENOMEM. No
+ * count changes. The slot stays locked, but holds no leaf any more: release it.
  */
-MUST_CHECK int slot_split(struct slot *slot, const struct vma *vma, pte_t old, struct flush *flush);
+MUST_CHECK int slot_split(const struct slot *slot, const struct vma *vma, pte_t old,
+                          struct flush *flush);
 
 /* ---- Whole ranges. mm.lock held for writing. ---------------------------- */
 

@@ -4,9 +4,9 @@
  * raw entry.
  *
  * Entries are values: a helper takes one and returns a new one; only the setter in mm/table.c
- * stores it. pte_t, pmd_t and pud_t are distinct types, so that levels cannot be mixed up; their
- * helpers come from one definition. Code that works on a leaf of any level carries it as pte_t
- * together with its level.
+ * stores it. The bits mean the same at every level, and the level of an entry is known only where
+ * the tables are walked. So one type, pte_t, serves all levels; what a leaf maps depends on its
+ * level as well, and leaf_t holds both.
  */
 #ifndef ARCH_X86_PGTABLE_H
 #define ARCH_X86_PGTABLE_H
@@ -88,13 +88,7 @@ _Static_assert(PTE_W_BIT == 1 && PTE_D_BIT == 6, "Write and Dirty are where the 
  */
 typedef struct {
     uint64_t raw;
-} pte_t; /* 4 KiB, or a leaf of any level together with its level */
-typedef struct {
-    uint64_t raw;
-} pmd_t; /* 2 MiB leaf, or points to a table of pte_t */
-typedef struct {
-    uint64_t raw;
-} pud_t; /* 1 GiB leaf, or points to a table of pmd_t */
+} pte_t; /* of any level: a leaf, or (pte_is_table()) a pointer to a table of the level below */
 
 /* Access rights of a mapping, the bits pte_modify() replaces. Never D or COW. */
 typedef struct {
@@ -228,37 +222,6 @@ static inline pte_t mk_pte(uint64_t pfn, pgprot_t prot)
     return (pte_t){ pfn << PAGE_SHIFT | prot.raw };
 }
 
-/* ---- The same for pmd_t and pud_t --------------------------------------- */
-
-/* clang-format off */
-#define PGTABLE_PREDICATE(level, name) \
-    static inline bool level##_##name(level##_t e) { return pte_##name((pte_t){ e.raw }); }
-#define PGTABLE_TRANSFORMER(level, name) \
-    static inline level##_t level##_##name(level##_t e) \
-    { return (level##_t){ pte_##name((pte_t){ e.raw }).raw }; }
-
-#define PGTABLE_TWIN(level) \
-    PGTABLE_PREDICATE(level, none)        PGTABLE_PREDICATE(level, present) \
-    PGTABLE_PREDICATE(level, protnone)    PGTABLE_PREDICATE(level, hw_write) \
-    PGTABLE_PREDICATE(level, hw_dirty)    PGTABLE_PREDICATE(level, cow) \
-    PGTABLE_PREDICATE(level, young)       PGTABLE_PREDICATE(level, exec) \
-    PGTABLE_PREDICATE(level, shstk)       PGTABLE_PREDICATE(level, write) \
-    PGTABLE_PREDICATE(level, dirty)       PGTABLE_TRANSFORMER(level, wrprotect) \
-    PGTABLE_TRANSFORMER(level, mkcow)     PGTABLE_TRANSFORMER(level, clear_cow) \
-    PGTABLE_TRANSFORMER(level, mkwrite)   PGTABLE_TRANSFORMER(level, mkwrite_shstk) \
-    PGTABLE_TRANSFORMER(level, mkdirty)   PGTABLE_TRANSFORMER(level, mkclean) \
-    PGTABLE_TRANSFORMER(level, mkyoung)   PGTABLE_TRANSFORMER(level, mkold) \
-    static inline bool level##_same(level##_t a, level##_t b) { return a.raw == b.raw; } \
-    static inline uint64_t level##_pfn(level##_t e) { return pte_pfn((pte_t){ e.raw }); } \
-    static inline level##_t level##_modify(level##_t e, pgprot_t prot) \
-    { return (level##_t){ pte_modify((pte_t){ e.raw }, prot).raw }; } \
-    static inline level##_t mk_##level(uint64_t pfn, pgprot_t prot) \
-    { return (level##_t){ mk_pte(pfn, prot).raw | PTE_PS }; }
-/* clang-format on */
-
-PGTABLE_TWIN(pmd)
-PGTABLE_TWIN(pud)
-
 /* ---- Levels and tables -------------------------------------------------- */
 
 /* Levels count from 1, the table of 4 KiB leaves, to 4, the root. Leaves exist at 1, 2 and 3. */
@@ -284,7 +247,7 @@ static inline bool pte_is_leaf(pte_t pte, int level)
 {
     return !pte_none(pte) && !pte_is_table(pte, level);
 }
-/* A leaf of this level: mk_pte(), mk_pmd() or mk_pud(). */
+/* The entry of a leaf of this level; pfn is a multiple of level_frames(level). */
 static inline pte_t mk_leaf(uint64_t pfn, pgprot_t prot, int level)
 {
     pte_t pte = mk_pte(pfn, prot);
@@ -292,6 +255,13 @@ static inline pte_t mk_leaf(uint64_t pfn, pgprot_t prot, int level)
         pte.raw |= PTE_PS;
     return pte;
 }
+
+/* A leaf: an entry that maps memory, and its level, which says how much. */
+typedef struct {
+    pte_t pte;
+    int level;
+} leaf_t;
+static inline uint64_t leaf_frames(leaf_t leaf) { return level_frames(leaf.level); }
 
 /* ---- The invariant ------------------------------------------------------ */
 

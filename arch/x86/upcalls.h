@@ -36,6 +36,7 @@ struct fault {
     uint64_t va;    /* CR2 */
     uint32_t error; /* FAULT_* */
     bool from_user; /* by the saved CS */
+    uint64_t rip;   /* of the instruction */
 };
 
 /* The signal and its si_code, and a few words for the log. */

@@ -16,6 +16,7 @@
 #include "kernel/sched/watchdog.h"
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
+#include "mm/fault.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
 #include "mm/race.h"
@@ -229,7 +230,8 @@ static void show_cpuinfo(struct text *text, struct process *process, struct mm *
 static void show_counters(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
-    text_printf(text, "ipis %lu\nstuck %u\n", arch_ipi_count(), watchdog_stuck_count());
+    text_printf(text, "ipis %lu\nstuck %u\nspurious_faults %lu\n", arch_ipi_count(),
+                watchdog_stuck_count(), mm_spurious_total());
 #ifdef CONFIG_TEST
     text_printf(text, "locks %lu\n", lock_count());
 #endif

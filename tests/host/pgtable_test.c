@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Proves: every page-table-entry helper does to every combination of flag bits what the block in
- * pgtable.h says, at three levels; no sequence of up to three helpers makes W=0,D=1 but through
+ * pgtable.h says; no sequence of up to three helpers makes W=0,D=1 but through
  * mkwrite_shstk; and a change that takes something away asks for a flush.
  */
 #include "arch/x86/pgtable.h"
@@ -26,7 +26,7 @@ static const pgprot_t prots[] = {
     PGPROT_USER_RWX,  PGPROT_KERNEL_R, PGPROT_KERNEL_RW,
 };
 
-/* ---- The helpers of one level as functions on raw values ---------------- */
+/* ---- The helpers as functions on raw values ----------------------------- */
 
 enum {
     WRPROTECT,
@@ -45,52 +45,38 @@ static const char *const helper_names[] = { "wrprotect",     "mkcow",   "clear_c
                                             "mkwrite_shstk", "mkdirty", "mkclean",   "mkyoung",
                                             "mkold",         "modify" };
 
-#define LEVEL_HELPER(level)                                                                \
-    static uint64_t level##_apply(int helper, uint64_t raw)                                \
-    {                                                                                      \
-        level##_t e = { raw };                                                             \
-        switch (helper) {                                                                  \
-        case WRPROTECT: return level##_wrprotect(e).raw;                                   \
-        case MKCOW: return level##_mkcow(e).raw;                                           \
-        case CLEAR_COW: return level##_clear_cow(e).raw;                                   \
-        case MKWRITE: return level##_mkwrite(e).raw;                                       \
-        case MKWRITE_SHSTK: return level##_mkwrite_shstk(e).raw;                           \
-        case MKDIRTY: return level##_mkdirty(e).raw;                                       \
-        case MKCLEAN: return level##_mkclean(e).raw;                                       \
-        case MKYOUNG: return level##_mkyoung(e).raw;                                       \
-        case MKOLD: return level##_mkold(e).raw;                                           \
-        default: return level##_modify(e, prots[helper - MODIFY]).raw;                     \
-        }                                                                                  \
-    }                                                                                      \
-    static unsigned level##_says(uint64_t raw)                                             \
-    {                                                                                      \
-        level##_t e = { raw };                                                             \
-        return level##_none(e) | level##_present(e) << 1 | level##_protnone(e) << 2        \
-               | level##_hw_write(e) << 3 | level##_hw_dirty(e) << 4 | level##_cow(e) << 5 \
-               | level##_young(e) << 6 | level##_exec(e) << 7 | level##_shstk(e) << 8      \
-               | level##_write(e) << 9 | level##_dirty(e) << 10                            \
-               | (level##_pfn(e) == SOME_PFN) << 11 | level##_same(e, e) << 12             \
-               | level##_same(e, (level##_t){ raw ^ PTE_A }) << 13;                        \
+static uint64_t helper_apply(int helper, uint64_t raw)
+{
+    pte_t pte = { raw };
+    switch (helper) {
+    case WRPROTECT: return pte_wrprotect(pte).raw;
+    case MKCOW: return pte_mkcow(pte).raw;
+    case CLEAR_COW: return pte_clear_cow(pte).raw;
+    case MKWRITE: return pte_mkwrite(pte).raw;
+    case MKWRITE_SHSTK: return pte_mkwrite_shstk(pte).raw;
+    case MKDIRTY: return pte_mkdirty(pte).raw;
+    case MKCLEAN: return pte_mkclean(pte).raw;
+    case MKYOUNG: return pte_mkyoung(pte).raw;
+    case MKOLD: return pte_mkold(pte).raw;
+    default: return pte_modify(pte, prots[helper - MODIFY]).raw;
     }
-LEVEL_HELPER(pte)
-LEVEL_HELPER(pmd)
-LEVEL_HELPER(pud)
+}
 
-static const struct level {
-    const char *name;
-    uint64_t (*apply)(int helper, uint64_t raw);
-    unsigned (*says)(uint64_t raw);
-} levels[] = { { "pte", pte_apply, pte_says },
-               { "pmd", pmd_apply, pmd_says },
-               { "pud", pud_apply, pud_says } };
+static unsigned predicates(uint64_t raw)
+{
+    pte_t pte = { raw };
+    return pte_none(pte) | pte_present(pte) << 1 | pte_protnone(pte) << 2 | pte_hw_write(pte) << 3
+           | pte_hw_dirty(pte) << 4 | pte_cow(pte) << 5 | pte_young(pte) << 6 | pte_exec(pte) << 7
+           | pte_shstk(pte) << 8 | pte_write(pte) << 9 | pte_dirty(pte) << 10
+           | (pte_pfn(pte) == SOME_PFN) << 11 | pte_same(pte, pte) << 12
+           | pte_same(pte, (pte_t){ raw ^ PTE_A }) << 13;
+}
 
 /* The planted defect: a wrprotect that clears W and forgets D, as one locked AND would. */
 static bool planted;
-static uint64_t apply(const struct level *level, int helper, uint64_t raw)
+static uint64_t apply(int helper, uint64_t raw)
 {
-    if (planted && helper == WRPROTECT)
-        return raw & ~PTE_W;
-    return level->apply(helper, raw);
+    return planted && helper == WRPROTECT ? raw & ~PTE_W : helper_apply(helper, raw);
 }
 
 /* ---- What the block in the header promises, written a second time, bit by bit ---- */
@@ -127,16 +113,13 @@ static uint64_t promised(int helper, uint64_t raw)
 
 static bool one_helper_does_as_promised(void)
 {
-    for (size_t l = 0; l < ARRAY_SIZE(levels); l++) {
-        for (int helper = 0; helper < PLANTED; helper++) {
-            for (unsigned i = 0; i < COMBINATIONS; i++) {
-                uint64_t raw = combination(i), saw = apply(&levels[l], helper, raw);
-                if (saw != promised(helper, raw))
-                    return diagnose("%s_%s(%#lx) = %#lx, expect %#lx", levels[l].name,
-                                    helper_names[helper < MODIFY ? helper : MODIFY],
-                                    (unsigned long)raw, (unsigned long)saw,
-                                    (unsigned long)promised(helper, raw));
-            }
+    for (int helper = 0; helper < PLANTED; helper++) {
+        for (unsigned i = 0; i < COMBINATIONS; i++) {
+            uint64_t raw = combination(i), saw = apply(helper, raw);
+            if (saw != promised(helper, raw))
+                return diagnose("pte_%s(%#lx) = %#lx, expect %#lx",
+                                helper_names[helper < MODIFY ? helper : MODIFY], (unsigned long)raw,
+                                (unsigned long)saw, (unsigned long)promised(helper, raw));
         }
     }
     return true;
@@ -144,21 +127,19 @@ static bool one_helper_does_as_promised(void)
 
 static bool predicates_say_what_the_bits_say(void)
 {
-    for (size_t l = 0; l < ARRAY_SIZE(levels); l++) {
-        for (unsigned i = 0; i < COMBINATIONS; i++) {
-            uint64_t raw = combination(i);
-            bool p = raw & PTE_P;
-            bool w = raw & PTE_W;
-            bool d = raw & PTE_D;
-            bool cow = raw & PTE_COW;
-            bool shstk = !w && d;
-            unsigned expect = (raw == 0) | p << 1 | (!p && raw & PTE_NONE) << 2 | w << 3 | d << 4
-                              | cow << 5 | !!(raw & PTE_A) << 6 | !(raw & PTE_NX) << 7 | shstk << 8
-                              | (w || shstk) << 9 | (d || cow) << 10 | 1 << 11 | 1 << 12;
-            if (levels[l].says(raw) != expect)
-                return diagnose("%s of %#lx: predicates %#x, expect %#x", levels[l].name,
-                                (unsigned long)raw, levels[l].says(raw), expect);
-        }
+    for (unsigned i = 0; i < COMBINATIONS; i++) {
+        uint64_t raw = combination(i);
+        bool p = raw & PTE_P;
+        bool w = raw & PTE_W;
+        bool d = raw & PTE_D;
+        bool cow = raw & PTE_COW;
+        bool shstk = !w && d;
+        unsigned expect = (raw == 0) | p << 1 | (!p && raw & PTE_NONE) << 2 | w << 3 | d << 4
+                          | cow << 5 | !!(raw & PTE_A) << 6 | !(raw & PTE_NX) << 7 | shstk << 8
+                          | (w || shstk) << 9 | (d || cow) << 10 | 1 << 11 | 1 << 12;
+        if (predicates(raw) != expect)
+            return diagnose("predicates of %#lx: %#x, expect %#x", (unsigned long)raw,
+                            predicates(raw), expect);
     }
     return true;
 }
@@ -166,24 +147,17 @@ static bool predicates_say_what_the_bits_say(void)
 /* Only mkwrite_shstk may turn a value without W=0,D=1 into one with it, whatever came before. */
 static bool no_sequence_makes_a_shadow_stack(void)
 {
-    for (size_t l = 0; l < ARRAY_SIZE(levels); l++) {
-        for (unsigned i = 0; i < COMBINATIONS; i++) {
-            for (int first = 0; first < PLANTED; first++) {
-                for (int second = 0; second < PLANTED; second++) {
-                    for (int third = 0; third < PLANTED; third++) {
-                        int helper[3] = { first, second, third };
-                        uint64_t raw = combination(i);
-                        for (int step = 0; step < 3; step++) {
-                            uint64_t next = apply(&levels[l], helper[step], raw);
-                            if (!looks_shstk(raw) && looks_shstk(next)
-                                && helper[step] != MKWRITE_SHSTK)
-                                return diagnose("%s helper %d makes %#lx from %#lx", levels[l].name,
-                                                helper[step], (unsigned long)next,
-                                                (unsigned long)raw);
-                            raw = next;
-                        }
-                    }
-                }
+    for (unsigned i = 0; i < COMBINATIONS; i++) {
+        for (int sequence = 0; sequence < PLANTED * PLANTED * PLANTED; sequence++) {
+            int helper[3] = { sequence % PLANTED, sequence / PLANTED % PLANTED,
+                              sequence / PLANTED / PLANTED };
+            uint64_t raw = combination(i);
+            for (int step = 0; step < 3; step++) {
+                uint64_t next = apply(helper[step], raw);
+                if (!looks_shstk(raw) && looks_shstk(next) && helper[step] != MKWRITE_SHSTK)
+                    return diagnose("helper %d makes %#lx from %#lx", helper[step],
+                                    (unsigned long)next, (unsigned long)raw);
+                raw = next;
             }
         }
     }
@@ -215,9 +189,8 @@ static bool made_entries_name_their_frame(void)
         pte_t pte = mk_pte(SOME_PFN, prots[i]);
         if (pte_pfn(pte) != SOME_PFN || pte_dirty(pte) || (pte.raw & PTE_PS)
             || mk_leaf(SOME_PFN, prots[i], 1).raw != pte.raw
-            || mk_pmd(SOME_PFN, prots[i]).raw != (pte.raw | PTE_PS)
-            || mk_pud(SOME_PFN, prots[i]).raw != (pte.raw | PTE_PS)
-            || mk_leaf(SOME_PFN, prots[i], 2).raw != (pte.raw | PTE_PS))
+            || mk_leaf(SOME_PFN, prots[i], 2).raw != (pte.raw | PTE_PS)
+            || mk_leaf(SOME_PFN, prots[i], 3).raw != (pte.raw | PTE_PS))
             return diagnose("protection %#lx", (unsigned long)prots[i].raw);
     }
     pte_t table = pte_mktable(SOME_PFN, true);

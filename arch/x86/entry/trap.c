@@ -77,20 +77,30 @@ static COLD void refuse(struct trap_frame *frame, int signal, int si_code, uint6
     entry_refused(frame, &why);
 }
 
+/* Whoever stumbled over it, the kernel wrote that entry. The report shows the path to it. */
+static NORETURN COLD void broken_tables(struct trap_frame *frame, uint64_t va)
+{
+    percpu()->fault_frame = frame;
+    panic("a reserved bit is set in the entries for %#lx, error code %#lx", va, frame->error);
+}
+
 static void user_page_fault(struct trap_frame *frame, uint64_t va)
 {
-    struct fault fault = { va, (uint32_t)frame->error, true };
+    struct fault fault = { va, (uint32_t)frame->error, true, frame->rip };
     arch_irq_enable();
     const struct fault_verdict *verdict = entry_page_fault(percpu()->mm, &fault);
-    if (__builtin_expect(verdict != NULL, 0))
+    if (__builtin_expect(verdict != NULL, 0)) {
+        if (frame->error & FAULT_RESERVED)
+            broken_tables(frame, va);
         refuse(frame, verdict->signal, verdict->si_code, va, verdict->reason);
+    }
 }
 
 /* The kernel touched user memory for a system call: resolved as the program's own access would
  * be, or -EFAULT. */
 static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
 {
-    struct fault fault = { va, (uint32_t)frame->error, false };
+    struct fault fault = { va, (uint32_t)frame->error, false, frame->rip };
     uint64_t fixup = ex_fixup(frame->rip);
     if (!fixup || va >= USER_END || !percpu()->mm) {
         if (!efi_fault(frame))
@@ -99,8 +109,11 @@ static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
     }
     if (frame->rflags & RFLAGS_IF)
         arch_irq_enable();
-    if (entry_page_fault(percpu()->mm, &fault))
-        frame->rip = fixup;
+    if (!entry_page_fault(percpu()->mm, &fault))
+        return;
+    if (frame->error & FAULT_RESERVED)
+        broken_tables(frame, va);
+    frame->rip = fixup;
 }
 
 /* ---- Everything else ---------------------------------------------------- */

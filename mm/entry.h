@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Raw entries in tables, for mm/table.c (one address) and mm/range.c (many). Nobody else includes
+ * this: everybody else goes through a slot. */
+#ifndef MM_ENTRY_H
+#define MM_ENTRY_H
+
+#include "base/panic.h"
+#include "mm/planted.h"
+#include "mm/table.h"
+
+#define ROOT_LEVEL 4
+
+static inline pte_t *table_entries(const struct frame *table) { return frame_va(table); }
+
+static inline pte_t entry_read(const pte_t *entry)
+{
+    return (pte_t){ __atomic_load_n(&entry->raw, __ATOMIC_ACQUIRE) };
+}
+
+/* Store new over old, atomically against the CPU's own setting of A and D where the entry is
+ * present; false when the CPU was quicker. */
+static inline bool entry_replace(pte_t *entry, pte_t old, pte_t new)
+{
+    if (planted_atomic(pte_present(old)))
+        return arch_entry_cmpxchg(&entry->raw, old.raw, new.raw);
+    __atomic_store_n(&entry->raw, new.raw, __ATOMIC_RELEASE);
+    return true;
+}
+
+static inline void value_check(const struct slot *slot, const struct vma *vma, pte_t new)
+{
+    if (!planted_check(pte_check(new, vma_is_shstk(vma))))
+        panic("page-table entry %#lx for %#lx in a VMA with flags %#x", new.raw, slot->va,
+              vma->flags);
+    if (slot->level > 1 && !vma_holds_leaf(vma, slot->va, slot->level))
+        panic("the leaf %#lx for %#lx reaches out of the VMA [%#lx, %#lx)", new.raw, slot->va,
+              vma->start, vma->end);
+}
+
+/* The setter itself: slot_set(), which is how all others call it. */
+static inline bool entry_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
+                             enum trace_why why, struct flush *flush)
+{
+    value_check(slot, vma, new);
+    if (!entry_replace(slot->entry, old, new))
+        return false;
+    slot->table->count += (uint16_t)(!pte_none(new) - !pte_none(old));
+    if (pte_needs_flush(old, new))
+        flush_note(flush, slot->va, slot->level);
+    trace_entry(why, slot->level, slot->va, old.raw, new.raw);
+    return true;
+}
+
+/* The table an entry points to. */
+static inline struct frame *entry_table(pte_t entry)
+{
+    struct frame *table = pfn_to_frame(pte_pfn(entry));
+    ASSERT(table->kind == FRAME_TABLE);
+    return table;
+}
+
+/* Point an empty entry of table at a new, empty table; NULL when memory is out. The table's lock
+ * is held, or nobody can reach it yet. */
+static inline struct frame *entry_make_table(struct frame *table, pte_t *entry)
+{
+    struct frame *below = table_create();
+    if (!below)
+        return NULL;
+    (void)entry_replace(entry, (pte_t){ 0 }, pte_mktable(frame_pfn(below), true));
+    table->count++;
+    return below;
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is due once entries have changed: the TLB flush, and the references that it was held back
+ * for. A frame (or a table) goes back only after the flush that covers it. Lives on the stack of
+ * the function that makes the changes. Private to mm/.
+ */
+#ifndef MM_FLUSH_H
+#define MM_FLUSH_H
+
+#include "mm/mm.h"
+
+#define FLUSH_FRAMES 32
+
+struct flush {
+    struct mm *mm;
+    uint64_t start, end; /* addresses whose translation changed; start >= end: none */
+    bool tables;         /* tables are among what is due */
+    unsigned count;
+    struct {
+        struct frame *first;
+        uint64_t count;
+    } due[FLUSH_FRAMES];
+};
+
+static inline void flush_begin(struct flush *flush, struct mm *mm)
+{
+    flush->mm = mm;
+    flush->start = ~0ull;
+    flush->end = 0;
+    flush->tables = false;
+    flush->count = 0;
+}
+
+/* The translation of an entry of this level at va has changed. */
+static inline void flush_note(struct flush *flush, uint64_t va, int level)
+{
+    flush->start = min_u64(flush->start, va);
+    flush->end = max_u64(flush->end, va + level_bytes(level));
+}
+
+/* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the
+ * list is full. */
+void flush_put(struct flush *flush, struct frame *first, uint64_t count);
+/* Flush, then drop what is due. The struct can be used again. No table lock is needed. */
+void flush_now(struct flush *flush);
+static inline void flush_end(struct flush *flush)
+{
+    if (flush->count || flush->start < flush->end)
+        flush_now(flush);
+}
+
+#endif
