@@ -133,6 +133,7 @@ static struct tlb_entry tlb[TLB_SLOTS];
 void arch_tlb_flush(struct arch_mm *mm, uint64_t va, uint64_t len_bytes, bool tables)
 {
     (void)tables;
+    mm->generation++;
     for (size_t i = 0; i < TLB_SLOTS; i++) {
         bool inside = !len_bytes
                       || (tlb[i].start < va + len_bytes && va < tlb[i].start + tlb[i].bytes);
@@ -231,7 +232,7 @@ enum fault_outcome cpu_access(struct mm *mm, uint64_t va, enum cpu_access access
                 memcpy(value, at, sizeof(*value));
             return FAULT_OK_SPURIOUS;
         }
-        struct fault fault = { va, error, true };
+        struct fault fault = { va, error, true, 0 };
         enum fault_outcome outcome = mm_fault(mm, &fault);
         if (!fault_resolved(outcome))
             return outcome;
