@@ -8,8 +8,10 @@
 #include "base/version.h"
 #include "boot_info.h"
 #include "kernel/cmdline.h"
+#include "kernel/fs/cpio.h"
 #include "kernel/fs/devices.h"
 #include "kernel/fs/file.h"
+#include "kernel/fs/mount.h"
 #include "kernel/sched/futex.h"
 #include "kernel/sched/sched.h"
 #include "kernel/sched/watchdog.h"
@@ -160,6 +162,7 @@ void kernel_main(const struct boot_info *info)
     arch_init(info);
     console_init(info);
     shstk_init();
+    mounts_init();
     devices_init();
     initrd_start(info);
     defect_start();

@@ -60,12 +60,14 @@ bool mm_next_vma(struct mm *mm, uint64_t va, struct vma *copy, char *name, size_
     const struct vma *vma = vma_find(mm, va);
     if (vma) {
         *copy = *vma;
-        const char *text = vma->source             ? vma->source->name(vma->source)
-                           : vma_is_shstk(vma)     ? "[shadow stack]"
+        const char *text = vma_is_shstk(vma)       ? "[shadow stack]"
                            : vma->flags & VM_STACK ? "[stack]"
                            : vma->flags & VM_HEAP  ? "[heap]"
                                                    : "";
-        snprintf(name, name_bytes, "%s", text);
+        if (vma->source)
+            vma->source->name(vma->source, name, name_bytes);
+        else
+            snprintf(name, name_bytes, "%s", text);
     }
     read_unlock(&mm->lock);
     return vma != NULL;

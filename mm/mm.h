@@ -19,7 +19,8 @@ struct vm_source {
     int (*frame)(struct vm_source *source, uint64_t page, struct frame **frame);
     void (*hold)(struct vm_source *source);
     void (*release)(struct vm_source *source);
-    const char *(*name)(struct vm_source *source); /* for /proc/PID/maps */
+    /* for /proc/PID/maps */
+    void (*name)(struct vm_source *source, char *to, size_t size);
 };
 
 #define VM_READ         0x0001u

@@ -4,11 +4,15 @@
 
 #include "base/panic.h"
 #include "base/string.h"
-#include "kernel/fs/ramfs.h"
+#include "kernel/fs/path.h"
+#include "kernel/fs/ramfs/ramfs.h"
+#include "kernel/sched/sched.h"
 #include "kernel/tty/console.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"
+
+#define BREATH_BYTES 65536 /* given before others are looked at */
 
 static long null_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
@@ -19,7 +23,16 @@ static long null_read(struct file *file, uaddr_t to, size_t len, uint64_t *posit
 static long zero_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
     (void)file, (void)position;
-    return arch_clear_user(to, len) ? -EFAULT : (long)len;
+    size_t done = 0;
+    while (done < len) {
+        size_t part = min_u64(BREATH_BYTES, len - done);
+        if (arch_clear_user(uaddr(to.v + done), part))
+            return done ? (long)done : -EFAULT;
+        done += part;
+        if (done < len && task_breathe())
+            return -EINTR;
+    }
+    return (long)len;
 }
 
 static long random_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
@@ -32,6 +45,8 @@ static long random_read(struct file *file, uaddr_t to, size_t len, uint64_t *pos
         if (arch_copy_to_user(uaddr(to.v + done), bytes, part))
             return done ? (long)done : -EFAULT;
         done += part;
+        if (done % BREATH_BYTES == 0 && task_breathe())
+            return -EINTR;
     }
     return (long)len;
 }
@@ -48,28 +63,23 @@ static long nowhere_seek(struct file *file, int64_t offset, int whence)
     return 0;
 }
 
-static int device_stat(struct file *file, struct linux_stat *stat)
-{
-    inode_stat(file->object, stat);
-    return 0;
-}
-
-static const struct file_ops null_ops = {
-    .read = null_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat
-};
-static const struct file_ops zero_ops = {
-    .read = zero_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat
-};
-static const struct file_ops random_ops = {
-    .read = random_read, .write = sink_write, .seek = nowhere_seek, .stat = device_stat
-};
+static const struct file_ops null_ops = { .read = null_read,
+                                          .write = sink_write,
+                                          .seek = nowhere_seek };
+static const struct file_ops zero_ops = { .read = zero_read,
+                                          .write = sink_write,
+                                          .seek = nowhere_seek };
+static const struct file_ops random_ops = { .read = random_read,
+                                            .write = sink_write,
+                                            .seek = nowhere_seek };
 
 static void node_create(const char *path, const struct file_ops *ops, uint64_t rdev)
 {
     struct inode *inode;
-    if (ramfs_create(path, S_IFCHR | 0666, &inode))
+    if (path_create(NULL, path, S_IFCHR | 0666, NULL, &inode))
         panic("%s cannot be made", path);
-    inode_set_device(inode, ops, rdev); /* devices are never removed: the reference stays */
+    ramfs_set_device(inode, ops, rdev);
+    inode_put(inode);
 }
 
 void devices_init(void)
@@ -83,14 +93,6 @@ void devices_init(void)
         { "/dev/random", &random_ops, 0x108 },   { "/dev/urandom", &random_ops, 0x109 },
         { "/dev/console", &console_ops, 0x501 }, { "/dev/tty", &console_ops, 0x500 },
     };
-    struct inode *inode;
-    static const char *const folders[] = { "/dev", "/proc", "/tmp" };
-    ramfs_init();
-    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-        if (ramfs_create(folders[i], S_IFDIR | 0755, &inode))
-            panic("%s cannot be made", folders[i]);
-        inode_put(inode);
-    }
     for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
         node_create(nodes[i].path, nodes[i].ops, nodes[i].rdev);
 }

@@ -2,7 +2,7 @@
 #ifndef KERNEL_DEVICES_H
 #define KERNEL_DEVICES_H
 
-/* Make the root, /dev with its nodes, /proc and /tmp. */
+/* Make the nodes of /dev, which is there. */
 void devices_init(void);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Open files, descriptors, and paths that lead to the RAM file system or to /proc. */
+/* Open files, and the tables of descriptors that lead to them. */
 #include "kernel/fs/file.h"
 
-#include "base/panic.h"
 #include "base/string.h"
-#include "kernel/fs/ramfs.h"
-#include "kernel/proc/procfs.h"
+#include "kernel/fs/inode.h"
+#include "kernel/fs/mount.h"
+#include "kernel/fs/path.h"
+#include "kernel/task/task.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
-#include "uapi/stat.h"
 
 /* ---- Files -------------------------------------------------------------- */
 
@@ -26,6 +26,8 @@ struct file *file_create(const struct file_ops *ops, void *object, uint32_t flag
     return file;
 }
 
+void file_discard(struct file *file) { kfree(file); }
+
 void file_hold(struct file *file) { __atomic_add_fetch(&file->refs, 1, __ATOMIC_RELAXED); }
 
 void file_put(struct file *file)
@@ -34,7 +36,30 @@ void file_put(struct file *file)
         return;
     if (file->ops->close)
         file->ops->close(file);
+    if (file->inode && inode_is(file->inode, S_IFREG) && file_may_write(file))
+        inode_writer_end(file->inode);
+    inode_put(file->inode);
     kfree(file);
+}
+
+long file_seek(struct file *file, int64_t offset, int whence, uint64_t end)
+{
+    int64_t to, from = whence == SEEK_SET   ? 0
+                       : whence == SEEK_CUR ? (int64_t)file->position
+                                            : (int64_t)end;
+    if (whence < SEEK_SET || whence > SEEK_END || __builtin_add_overflow(from, offset, &to)
+        || to < 0)
+        return -EINVAL;
+    file->position = (uint64_t)to;
+    return to;
+}
+
+int file_open(const char *path, uint32_t flags, uint32_t mode, struct file **file)
+{
+    struct inode *base = path[0] == '/' ? NULL : files_folder(process_current()->files);
+    int err = path_open(base, path, flags, mode, file);
+    inode_put(base);
+    return err;
 }
 
 /* ---- Descriptor tables -------------------------------------------------- */
@@ -48,8 +73,9 @@ struct files *files_create(void)
     files->lock = (struct spinlock)SPINLOCK_INIT(LOCK_FILES);
     files->end = 0;
     memset(files->cloexec, 0, sizeof(files->cloexec));
-    files->cwd[0] = '/';
-    files->cwd[1] = 0;
+    files->folder = mount_root();
+    inode_hold(files->folder);
+    files->umask = 022;
     return files;
 }
 
@@ -66,8 +92,12 @@ struct files *files_fork(struct files *from)
             file_hold(files->file[fd]);
     }
     memcpy(files->cloexec, from->cloexec, sizeof(files->cloexec));
-    memcpy(files->cwd, from->cwd, strlen(from->cwd) + 1);
+    struct inode *root = files->folder;
+    files->folder = from->folder;
+    inode_hold(files->folder);
+    files->umask = __atomic_load_n(&from->umask, __ATOMIC_RELAXED);
     spin_unlock(&from->lock);
+    inode_put(root);
     return files;
 }
 
@@ -79,10 +109,11 @@ void files_put(struct files *files)
         if (files->file[fd])
             file_put(files->file[fd]);
     }
+    inode_put(files->folder);
     kfree(files);
 }
 
-struct file *files_get(struct files *files, int fd)
+struct file *files_get_named(struct files *files, int fd)
 {
     struct file *file = NULL;
     spin_lock(&files->lock);
@@ -92,6 +123,15 @@ struct file *files_get(struct files *files, int fd)
         file_hold(file);
     spin_unlock(&files->lock);
     return file;
+}
+
+struct file *files_get(struct files *files, int fd)
+{
+    struct file *file = files_get_named(files, fd);
+    if (!file || !(file_flags(file) & O_PATH))
+        return file;
+    file_put(file);
+    return NULL;
 }
 
 static void cloexec_set(struct files *files, int fd, bool on)
@@ -155,19 +195,22 @@ void files_close_on_exec(struct files *files)
     }
 }
 
-int files_path(struct files *files, const char *path, char *to, size_t size)
+struct inode *files_folder(struct files *files)
 {
     spin_lock(&files->lock);
-    int err = path_normalise(files->cwd, path, to, size);
+    struct inode *folder = files->folder;
+    inode_hold(folder);
     spin_unlock(&files->lock);
-    return err;
+    return folder;
 }
 
-void files_chdir(struct files *files, const char *path)
+void files_chdir(struct files *files, struct inode *folder)
 {
     spin_lock(&files->lock);
-    memcpy(files->cwd, path, strlen(path) + 1);
+    struct inode *old = files->folder;
+    files->folder = folder;
     spin_unlock(&files->lock);
+    inode_put(old);
 }
 
 bool files_take(struct files *files, int fd, const struct file *file)
@@ -178,132 +221,4 @@ bool files_take(struct files *files, int fd, const struct file *file)
         files->file[fd] = NULL;
     spin_unlock(&files->lock);
     return there;
-}
-
-/* ---- Paths -------------------------------------------------------------- */
-
-int path_normalise(const char *cwd, const char *path, char *to, size_t size)
-{
-    const char *parts[2] = { path[0] == '/' ? "" : cwd, path };
-    size_t len = 0;
-    for (int i = 0; i < 2; i++) {
-        for (const char *at = parts[i]; *at;) {
-            while (*at == '/')
-                at++;
-            size_t part = 0;
-            while (at[part] && at[part] != '/')
-                part++;
-            if (part == 2 && at[0] == '.' && at[1] == '.') {
-                while (len && to[--len] != '/') {}
-            } else if (part && !(part == 1 && at[0] == '.')) {
-                if (len + part + 2 > size)
-                    return -ENAMETOOLONG;
-                to[len++] = '/';
-                memcpy(to + len, at, part);
-                len += part;
-            }
-            at += part;
-        }
-    }
-    if (!len)
-        to[len++] = '/';
-    to[len] = 0;
-    return 0;
-}
-
-/* The part of a normalised path inside /proc ("" for /proc itself), or NULL. */
-static const char *proc_part(const char *path)
-{
-    if (strncmp(path, "/proc", 5) != 0 || (path[5] && path[5] != '/'))
-        return NULL;
-    return path[5] ? path + 6 : "";
-}
-
-static int ramfs_open(const char *path, unsigned flags, unsigned mode, struct file **file)
-{
-    struct inode *inode;
-    int err;
-    do {
-        err = ramfs_lookup(path, !(flags & O_NOFOLLOW), &inode);
-        if (!err && flags & O_CREAT && flags & O_EXCL) {
-            inode_put(inode);
-            return -EEXIST;
-        }
-        if (err == -ENOENT && flags & O_CREAT)
-            err = ramfs_create(path, S_IFREG | (mode & 0777), &inode);
-        if (err == -EEXIST && ramfs_is_link(path))
-            return -ENOENT; /* a link that leads nowhere; Linux would make its target */
-    } while (err == -EEXIST && !(flags & O_EXCL)); /* somebody made it in between: that will do */
-    return err ? err : inode_open(inode, flags, file);
-}
-
-int file_open(const char *path, unsigned flags, unsigned mode, struct file **file)
-{
-    char name[PATH_MAX_BYTES];
-    if (!path[0])
-        return -ENOENT;
-    int err = path_normalise("/", path, name, sizeof(name));
-    if (err)
-        return err;
-    const char *proc = proc_part(name);
-    return proc ? procfs_open(proc, flags, file) : ramfs_open(name, flags, mode, file);
-}
-
-int path_stat(const char *path, bool follow, struct linux_stat *stat)
-{
-    char name[PATH_MAX_BYTES];
-    struct inode *inode;
-    if (!path[0])
-        return -ENOENT;
-    int err = path_normalise("/", path, name, sizeof(name));
-    if (err)
-        return err;
-    const char *proc = proc_part(name);
-    if (proc)
-        return procfs_stat(proc, follow, stat);
-    err = ramfs_lookup(name, follow, &inode);
-    if (!err) {
-        inode_stat(inode, stat);
-        inode_put(inode);
-    }
-    return err;
-}
-
-int path_unlink(const char *path, bool directory)
-{
-    char name[PATH_MAX_BYTES];
-    int err = path_normalise("/", path, name, sizeof(name));
-    return err ? err : proc_part(name) ? -EPERM : ramfs_remove(name, directory);
-}
-
-int path_mkdir(const char *path, unsigned mode)
-{
-    char name[PATH_MAX_BYTES];
-    struct inode *inode;
-    int err = path_normalise("/", path, name, sizeof(name));
-    if (!err)
-        err = proc_part(name) ? -EPERM : ramfs_create(name, S_IFDIR | (mode & 0777), &inode);
-    if (!err)
-        inode_put(inode);
-    return err;
-}
-
-long path_readlink(const char *path, char *to, size_t size)
-{
-    char name[PATH_MAX_BYTES];
-    struct inode *inode;
-    int err = path_normalise("/", path, name, sizeof(name));
-    if (err)
-        return err;
-    const char *proc = proc_part(name);
-    if (proc)
-        return procfs_readlink(proc, to, size);
-    err = ramfs_lookup(name, false, &inode);
-    if (err)
-        return err;
-    bool link = (inode_mode(inode) & S_IFMT) == S_IFLNK;
-    if (link)
-        snprintf(to, size, "%s", inode_link(inode));
-    inode_put(inode);
-    return link ? (long)strlen(to) : -EINVAL;
 }

@@ -185,16 +185,9 @@ static void pipe_close(struct file *file)
         pipe_free(pipe);
 }
 
-static long pipe_seek(struct file *file, int64_t offset, int whence)
-{
-    (void)file, (void)offset, (void)whence;
-    return -ESPIPE;
-}
-
 static const struct file_ops pipe_ops = {
     .read = pipe_read,
     .write = pipe_write,
-    .seek = pipe_seek,
     .stat = pipe_stat,
     .poll = pipe_poll,
     .close = pipe_close,

@@ -1,24 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls that read, write and ask an open file. It is held for as long as the call lasts. */
 #include "kernel/fs/file.h"
+#include "kernel/fs/sys_path.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
+#include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 
-#define IOV_MAX 1024
-
-static struct files *files_current(void) { return process_current()->files; }
+#define IOV_MAX            1024
+#define TRANSFER_BYTES_MAX 0x7ffff000ull /* of one call, as on Linux */
 
 typedef long (*transfer_fn)(struct file *file, uaddr_t at, size_t len, uint64_t *position);
 
 /* The operation if the file can do it and was opened for it, else NULL. */
 static transfer_fn transfer_of(const struct file *file, bool writing)
 {
-    unsigned mode = file->flags & O_ACCMODE;
     if (writing)
-        return mode == O_RDONLY ? NULL : file->ops->write;
-    return mode == O_WRONLY ? NULL : file->ops->read;
+        return file_may_write(file) ? file->ops->write : NULL;
+    return file_may_read(file) ? file->ops->read : NULL;
+}
+
+/* The length is cut as Linux cuts it; len and position stay what a signed number can say. */
+static long transfer_checked(struct file *file, uaddr_t at, size_t len, uint64_t *position,
+                             bool writing)
+{
+    transfer_fn move = transfer_of(file, writing);
+    if (!move)
+        return -EBADF;
+    if (position != &file->position && !file->ops->seek)
+        return -ESPIPE;
+    if (len > INT64_MAX || *position > INT64_MAX - len)
+        return -EINVAL;
+    return move(file, at, min_u64(len, TRANSFER_BYTES_MAX), position);
 }
 
 /* read, write, pread, pwrite: position NULL means the file's own. */
@@ -27,11 +40,10 @@ static long transfer(int fd, uaddr_t at, size_t len, uint64_t *position, bool wr
     struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
-    transfer_fn move = transfer_of(file, writing);
     bool own = !position && file->ops->positioned;
     if (own)
         sleep_lock(&file->lock);
-    long result = !move ? -EBADF : move(file, at, len, position ? position : &file->position);
+    long result = transfer_checked(file, at, len, position ? position : &file->position, writing);
     if (own)
         sleep_unlock(&file->lock);
     file_put(file);
@@ -52,14 +64,14 @@ long sys_pwrite64(int fd, uaddr_t from, size_t len, int64_t offset)
 }
 
 /* All parts of a vector, to one file whose position nobody else moves meanwhile. */
-static long parts_move(struct file *file, transfer_fn move, uaddr_t vector, int count)
+static long parts_move(struct file *file, uaddr_t vector, int count, bool writing)
 {
     long done = 0;
     for (int i = 0; i < count; i++) {
         uint64_t part[2]; /* struct iovec: address, length */
         if (arch_copy_from_user(part, uaddr(vector.v + (uint64_t)i * sizeof(part)), sizeof(part)))
             return done ? done : -EFAULT;
-        long now = part[1] ? move(file, uaddr(part[0]), part[1], &file->position) : 0;
+        long now = transfer_checked(file, uaddr(part[0]), part[1], &file->position, writing);
         if (now < 0)
             return done ? done : now;
         done += now;
@@ -76,10 +88,9 @@ static long transfer_vector(int fd, uaddr_t vector, int count, bool writing)
     struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
-    transfer_fn move = transfer_of(file, writing);
     if (file->ops->positioned)
         sleep_lock(&file->lock);
-    long result = move ? parts_move(file, move, vector, count) : -EBADF;
+    long result = transfer_of(file, writing) ? parts_move(file, vector, count, writing) : -EBADF;
     if (file->ops->positioned)
         sleep_unlock(&file->lock);
     file_put(file);
@@ -115,8 +126,7 @@ long sys_ftruncate(int fd, int64_t len)
     struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
-    bool writable = (file->flags & O_ACCMODE) != O_RDONLY;
-    long result = file->ops->truncate && writable && len >= 0
+    long result = file->ops->truncate && file_may_write(file) && len >= 0
                       ? file->ops->truncate(file, (uint64_t)len)
                       : -EINVAL;
     file_put(file);
@@ -133,13 +143,34 @@ long sys_ioctl(int fd, unsigned request, uint64_t argument)
     return result;
 }
 
+/* At most a page at a time: the entries are those of one moment. */
+static long entries_out(struct file *file, uaddr_t to, size_t size)
+{
+    struct dirents out = { .room = min_u64(size, PAGE_SIZE) };
+    uint64_t position = file->position;
+    out.bytes = kmalloc(PAGE_SIZE);
+    if (!out.bytes)
+        return -ENOMEM;
+    long result = file->inode->ops->list(file->inode, &position, &out);
+    if (!result && !out.len && out.full)
+        result = -EINVAL; /* not even one fits */
+    if (!result && arch_copy_to_user(to, out.bytes, out.len))
+        result = -EFAULT;
+    kfree(out.bytes);
+    if (result)
+        return result;
+    file->position = position;
+    return (long)out.len;
+}
+
 long sys_getdents64(int fd, uaddr_t to, unsigned size)
 {
     struct file *file = files_get(files_current(), fd);
     if (!file)
         return -EBADF;
     sleep_lock(&file->lock);
-    long result = file->ops->getdents ? file->ops->getdents(file, to, size) : -ENOTDIR;
+    bool folder = file->inode && file->inode->ops->list && inode_is(file->inode, S_IFDIR);
+    long result = folder ? entries_out(file, to, size) : -ENOTDIR;
     sleep_unlock(&file->lock);
     file_put(file);
     return result;

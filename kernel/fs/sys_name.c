@@ -1,159 +1,261 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls on names. Paths are copied in once. */
+/* System calls on names. A path is copied in once. */
 #include "base/string.h"
 #include "kernel/fs/file.h"
+#include "kernel/fs/sys_path.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"
 
-static struct files *files_current(void) { return process_current()->files; }
+/* ---- Paths from user memory --------------------------------------------- */
 
-/* Relative paths count from the working directory only. */
-static int at_check(int dirfd, const char *path)
+/* What relative paths of these calls start at, with a reference. */
+static int base_of(int folder, struct inode **base)
 {
-    return dirfd == AT_FDCWD || path[0] == '/' ? 0 : -EBADF;
+    if (folder == AT_FDCWD) {
+        *base = files_folder(files_current());
+        return 0;
+    }
+    struct file *file = files_get_named(files_current(), folder);
+    if (!file)
+        return -EBADF;
+    *base = file->inode;
+    if (*base)
+        inode_hold(*base);
+    file_put(file);
+    return *base ? 0 : -ENOTDIR;
 }
 
-int path_in_at(int dirfd, char *path, uaddr_t from)
+int user_path_begin(struct user_path *path, int folder, uaddr_t from, bool empty)
 {
-    char raw[PATH_MAX_BYTES];
-    long len = arch_strncpy_from_user(raw, from, sizeof(raw));
+    long len = arch_strncpy_from_user(path->text, from, sizeof(path->text));
+    path->base = NULL;
     if (len < 0)
         return (int)len;
-    int err = raw[0] ? at_check(dirfd, raw) : -ENOENT;
-    return err ? err : files_path(files_current(), raw, path, PATH_MAX_BYTES);
+    if (!len && !empty)
+        return -ENOENT;
+    return path->text[0] == '/' ? 0 : base_of(folder, &path->base);
 }
 
-static int path_in(char *path, uaddr_t from) { return path_in_at(AT_FDCWD, path, from); }
+void user_path_end(struct user_path *path) { inode_put(path->base); }
 
-static long stat_out(int err, const struct linux_stat *stat, uaddr_t to)
+uint32_t mode_masked(uint32_t mode)
 {
-    return err ? err : arch_copy_to_user(to, stat, sizeof(*stat)) ? -EFAULT : 0;
+    return mode & ~__atomic_load_n(&files_current()->umask, __ATOMIC_RELAXED);
 }
 
-static long stat_path(int dirfd, uaddr_t user_path, uaddr_t to, bool follow)
+/* What a path leads to, with a reference. An empty one, where that is right, leads to its base. */
+static int user_lookup(int folder, uaddr_t from, bool follow, bool empty, struct inode **inode)
 {
-    char path[PATH_MAX_BYTES];
-    struct linux_stat stat;
-    int err = path_in_at(dirfd, path, user_path);
-    if (!err)
-        err = path_stat(path, follow, &stat);
-    return stat_out(err, &stat, to);
+    struct user_path path;
+    int err = user_path_begin(&path, folder, from, empty);
+    if (err)
+        return err;
+    if (!path.text[0]) {
+        *inode = path.base;
+        return 0;
+    }
+    err = path_lookup(path.base, path.text, follow, inode);
+    user_path_end(&path);
+    return err;
 }
 
-long sys_stat(uaddr_t path, uaddr_t to) { return stat_path(AT_FDCWD, path, to, true); }
-long sys_lstat(uaddr_t path, uaddr_t to) { return stat_path(AT_FDCWD, path, to, false); }
+/* ---- stat and access ---------------------------------------------------- */
+
+static long stat_out(const struct linux_stat *stat, uaddr_t to)
+{
+    return arch_copy_to_user(to, stat, sizeof(*stat)) ? -EFAULT : 0;
+}
 
 long sys_fstat(int fd, uaddr_t to)
 {
     struct linux_stat stat;
-    struct file *file = files_get(files_current(), fd);
+    struct file *file = files_get_named(files_current(), fd);
+    int err = 0;
     if (!file)
         return -EBADF;
-    int err = file->ops->stat(file, &stat);
+    if (file->inode)
+        file->inode->ops->stat(file->inode, &stat);
+    else
+        err = file->ops->stat(file, &stat);
     file_put(file);
-    return stat_out(err, &stat, to);
+    return err ? err : stat_out(&stat, to);
 }
+
+static long stat_path(int folder, uaddr_t path, uaddr_t to, bool follow, bool empty)
+{
+    struct linux_stat stat;
+    struct inode *inode;
+    int err = user_lookup(folder, path, follow, empty, &inode);
+    if (err)
+        return err;
+    inode->ops->stat(inode, &stat);
+    inode_put(inode);
+    return stat_out(&stat, to);
+}
+
+long sys_stat(uaddr_t path, uaddr_t to) { return stat_path(AT_FDCWD, path, to, true, false); }
+long sys_lstat(uaddr_t path, uaddr_t to) { return stat_path(AT_FDCWD, path, to, false, false); }
 
 long sys_newfstatat(int folder, uaddr_t path, uaddr_t to, int flags)
 {
-    char first = 0;
+    char first = 1;
+    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
+        return -EINVAL;
     if (flags & AT_EMPTY_PATH && arch_copy_from_user(&first, path, 1))
         return -EFAULT;
-    if (flags & AT_EMPTY_PATH && !first)
-        return sys_fstat(folder, to);
-    return stat_path(folder, path, to, !(flags & AT_SYMLINK_NOFOLLOW));
+    if (!first && folder != AT_FDCWD)
+        return sys_fstat(folder, to); /* a pipe's, too */
+    return stat_path(folder, path, to, !(flags & AT_SYMLINK_NOFOLLOW), flags & AT_EMPTY_PATH);
 }
 
-static long readlink_path(uaddr_t user_path, uaddr_t to, int size)
+/* Everybody is root here: what is there can be read and written, and run if anybody may. */
+long sys_faccessat(int folder, uaddr_t path, int mode)
 {
-    char path[PATH_MAX_BYTES], target[PATH_MAX_BYTES];
-    int err = path_in(path, user_path);
+    struct inode *inode;
+    if (mode & ~(R_OK | W_OK | X_OK))
+        return -EINVAL;
+    int err = user_lookup(folder, path, true, false, &inode);
     if (err)
         return err;
-    long len = path_readlink(path, target, sizeof(target));
-    if (len < 0 || size <= 0)
-        return len < 0 ? len : -EINVAL;
-    len = (long)min_u64((uint64_t)len, (uint64_t)size);
-    return arch_copy_to_user(to, target, (size_t)len) ? -EFAULT : len;
+    bool may = !(mode & X_OK) || inode_is(inode, S_IFDIR) || inode->mode & 0111;
+    inode_put(inode);
+    return may ? 0 : -EACCES;
 }
 
-long sys_readlink(uaddr_t path, uaddr_t to, int size) { return readlink_path(path, to, size); }
+long sys_access(uaddr_t path, int mode) { return sys_faccessat(AT_FDCWD, path, mode); }
+
+/* ---- Links -------------------------------------------------------------- */
+
 long sys_readlinkat(int folder, uaddr_t path, uaddr_t to, int size)
 {
-    return readlink_path(path, to, size);
+    struct inode *inode;
+    if (size <= 0)
+        return -EINVAL;
+    int err = user_lookup(folder, path, false, true, &inode);
+    if (err)
+        return err;
+    long len = inode_is(inode, S_IFLNK) ? (long)min_u64(strlen(inode->link), (uint64_t)size)
+                                        : -EINVAL;
+    if (len > 0 && arch_copy_to_user(to, inode->link, (size_t)len))
+        len = -EFAULT;
+    inode_put(inode);
+    return len;
 }
 
-static long access_path(uaddr_t user_path, int mode)
+long sys_readlink(uaddr_t path, uaddr_t to, int size)
 {
-    char path[PATH_MAX_BYTES];
-    struct linux_stat stat;
-    int err = path_in(path, user_path);
-    if (!err)
-        err = path_stat(path, true, &stat);
-    if (!err && mode & 1 && !(stat.st_mode & 0111))
-        err = -EACCES;
+    return sys_readlinkat(AT_FDCWD, path, to, size);
+}
+
+long sys_symlinkat(uaddr_t user_target, int folder, uaddr_t user_path)
+{
+    char target[PATH_MAX_BYTES];
+    struct user_path path;
+    long len = arch_strncpy_from_user(target, user_target, sizeof(target));
+    if (len <= 0)
+        return len ? len : -ENOENT;
+    int err = user_path_begin(&path, folder, user_path, false);
+    if (err)
+        return err;
+    err = path_create(path.base, path.text, S_IFLNK | 0777, target, NULL);
+    user_path_end(&path);
     return err;
 }
 
-long sys_access(uaddr_t path, int mode) { return access_path(path, mode); }
-long sys_faccessat(int folder, uaddr_t path, int mode) { return access_path(path, mode); }
+long sys_symlink(uaddr_t target, uaddr_t path) { return sys_symlinkat(target, AT_FDCWD, path); }
+
+long sys_linkat(int old_folder, uaddr_t old, int folder, uaddr_t user_path, int flags)
+{
+    struct inode *inode;
+    struct user_path path;
+    if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    int err = user_lookup(old_folder, old, flags & AT_SYMLINK_FOLLOW, flags & AT_EMPTY_PATH,
+                          &inode);
+    if (err)
+        return err;
+    err = user_path_begin(&path, folder, user_path, false);
+    if (!err) {
+        err = path_link(path.base, path.text, inode);
+        user_path_end(&path);
+    }
+    inode_put(inode);
+    return err;
+}
+
+long sys_link(uaddr_t old, uaddr_t path) { return sys_linkat(AT_FDCWD, old, AT_FDCWD, path, 0); }
+
+/* ---- Folders ------------------------------------------------------------ */
+
+long sys_mkdirat(int folder, uaddr_t user_path, unsigned mode)
+{
+    struct user_path path;
+    int err = user_path_begin(&path, folder, user_path, false);
+    if (err)
+        return err;
+    err = path_create(path.base, path.text, S_IFDIR | mode_masked(mode & 01777), NULL, NULL);
+    user_path_end(&path);
+    return err;
+}
+
+long sys_mkdir(uaddr_t path, unsigned mode) { return sys_mkdirat(AT_FDCWD, path, mode); }
+
+long sys_unlinkat(int folder, uaddr_t user_path, int flags)
+{
+    struct user_path path;
+    if (flags & ~AT_REMOVEDIR)
+        return -EINVAL;
+    int err = user_path_begin(&path, folder, user_path, false);
+    if (err)
+        return err;
+    err = path_remove(path.base, path.text, flags & AT_REMOVEDIR);
+    user_path_end(&path);
+    return err;
+}
+
+long sys_unlink(uaddr_t path) { return sys_unlinkat(AT_FDCWD, path, 0); }
+long sys_rmdir(uaddr_t path) { return sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
+
+/* Make inode, whose reference is the caller's no more, the working directory. */
+static long chdir_to(struct inode *inode)
+{
+    if (inode_is(inode, S_IFDIR)) {
+        files_chdir(files_current(), inode);
+        return 0;
+    }
+    inode_put(inode);
+    return -ENOTDIR;
+}
+
+long sys_chdir(uaddr_t path)
+{
+    struct inode *inode;
+    int err = user_lookup(AT_FDCWD, path, true, false, &inode);
+    return err ? err : chdir_to(inode);
+}
+
+long sys_fchdir(int fd)
+{
+    struct inode *inode;
+    int err = fd == AT_FDCWD ? -EBADF : base_of(fd, &inode);
+    return err ? err : chdir_to(inode);
+}
 
 long sys_getcwd(uaddr_t to, size_t size)
 {
-    char cwd[PATH_MAX_BYTES];
-    int err = files_path(files_current(), ".", cwd, sizeof(cwd));
-    size_t len = err ? 0 : strlen(cwd) + 1;
+    char path[PATH_MAX_BYTES];
+    struct inode *folder = files_folder(files_current());
+    int err = path_of(folder, path, sizeof(path));
+    inode_put(folder);
+    size_t len = err ? 0 : strlen(path) + 1;
     if (err || len > size)
         return err ? err : -ERANGE;
-    return arch_copy_to_user(to, cwd, len) ? -EFAULT : (long)len;
+    return arch_copy_to_user(to, path, len) ? -EFAULT : (long)len;
 }
 
-long sys_chdir(uaddr_t user_path)
+long sys_umask(int mask)
 {
-    char path[PATH_MAX_BYTES];
-    struct linux_stat stat;
-    int err = path_in(path, user_path);
-    if (!err)
-        err = path_stat(path, true, &stat);
-    if (!err && (stat.st_mode & S_IFMT) != S_IFDIR)
-        err = -ENOTDIR;
-    if (!err)
-        files_chdir(files_current(), path);
-    return err;
+    return __atomic_exchange_n(&files_current()->umask, (uint32_t)mask & 0777, __ATOMIC_RELAXED);
 }
-
-static long mkdir_path(uaddr_t user_path, unsigned mode)
-{
-    char path[PATH_MAX_BYTES];
-    int err = path_in(path, user_path);
-    return err ? err : path_mkdir(path, mode);
-}
-
-static long unlink_path(uaddr_t user_path, bool folder)
-{
-    char path[PATH_MAX_BYTES];
-    int err = path_in(path, user_path);
-    return err ? err : path_unlink(path, folder);
-}
-
-long sys_mkdir(uaddr_t path, unsigned mode) { return mkdir_path(path, mode); }
-long sys_mkdirat(int folder, uaddr_t path, unsigned mode) { return mkdir_path(path, mode); }
-long sys_rmdir(uaddr_t path) { return unlink_path(path, true); }
-long sys_unlink(uaddr_t path) { return unlink_path(path, false); }
-long sys_unlinkat(int folder, uaddr_t path, int flags)
-{
-    return unlink_path(path, flags & AT_REMOVEDIR);
-}
-
-long sys_symlink(uaddr_t user_target, uaddr_t user_path)
-{
-    char target[PATH_MAX_BYTES], path[PATH_MAX_BYTES];
-    long len = arch_strncpy_from_user(target, user_target, sizeof(target));
-    int err = len < 0 ? (int)len : len == 0 ? -ENOENT : path_in(path, user_path);
-    return err ? err : path_symlink(target, path);
-}
-
-long sys_umask(int mask) { return 022; }

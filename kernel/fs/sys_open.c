@@ -2,20 +2,20 @@
 /* System calls on descriptors: opened, closed, copied, their flags. */
 #include "kernel/fs/file.h"
 #include "kernel/fs/pipe.h"
+#include "kernel/fs/sys_path.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 
-static struct files *files_current(void) { return process_current()->files; }
-
-static long open_at(int dirfd, uaddr_t user_path, int flags, unsigned mode)
+long sys_openat(int folder, uaddr_t user_path, int flags, unsigned mode)
 {
-    char path[PATH_MAX_BYTES];
+    struct user_path path;
     struct file *file;
-    int err = path_in_at(dirfd, path, user_path);
-    if (!err)
-        err = file_open(path, (unsigned)flags, mode, &file);
+    int err = user_path_begin(&path, folder, user_path, false);
+    if (err)
+        return err;
+    err = path_open(path.base, path.text, (uint32_t)flags, mode_masked(mode & 07777), &file);
+    user_path_end(&path);
     if (err)
         return err;
     int fd = files_add(files_current(), file, 0, flags & O_CLOEXEC);
@@ -26,11 +26,7 @@ static long open_at(int dirfd, uaddr_t user_path, int flags, unsigned mode)
 
 long sys_open(uaddr_t path, int flags, unsigned mode)
 {
-    return open_at(AT_FDCWD, path, flags, mode);
-}
-long sys_openat(int folder, uaddr_t path, int flags, unsigned mode)
-{
-    return open_at(folder, path, flags, mode);
+    return sys_openat(AT_FDCWD, path, flags, mode);
 }
 
 long sys_close(int fd)
@@ -48,7 +44,7 @@ static long dup_to(int from, int to, bool cloexec)
 {
     if (to < 0 || to >= FILES_MAX)
         return -EBADF;
-    struct file *file = files_get(files_current(), from);
+    struct file *file = files_get_named(files_current(), from);
     if (!file)
         return -EBADF;
     struct file *old = files_replace(files_current(), file, to, cloexec);
@@ -61,7 +57,7 @@ static long dup_above(int from, uint64_t lowest, bool cloexec)
 {
     if (lowest >= FILES_MAX)
         return -EINVAL;
-    struct file *file = files_get(files_current(), from);
+    struct file *file = files_get_named(files_current(), from);
     if (!file)
         return -EBADF;
     int fd = files_add(files_current(), file, (int)lowest, cloexec);
@@ -86,6 +82,20 @@ long sys_dup3(int from, int to, int flags)
     return from == to || flags & ~O_CLOEXEC ? -EINVAL : dup_to(from, to, flags & O_CLOEXEC);
 }
 
+/* F_SETFL: of two at once the last one counts. What cannot be changed is left alone, as on Linux;
+ * what there is not is refused. */
+static int flags_set(struct file *file, uint32_t flags)
+{
+    const uint32_t settable = O_APPEND | O_NONBLOCK;
+    if (file_flags(file) & O_PATH)
+        return -EBADF;
+    if (flags & (O_ASYNC | O_DIRECT))
+        return -EINVAL;
+    __atomic_store_n(&file->flags, (file_flags(file) & ~settable) | (flags & settable),
+                     __ATOMIC_RELAXED);
+    return 0;
+}
+
 long sys_fcntl(int fd, int command, uint64_t argument)
 {
     if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
@@ -95,17 +105,12 @@ long sys_fcntl(int fd, int command, uint64_t argument)
                                 command == F_SETFD ? (int)(argument & FD_CLOEXEC) : -1);
         return old < 0 || command == F_GETFD ? old : 0;
     }
-    struct file *file = files_get(files_current(), fd);
+    struct file *file = files_get_named(files_current(), fd);
     if (!file)
         return -EBADF;
-    long result = -EINVAL;
-    if (command == F_GETFL) {
-        result = file->flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
-    } else if (command == F_SETFL) {
-        file->flags = (file->flags & ~(uint32_t)(O_APPEND | O_NONBLOCK))
-                      | (argument & (O_APPEND | O_NONBLOCK));
-        result = 0;
-    }
+    long result = command == F_GETFL   ? (long)file_flags(file)
+                  : command == F_SETFL ? flags_set(file, (uint32_t)argument)
+                                       : -EINVAL;
     file_put(file);
     return result;
 }

@@ -6,6 +6,8 @@
 #include "kernel/proc/procfs.h"
 
 #include "base/string.h"
+#include "kernel/fs/file.h"
+#include "kernel/fs/path.h"
 #include "kernel/proc/proc_text.h"
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
@@ -48,21 +50,7 @@ static long text_write(struct file *file, uaddr_t from, size_t len, uint64_t *po
 
 static long text_seek(struct file *file, int64_t offset, int whence)
 {
-    int64_t base = whence == SEEK_CUR ? (int64_t)file->position : 0;
-    if ((whence != SEEK_SET && whence != SEEK_CUR) || base + offset < 0)
-        return -EINVAL;
-    file->position = (uint64_t)(base + offset);
-    return base + offset;
-}
-
-static int text_stat(struct file *file, struct linux_stat *stat)
-{
-    (void)file;
-    *stat = (struct linux_stat){ .st_dev = 2,
-                                 .st_mode = S_IFREG | 0644,
-                                 .st_nlink = 1,
-                                 .st_blksize = PAGE_SIZE };
-    return 0;
+    return whence == SEEK_END ? -EINVAL : file_seek(file, offset, whence, 0);
 }
 
 static void text_close(struct file *file)
@@ -76,35 +64,35 @@ static const struct file_ops text_ops = {
     .read = text_read,
     .write = text_write,
     .seek = text_seek,
-    .stat = text_stat,
     .close = text_close,
     .positioned = true,
 };
 
-static int text_open(const struct proc_file *node, struct process *process, unsigned flags,
-                     struct file **file)
+static int text_open(const struct proc_file *node, struct process *process, struct file *file)
 {
     struct text *text = kzalloc(sizeof(*text));
     if (!text)
         return -ENOMEM;
     text->node = node;
-    if ((flags & O_ACCMODE) != O_WRONLY) {
+    if (file_may_read(file)) {
         struct mm *mm = process ? process_mm(process) : NULL;
         node->show(text, process, mm);
         if (mm)
             mm_put(mm);
     }
-    *file = text->failed ? NULL : file_create(&text_ops, text, flags);
-    if (*file)
-        return 0;
-    kfree(text->bytes);
-    kfree(text);
-    return -ENOMEM;
+    if (text->failed) {
+        kfree(text->bytes);
+        kfree(text);
+        return -ENOMEM;
+    }
+    file->ops = &text_ops;
+    file->object = text;
+    return 0;
 }
 
 /* ---- /proc/PID/mem ------------------------------------------------------ */
 
-/* Reads and writes as a debugger would. The object is the process, with a reference. */
+/* Reads and writes as a debugger would. The object is the process. */
 static long mem_move(struct file *file, uaddr_t user, size_t len, uint64_t *position, bool writing)
 {
     struct process *process = file->object;
@@ -150,185 +138,294 @@ static long mem_write(struct file *file, uaddr_t from, size_t len, uint64_t *pos
     return mem_move(file, from, len, position, true);
 }
 
-static void mem_close(struct file *file) { process_put(file->object); }
-
 static const struct file_ops mem_ops = {
     .read = mem_read,
     .write = mem_write,
     .seek = text_seek,
-    .stat = text_stat,
-    .close = mem_close,
     .positioned = true,
 };
 
-/* ---- Folders ------------------------------------------------------------ */
+/* ---- Inodes ------------------------------------------------------------- */
 
-static long folder_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
+enum kind { PROC_ROOT, PROC_SELF, PROC_FILE, PROC_FOLDER, PROC_MEM, PROC_EXE };
+
+/* Made anew by every lookup; two of one name have the same number. */
+struct proc_inode {
+    struct inode inode;           /* first */
+    enum kind kind;               /* [I] */
+    const struct proc_file *node; /* [I] of PROC_FILE */
+    struct process *process;      /* [I] whose it is, with a reference; NULL: the kernel's */
+};
+
+static struct proc_inode *proc_inode(struct inode *inode)
 {
-    (void)file, (void)to, (void)len, (void)position;
-    return -EISDIR;
+    return container_of(inode, struct proc_inode, inode);
 }
 
-static int folder_stat(struct file *file, struct linux_stat *stat)
+#define NUMBERS_EACH 64 /* of a process, and of the kernel's own files */
+static uint64_t number_of(enum kind kind, const struct process *process, size_t index)
 {
-    (void)file;
+    return (process ? (uint64_t)process->pid : 0) * NUMBERS_EACH + kind + index + 1;
+}
+
+static const struct inode_ops proc_ops;
+static struct inode *root; /* fixed once it is mounted */
+
+/* With a reference of its own on process (NULL: none) and room for a link's text; NULL: no
+ * memory. */
+static struct proc_inode *inode_make(enum kind kind, uint32_t mode, struct process *process,
+                                     size_t text_bytes)
+{
+    struct proc_inode *inode = kzalloc(sizeof(*inode) + text_bytes);
+    if (!inode)
+        return NULL;
+    inode_init(&inode->inode, &proc_ops, mode, number_of(kind, process, 0));
+    inode->kind = kind;
+    inode->process = process;
+    if (process)
+        process_hold(process);
+    if (text_bytes)
+        inode->inode.link = (char *)(inode + 1);
+    return inode;
+}
+
+static struct inode *proc_free(struct inode *base)
+{
+    struct proc_inode *inode = proc_inode(base);
+    if (inode->process)
+        process_put(inode->process);
+    kfree(inode);
+    return NULL;
+}
+
+struct inode *procfs_root(void)
+{
+    struct proc_inode *inode = inode_make(PROC_ROOT, S_IFDIR | 0555, NULL, 0);
+    root = inode ? &inode->inode : NULL;
+    return root;
+}
+
+static void proc_stat(struct inode *base, struct linux_stat *stat)
+{
     *stat = (struct linux_stat){ .st_dev = 2,
-                                 .st_mode = S_IFDIR | 0555,
+                                 .st_ino = base->number,
+                                 .st_mode = base->mode,
                                  .st_nlink = 1,
                                  .st_blksize = PAGE_SIZE };
+}
+
+/* ---- Names -------------------------------------------------------------- */
+
+static bool name_is(const char *name, size_t len, const char *text)
+{
+    return strlen(text) == len && memcmp(name, text, len) == 0;
+}
+
+/* The process that a folder's name means, with a reference, or NULL. */
+static struct process *name_process(const char *name, size_t len)
+{
+    int pid = 0;
+    if (len > 9 || name[0] == '0')
+        return NULL;
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] < '0' || name[i] > '9')
+            return NULL;
+        pid = pid * 10 + (name[i] - '0');
+    }
+    return process_find(pid);
+}
+
+/* The text file of this name, of process or (NULL) of the kernel. NULL: none, or no memory. */
+static struct proc_inode *file_make(struct process *process, const char *name, size_t len)
+{
+    const struct proc_file *node;
+    size_t index = 0;
+    while ((node = proc_file_at(process, index)) && !name_is(name, len, node->name))
+        index++;
+    if (!node)
+        return NULL;
+    struct proc_inode *inode = inode_make(PROC_FILE, S_IFREG | (node->write ? 0644 : 0444), process,
+                                          0);
+    if (inode) {
+        inode->node = node;
+        inode->inode.number = number_of(PROC_EXE + 1, process, index);
+    }
+    return inode;
+}
+
+static struct proc_inode *self_make(void)
+{
+    char text[12];
+    int len = snprintf(text, sizeof(text), "%d", process_current()->pid);
+    struct proc_inode *inode = inode_make(PROC_SELF, S_IFLNK | 0777, NULL, (size_t)len + 1);
+    if (inode)
+        memcpy(inode + 1, text, (size_t)len + 1);
+    return inode;
+}
+
+/* The program's file, with a reference; NULL: none. */
+static struct inode *process_program(struct process *process)
+{
+    uint64_t irq = spin_lock_irq(&process->lock);
+    struct inode *program = process->program;
+    if (program)
+        inode_hold(program);
+    spin_unlock_irq(&process->lock, irq);
+    return program;
+}
+
+static struct proc_inode *exe_make(struct process *process)
+{
+    struct proc_inode *inode = inode_make(PROC_EXE, S_IFLNK | 0777, process, PATH_MAX_BYTES);
+    struct inode *program = process_program(process);
+    if (inode && program && path_of(program, (char *)(inode + 1), PATH_MAX_BYTES))
+        snprintf((char *)(inode + 1), PATH_MAX_BYTES, "%s", "(deleted)");
+    inode_put(program);
+    return inode;
+}
+
+static struct inode *exe_target(struct inode *link)
+{
+    struct proc_inode *inode = proc_inode(link);
+    return inode->kind == PROC_EXE ? process_program(inode->process) : NULL;
+}
+
+static struct proc_inode *root_child(const char *name, size_t len)
+{
+    if (name_is(name, len, "self"))
+        return self_make();
+    struct process *process = name_process(name, len);
+    if (!process)
+        return file_make(NULL, name, len);
+    struct proc_inode *inode = inode_make(PROC_FOLDER, S_IFDIR | 0555, process, 0);
+    process_put(process);
+    return inode;
+}
+
+static struct proc_inode *process_child(struct process *process, const char *name, size_t len)
+{
+    if (name_is(name, len, "mem"))
+        return inode_make(PROC_MEM, S_IFREG | 0600, process, 0);
+    if (name_is(name, len, "exe"))
+        return exe_make(process);
+    return file_make(process, name, len);
+}
+
+static int proc_lookup(struct inode *base, const char *name, size_t len, struct inode **child)
+{
+    struct process *process = proc_inode(base)->process;
+    struct proc_inode *inode = process ? process_child(process, name, len) : root_child(name, len);
+    if (!inode)
+        return -ENOENT;
+    *child = &inode->inode;
     return 0;
 }
 
-/* The name of entry number *index, which moves on; processes follow the kernel's files by pid.
- * false at the end. */
-static bool folder_next(bool root, uint64_t *index, char *name, size_t size, uint8_t *type)
+/* Folders alone are asked: the root of what is above them. */
+static struct inode *proc_parent(struct inode *base, char *name)
 {
-    size_t count = 0;
-    *type = DT_REG;
-    for (const struct proc_file *file; (file = proc_file_at(!root, count)) != NULL; count++) {
-        if (count == *index) {
-            snprintf(name, size, "%s", file->name);
-            (*index)++;
-            return true;
-        }
+    struct proc_inode *inode = proc_inode(base);
+    if (inode->kind != PROC_FOLDER)
+        return NULL;
+    if (name)
+        snprintf(name, NAME_BYTES_MAX + 1, "%d", inode->process->pid);
+    inode_hold(root);
+    return root;
+}
+
+/* ---- Listing ------------------------------------------------------------ */
+
+/* Positions: 0 is ".", 1 "..", then what a folder always holds, and behind that, in the root, the
+ * processes by pid: so a position stays true when processes come and go. */
+#define FIRST_PROCESS 1000
+
+struct name {
+    char text[32];
+    uint64_t number, next; /* next: the position behind it */
+    uint32_t mode;
+};
+
+/* Entry number index of those that are always there; false behind them. */
+static bool name_fixed(struct process *process, uint64_t index, struct name *name)
+{
+    uint64_t links = process ? 2 : 1;
+    enum kind kind = !process ? PROC_SELF : index ? PROC_EXE : PROC_MEM;
+    const char *text = !process ? "self" : index ? "exe" : "mem";
+    if (index >= links) {
+        const struct proc_file *node = proc_file_at(process, index - links);
+        if (!node)
+            return false;
+        text = node->name;
+        name->number = number_of(PROC_EXE + 1, process, index - links);
+    } else {
+        name->number = number_of(kind, process, 0);
     }
-    if (!root)
-        return false;
-    struct process *process = process_next((int)(*index - count) + 1);
+    name->mode = index >= links || kind == PROC_MEM ? S_IFREG : S_IFLNK;
+    snprintf(name->text, sizeof(name->text), "%s", text);
+    return true;
+}
+
+/* The first process at or behind position; false at the end. */
+static bool name_of_process(uint64_t position, struct name *name)
+{
+    uint64_t least = position < FIRST_PROCESS ? 1 : position - FIRST_PROCESS;
+    struct process *process = least <= INT32_MAX ? process_next((int)least) : NULL;
     if (!process)
         return false;
-    snprintf(name, size, "%d", process->pid);
-    *index = count + (uint64_t)process->pid;
-    *type = DT_DIR;
+    snprintf(name->text, sizeof(name->text), "%d", process->pid);
+    name->mode = S_IFDIR;
+    name->number = number_of(PROC_FOLDER, process, 0);
+    name->next = FIRST_PROCESS + (uint64_t)process->pid + 1;
     process_put(process);
     return true;
 }
 
-static long folder_getdents(struct file *file, uaddr_t to, size_t len)
+static bool name_at(struct inode *folder, uint64_t position, struct name *name)
 {
-    size_t done = 0;
-    for (;;) {
-        char buffer[64] __attribute__((aligned(8))) = { 0 };
-        struct linux_dirent64 *head = (void *)buffer;
-        uint64_t index = file->position;
-        if (!folder_next(file->object == NULL, &index, head->d_name, 32, &head->d_type))
-            return (long)done;
-        size_t bytes = align_up(offsetof(struct linux_dirent64, d_name) + strlen(head->d_name) + 1,
-                                8);
-        head->d_ino = index + 1;
-        head->d_off = (int64_t)index;
-        head->d_reclen = (uint16_t)bytes;
-        if (bytes > len - done)
-            return done ? (long)done : -EINVAL;
-        if (arch_copy_to_user(uaddr(to.v + done), buffer, bytes))
-            return -EFAULT;
-        done += bytes;
-        file->position = index;
+    struct process *process = proc_inode(folder)->process;
+    name->next = position + 1;
+    if (position < 2) {
+        snprintf(name->text, sizeof(name->text), "%s", position ? ".." : ".");
+        name->mode = S_IFDIR;
+        name->number = position ? root->number : folder->number;
+        return true;
     }
+    if (position < FIRST_PROCESS && name_fixed(process, position - 2, name))
+        return true;
+    return !process && name_of_process(position, name);
 }
 
-static const struct file_ops folder_ops = {
-    .read = folder_read,
-    .stat = folder_stat,
-    .getdents = folder_getdents,
-    .seek = text_seek,
-    .positioned = true,
-};
-
-/* ---- Paths -------------------------------------------------------------- */
-
-/* The process a path begins with ("self" or digits), with a reference; *rest is what follows its
- * slash. NULL: none. */
-static struct process *path_process(const char *path, const char **rest)
+static int proc_list(struct inode *folder, uint64_t *position, struct dirents *out)
 {
-    int pid = 0;
-    size_t len = 0;
-    if (strncmp(path, "self", 4) == 0) {
-        pid = process_current()->pid;
-        len = 4;
-    } else {
-        for (; path[len] >= '0' && path[len] <= '9' && len < 8; len++)
-            pid = pid * 10 + (path[len] - '0');
-    }
-    if (!len || (path[len] && path[len] != '/'))
-        return NULL;
-    *rest = path[len] ? path + len + 1 : "";
-    return process_find(pid);
-}
-
-static int process_open(struct process *process, const char *rest, unsigned flags,
-                        struct file **file)
-{
-    if (strcmp(rest, "mem") == 0) {
-        if (!process_may_trace(process_current(), process))
-            return -EACCES;
-        *file = file_create(&mem_ops, process, flags);
-        if (*file)
-            process_hold(process);
-        return *file ? 0 : -ENOMEM;
-    }
-    if (!rest[0]) {
-        *file = file_create(&folder_ops, (void *)1, flags);
-        return *file ? 0 : -ENOMEM;
-    }
-    const struct proc_file *node = proc_file_find(true, rest);
-    return node ? text_open(node, process, flags, file) : -ENOENT;
-}
-
-int procfs_open(const char *path, unsigned flags, struct file **file)
-{
-    const char *rest;
-    if (!path[0]) {
-        *file = file_create(&folder_ops, NULL, flags);
-        return *file ? 0 : -ENOMEM;
-    }
-    const struct proc_file *node = proc_file_find(false, path);
-    if (node)
-        return (flags & O_ACCMODE) != O_RDONLY && !node->write ? -EACCES
-                                                               : text_open(node, NULL, flags, file);
-    struct process *process = path_process(path, &rest);
-    if (!process)
-        return -ENOENT;
-    int err = process_open(process, rest, flags, file);
-    process_put(process);
-    return err;
-}
-
-int procfs_stat(const char *path, bool follow, struct linux_stat *stat)
-{
-    const char *rest;
-    (void)follow;
-    uint32_t mode = S_IFREG | 0644;
-    if (!path[0]) {
-        mode = S_IFDIR | 0555;
-    } else if (!proc_file_find(false, path)) {
-        struct process *process = path_process(path, &rest);
-        if (!process)
-            return -ENOENT;
-        process_put(process);
-        if (!rest[0])
-            mode = S_IFDIR | 0555;
-        else if (strcmp(rest, "exe") == 0)
-            mode = S_IFLNK | 0777;
-        else if (strcmp(rest, "mem") != 0 && !proc_file_find(true, rest))
-            return -ENOENT;
-    }
-    *stat =
-        (struct linux_stat){ .st_dev = 2, .st_mode = mode, .st_nlink = 1, .st_blksize = PAGE_SIZE };
+    struct name name;
+    while (name_at(folder, *position, &name)
+           && dirents_add(out, name.text, strlen(name.text), name.number, name.next, name.mode))
+        *position = name.next;
     return 0;
 }
 
-long procfs_readlink(const char *path, char *to, size_t size)
+/* ---- Opening ------------------------------------------------------------ */
+
+static int proc_open(struct inode *base, struct file *file)
 {
-    const char *rest;
-    if (strcmp(path, "self") == 0)
-        return snprintf(to, size, "%d", process_current()->pid);
-    struct process *process = path_process(path, &rest);
-    if (!process)
-        return -ENOENT;
-    char name[sizeof(process->path)];
-    process_path(process, name);
-    long len = strcmp(rest, "exe") == 0 ? snprintf(to, size, "%s", name) : -EINVAL;
-    process_put(process);
-    return len;
+    struct proc_inode *inode = proc_inode(base);
+    if (inode->kind == PROC_FILE)
+        return file_may_write(file) && !inode->node->write
+                   ? -EACCES
+                   : text_open(inode->node, inode->process, file);
+    if (!process_may_trace(process_current(), inode->process))
+        return -EACCES;
+    file->ops = &mem_ops;
+    file->object = inode->process; /* which the inode, and so the file, keeps */
+    return 0;
 }
+
+static const struct inode_ops proc_ops = {
+    .lookup = proc_lookup,
+    .parent = proc_parent,
+    .target = exe_target,
+    .list = proc_list,
+    .stat = proc_stat,
+    .open = proc_open,
+    .free = proc_free,
+};

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc: what the kernel shows of itself and its processes. Paths are relative to /proc, "" for
- * itself. */
+/* /proc: what the kernel shows of itself and its processes. */
 #ifndef KERNEL_PROCFS_H
 #define KERNEL_PROCFS_H
 
-#include "kernel/fs/file.h"
+#include "kernel/fs/inode.h"
 
-MUST_CHECK int procfs_open(const char *path, unsigned flags, struct file **file);
-int procfs_stat(const char *path, bool follow, struct linux_stat *stat);
-long procfs_readlink(const char *path, char *to, size_t size);
+/* Its root folder with a reference, or NULL. Once, at start. */
+MUST_CHECK struct inode *procfs_root(void);
 
 #endif

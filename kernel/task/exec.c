@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "kernel/fs/file.h"
+#include "kernel/fs/inode.h"
+#include "kernel/fs/path.h"
 #include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/args.h"
@@ -19,6 +21,7 @@
 #include "kernel/task/shstk.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
+#include "uapi/fcntl.h"
 
 #define SCRIPT_DEPTH 4
 
@@ -157,28 +160,32 @@ static const char *base_name(const char *path)
     return name;
 }
 
-/* The process runs in mm from now on, and path is what it runs. Returns the address space before,
- * which is the caller's to give back; NULL for the first program. */
-static struct mm *process_take_mm(struct process *process, struct mm *mm, const char *path)
+/* The process runs file, of this path, in mm from now on. Returns the address space before, which
+ * is the caller's to give back; NULL for the first program. */
+static struct mm *process_take_mm(struct process *process, struct mm *mm, struct inode *file,
+                                  const char *path)
 {
     uint64_t irq = spin_lock_irq(&process->lock);
     struct mm *old = process->mm;
+    struct inode *old_file = process->program;
     process->mm = mm;
+    process->program = file;
     for (int i = 1; i <= SIGNAL_COUNT; i++) {
         if (process->action[i].handler > 1)
             process->action[i] = (struct signal_action){ 0 };
     }
     snprintf(process->path, sizeof(process->path), "%s", path);
     spin_unlock_irq(&process->lock, irq);
+    program_end(old_file);
     return old;
 }
 
 /* The old program's memory is told that its last task leaves, and goes. */
-static void memory_change(struct task *task, struct mm *mm, const char *path)
+static void memory_change(struct task *task, struct mm *mm, struct inode *file, const char *path)
 {
     if (task->mm)
         task_tell_memory(task);
-    struct mm *old = process_take_mm(task->process, mm, path);
+    struct mm *old = process_take_mm(task->process, mm, file, path);
     task->mm = mm;
     mm_activate(mm);
     if (old)
@@ -187,14 +194,15 @@ static void memory_change(struct task *task, struct mm *mm, const char *path)
 }
 
 /*
- * Become the program; path is its file, name what it was called by. Nothing can fail any more: what
- * still goes wrong kills the new program rather than resume the old one.
+ * Become the program; file is its own, begun, which the process takes over, at path, name what it
+ * was called by. Nothing can fail any more: what still goes wrong kills the new program rather than
+ * resume the old one.
  */
-static void change_over(const struct program *program, const char *path, const char *name,
-                        struct trap_frame *frame)
+static void change_over(const struct program *program, struct inode *file, const char *path,
+                        const char *name, struct trap_frame *frame)
 {
     struct task *task = task_current();
-    memory_change(task, program->mm, path);
+    memory_change(task, program->mm, file, path);
     task_rename(base_name(name));
     arch_set_fs_base(0);
     arch_set_gs_base(0);
@@ -223,26 +231,26 @@ static int program_exec(struct file *file, const char *path, const struct argume
         return err;
     }
     /* ---- The point of no return ---- */
-    change_over(program, path, args->path, frame);
+    change_over(program, file->inode, path, args->path, frame);
     kfree(program);
     return 0;
 }
 
 /* ---- Scripts ------------------------------------------------------------ */
 
-/* Run path, which starts at the working directory; *absolute is for its absolute path. */
+/* Open path, which starts at the working directory, for running: nobody may write to it until
+ * program_end(). *absolute becomes where it lies. */
 static int executable_open(const char *path, char absolute[PATH_MAX_BYTES], struct file **file)
 {
-    if (!path[0])
-        return -ENOENT;
-    int err = files_path(process_current()->files, path, absolute, PATH_MAX_BYTES);
+    int err = file_open(path, O_RDONLY, 0, file);
     if (err)
         return err;
-    err = file_open(absolute, 0, 0, file);
-    if (err || file_is_executable(*file))
-        return err;
-    file_put(*file);
-    return -EACCES;
+    err = file_is_executable(*file) ? program_begin((*file)->inode) : -EACCES;
+    if (err)
+        file_put(*file);
+    else if (path_of((*file)->inode, absolute, PATH_MAX_BYTES))
+        snprintf(absolute, PATH_MAX_BYTES, "%s", path); /* it has just been removed */
+    return err;
 }
 
 /* Run path, or, when it is a script, put its interpreter's path there and return 1. */
@@ -261,8 +269,11 @@ static int path_exec(char *path, struct arguments *args, struct trap_frame *fram
         err = program_exec(file, absolute, args, frame);
     else
         err = script_parse(line, (size_t)got, &interpreter, &argument);
+    bool runs = !err && line[0] != '#';
+    if (!runs)
+        program_end(file->inode);
     file_put(file);
-    if (err || line[0] != '#')
+    if (err || runs)
         return err;
     err = args_prepend(args, interpreter, argument, path);
     if (err)

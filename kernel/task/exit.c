@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "kernel/fs/file.h"
+#include "kernel/fs/inode.h"
 #include "kernel/sched/futex.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/signal.h"
@@ -80,8 +81,11 @@ static void process_drop_resources(struct process *process)
     struct files *files = process->files;
     process->mm = NULL;
     process->files = NULL;
+    struct inode *program = process->program;
+    process->program = NULL;
     spin_unlock_irq(&process->lock, irq);
     files_put(files);
+    program_end(program);
 }
 
 /* Nobody runs in it any more: it becomes a zombie, or vanishes where nobody would wait for it. */

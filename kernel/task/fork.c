@@ -2,6 +2,7 @@
 /* New processes and threads: fork, vfork, and the clones that libraries make of them. */
 #include "base/string.h"
 #include "kernel/fs/file.h"
+#include "kernel/fs/inode.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
@@ -49,6 +50,8 @@ static void process_inherit(struct process *child)
     memcpy(child->action, parent->action, sizeof(child->action));
     memcpy(child->path, parent->path, strlen(parent->path) + 1);
     child->shstk_locked = parent->shstk_locked;
+    child->program = parent->program;
+    program_hold(child->program);
     spin_unlock_irq(&parent->lock, irq);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory system calls: Linux's flags translated into mm/'s. */
 #include "kernel/fs/file.h"
-#include "kernel/fs/ramfs.h"
+#include "kernel/fs/ramfs/ramfs.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"

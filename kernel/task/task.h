@@ -32,6 +32,7 @@
 #include "uapi/signal.h"
 
 struct files;
+struct inode;
 
 enum task_state { TASK_RUNNABLE, TASK_RUNNING, TASK_WAITING, TASK_DEAD };
 
@@ -66,6 +67,7 @@ struct process {
     struct process *hash_next;                     /* [T] same bucket of pids */
     struct mm *mm;                                 /* [P] NULL once exited */
     struct files *files;                           /* [P] NULL once exited */
+    struct inode *program;                         /* [P] what it runs, begun; NULL once exited */
     struct signal_action action[SIGNAL_COUNT + 1]; /* [P] */
     uint64_t pending;              /* [A] signals sent to the process, bit signal - 1 */
     int wait_status;               /* [T] as wait4 reports it, once a zombie or exiting */

@@ -159,16 +159,6 @@ static long console_file_write(struct file *file, uaddr_t from, size_t len, uint
     return (long)len;
 }
 
-static int console_stat(struct file *file, struct linux_stat *stat)
-{
-    (void)file;
-    *stat = (struct linux_stat){ .st_mode = S_IFCHR | 0600,
-                                 .st_rdev = 0x501,
-                                 .st_nlink = 1,
-                                 .st_blksize = 1024 };
-    return 0;
-}
-
 static long console_ioctl(struct file *file, unsigned request, uint64_t argument)
 {
     (void)file;
@@ -208,17 +198,9 @@ static unsigned console_poll(struct file *file)
     return POLLOUT | (ready ? POLLIN : 0);
 }
 
-static long console_seek(struct file *file, int64_t offset, int whence)
-{
-    (void)file, (void)offset, (void)whence;
-    return -ESPIPE;
-}
-
 const struct file_ops console_ops = {
     .read = console_read,
     .write = console_file_write,
-    .seek = console_seek,
-    .stat = console_stat,
     .ioctl = console_ioctl,
     .poll = console_poll,
 };

@@ -61,10 +61,10 @@ static int file_frame(struct vm_source *source, uint64_t page, struct frame **fr
     return 0;
 }
 static void file_count(struct vm_source *source) { (void)source; }
-static const char *file_name(struct vm_source *source)
+static void file_name(struct vm_source *source, char *to, size_t size)
 {
     (void)source;
-    return "file";
+    snprintf(to, size, "file");
 }
 static struct vm_source file = { file_frame, file_count, file_count, file_name };
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From paths to inodes. A path is walked component by component from base, or from the root when it
+ * begins with a slash: ".." is the folder above the one that has been reached, behind a link the
+ * one above what the link leads to. base may be NULL for absolute paths. All answer 0 or a negative
+ * errno, as path_resolution(7) has them.
+ */
+#ifndef KERNEL_PATH_H
+#define KERNEL_PATH_H
+
+#include "kernel/fs/inode.h"
+
+#define PATH_MAX_BYTES 1024 /* with its end */
+#define LINKS_MAX      40   /* followed in one walk; -ELOOP beyond, as on Linux */
+
+/* What path leads to, with a reference; a link at its end is followed if follow. */
+MUST_CHECK int path_lookup(struct inode *base, const char *path, bool follow, struct inode **inode);
+/* Open it with Linux's O_* flags, made with mode where O_CREAT says so. */
+MUST_CHECK int path_open(struct inode *base, const char *path, uint32_t flags, uint32_t mode,
+                         struct file **file);
+/* Make a file, folder, link or device, as the S_IF bits of mode say, where nothing is; link is a
+ * symbolic link's text. *inode, unless inode is NULL, comes with a reference. */
+MUST_CHECK int path_create(struct inode *base, const char *path, uint32_t mode, const char *link,
+                           struct inode **inode);
+/* Give inode a name more. -EXDEV across file systems, -EPERM for a folder. */
+MUST_CHECK int path_link(struct inode *base, const char *path, struct inode *inode);
+/* Take a name away: a folder's, which must be empty, or any other's. */
+MUST_CHECK int path_remove(struct inode *base, const char *path, bool folder);
+
+/* The absolute path of inode. -ENOENT when it, or a folder above, was removed, -ENAMETOOLONG. */
+MUST_CHECK int path_of(struct inode *inode, char *to, size_t size);
+
+#endif
