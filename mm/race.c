@@ -3,11 +3,11 @@
  * The dirty race. A round, with mm.lock held as fork holds it and the entry's table locked:
  *
  *   1. The entry becomes W=1,D=0, and no TLB holds it any more.
- *   2. The other CPU stores, so its page walker looks at the entry and sets D. Meanwhile, at a time
- * that is chosen so that the two meet, this CPU clears W, and looks at the entry: W=0,D=1 must not
- * be there.
- *   3. The other CPUs' TLBs are flushed, which no store outlasts, and the entry is looked at again.
- *   4. What is broken is repaired. The other CPU's next store faults, and makes the page writable.
+ *   2. The other CPU stores, so its page walker looks at the entry and sets D. Meanwhile, at a
+ *      time chosen so that the two meet, this CPU clears W and looks at the entry: W=0,D=1 must
+ *      not be there.
+ *   3. The other CPUs' TLBs are flushed, which no store outlasts, and this CPU looks again.
+ *   4. What is broken is repaired. The other CPU's next store faults and makes the page writable.
  *
  * The word that the other CPU increments tells whether it has stored, whatever the entry says of
  * it.

@@ -3,11 +3,12 @@
  * dirtyrace: is W=0,D=1 ever left behind when one CPU clears Write in an entry that another CPU
  * stores through? docs/book/07-race.md is about what this prints.
  *
- *   dirtyrace                          everything: first that the detector can see, then the
- * measurement dirtyrace ROUNDS                   the measurement alone: the kernel's way, and the
- * CPU's own page walker dirtyrace ROUNDS all               everything, with so many rounds each
- *   dirtyrace ROUNDS WAY [WALKER]      WAY: cmpxchg, plain_store or clear_and; WALKER: cpu or
- * software
+ *   dirtyrace                      everything: first that the detector can see, then the
+ *                                  measurement
+ *   dirtyrace ROUNDS               the measurement alone: the kernel's way, and the CPU's own page
+ *                                  walker
+ *   dirtyrace ROUNDS all           everything, with so many rounds each
+ *   dirtyrace ROUNDS WAY [WALKER]  WAY: cmpxchg, plain_store or clear_and; WALKER: cpu or software
  *
  * As a boot option: probe=dirtyrace[,ROUNDS[,WAY[,WALKER]]]. ROUNDS 0: as many as this machine does
  * in reasonable time. The kernel races and counts (mm/race.c); the other CPU is a thread here. All
