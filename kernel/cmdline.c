@@ -2,7 +2,6 @@
 #include "kernel/cmdline.h"
 
 #include "base/string.h"
-#include "boot_info.h"
 
 static char line[BOOT_CMDLINE_BYTES];  /* as it came */
 static char words[BOOT_CMDLINE_BYTES]; /* the same with zeros between the words */

@@ -4,8 +4,10 @@
 #define KERNEL_CMDLINE_H
 
 #include "base/types.h"
+#include "boot_info.h"
 
-#define INIT_ARGS_MAX 32
+/* Room for argv[0], all words that a command line can hold, and NULL. */
+#define INIT_ARGS_MAX (BOOT_CMDLINE_BYTES / 2 + 2)
 
 void cmdline_init(const char *line);
 const char *cmdline_text(void);

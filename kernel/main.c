@@ -23,10 +23,12 @@
 #include "kernel/tty/console.h"
 #include "mm/frame.h"
 #include "mm/kmap.h"
+#include "uapi/errno.h"
 #include "uapi/fcntl.h"
 
 static struct task idle_tasks[CPUS_MAX]; /* the contexts that CPUs start with */
 static const struct boot_info *boot_info;
+static int initrd_error; /* 0: all of it was unpacked */
 
 static void memory_start(const struct boot_info *info)
 {
@@ -38,7 +40,8 @@ static void memory_start(const struct boot_info *info)
 
 static void initrd_start(const struct boot_info *info)
 {
-    if (initrd_unpack(arch_phys_to_virt(paddr(info->initrd.start)), info->initrd.bytes))
+    initrd_error = initrd_unpack(arch_phys_to_virt(paddr(info->initrd.start)), info->initrd.bytes);
+    if (initrd_error)
         log_line("initrd: going on with what could be unpacked");
     frame_release_range(paddr(info->initrd.start), align_up(info->initrd.bytes, PAGE_SIZE));
 }
@@ -64,6 +67,19 @@ static void stdio_open(struct files *files)
     file_put(console);
 }
 
+/* Say why init does not run, and end. */
+static NORETURN void init_fail(const char *path, int err)
+{
+    const char *why = err == -ENOENT    ? ": not found"
+                      : err == -ENOEXEC ? ": not a static x86-64 program"
+                      : err == -ENOMEM  ? ": out of memory"
+                      : err == -E2BIG   ? ": its arguments are too long"
+                                        : "";
+    log_line("init: %s cannot be run (error %d%s)%s", path, -err, why,
+             initrd_error ? "; the initrd was not unpacked to its end" : "");
+    arch_power_off();
+}
+
 /* Process 1, in kernel mode on its own stack: become init=, or say why not. */
 static void init_start(void *unused)
 {
@@ -71,22 +87,17 @@ static void init_start(void *unused)
     entry_task_begin();
     arch_irq_enable();
     static const char *const envp[] = { "HOME=/", "TERM=linux", "PATH=/sbin:/bin", NULL };
-    char path[256] = "/sbin/init";
-    const char *argv[INIT_ARGS_MAX];
+    static const char *argv[INIT_ARGS_MAX];
+    static char path[BOOT_CMDLINE_BYTES] = "/sbin/init";
     cmdline_get("init", path, sizeof(path));
     argv[0] = path;
     cmdline_init_args(argv, 1);
     struct task *task = task_current();
     struct trap_frame *frame = arch_user_frame(&task->arch);
     int err = process_exec(path, argv, envp, frame);
-    if (err) {
-        log_line("init: %s cannot be run (error %d%s)", path, -err,
-                 err == -2   ? ", not found"
-                 : err == -8 ? ", not a static x86-64 program"
-                             : "");
-        arch_power_off();
-    }
-    log_line("boot: loader to init %lu instructions", (arch_cycles() - boot_info->loader_tsc));
+    if (err)
+        init_fail(path, err);
+    log_line("boot: loader to init %lu instructions", arch_cycles() - boot_info->loader_tsc);
     arch_enter_user(frame);
 }
 

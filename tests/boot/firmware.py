@@ -9,7 +9,7 @@ tests/boot/odd_firmware.c makes QEMU's firmware odd, and then starts the loader.
 import os
 import subprocess
 
-from boot import ROOT, TEST_INITRD, TEST_KERNEL, Boot, expect, path, run_tests
+from boot import BUSYBOX, ROOT, TEST_INITRD, TEST_KERNEL, Boot, expect, path, run_tests
 
 PARTITION = 1 << 20  # where the boot partition starts in an image
 SHIM = "build/test/odd_firmware.efi"
@@ -81,6 +81,28 @@ def cmdline(data, line, status=0):
     return test
 
 
+def all_words(boots):
+    """Whatever number of words follows --, init gets them all."""
+    words = " ".join(str(number) for number in range(1000))
+    initrd = boots.initrd({"bin/busybox": BUSYBOX})
+    boot = Boot("qemu", boots.image("init=/bin/busybox -- echo " + words, "build/kernel.elf", initrd), timeout=60)
+    boot.expect_status(0)
+    boot.expect_text(rf"^{words}$")
+
+
+def initrd_too_large(boots):
+    """An initrd that memory cannot hold twice: what is missing is put down to that, not to the program."""
+    huge = boots.file("huge")
+    with open(huge, "wb") as file:
+        file.write(contents("build/root/sbin/init"))
+        file.truncate(95 << 20)
+    image = boots.image("init=/bin/huge", "build/kernel.elf", boots.initrd({"bin/huge": huge}))
+    boot = Boot("qemu", image, "--mem", "192", timeout=120)
+    boot.expect_status(125)
+    boot.expect_text(r"^initrd: \S*bin/huge: out of memory")
+    boot.expect_text(r"^init: /bin/huge cannot be run \(error \d+.*\); the initrd was not unpacked to its end$")
+
+
 DEMO = b"init=/sbin/init demo"
 READ = r"^cmdline: init=/sbin/init demo$"
 LONGEST = DEMO + b" -- " + b"x" * (4095 - len(DEMO) - 4)
@@ -129,6 +151,8 @@ run_tests(
         "cmdline_behind_a_blank_line": cmdline(b"\r\n  \r\n" + DEMO + b"\n", READ),
         "cmdline_behind_a_comment": cmdline(b"# the story\n" + DEMO + b"\n", READ),
         "cmdline_of_two_lines": cmdline(b"init=/sbin/init\n\tdemo \r\n\x1a", READ),
+        "cmdline_of_1000_words": all_words,
+        "initrd_too_large": initrd_too_large,
         "cmdline_in_utf_16": cmdline(DEMO.decode().encode("utf-16"), r"cmdline\.txt: is not text", 125),
     }
 )
