@@ -11,16 +11,23 @@ NASM     ?= nasm
 HOSTCC   := gcc
 MUSLCC   := musl-gcc
 BUILD    ?= build
+OPTIMISE ?= -O2
 WERROR   ?=
 
-WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla $(if $(WERROR),-Werror)
+WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
+        $(if $(WERROR),-Werror)
 
-KFLAGS := -std=gnu11 -ffreestanding -O2 -g -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie \
-          -fno-strict-aliasing -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fstack-protector-strong \
-          -mstack-protector-guard=global -fcf-protection=none $(WARN) -Wno-unused-parameter -I. -Iinclude
-UFLAGS := -std=gnu11 -O2 -g -fno-toplevel-reorder -fcf-protection=none -fno-stack-protector $(WARN) -Iinclude -Iuser/lib
-LFLAGS := -std=gnu11 -O2 -fpic -ffreestanding -fno-stack-protector -fno-stack-check -fshort-wchar -mno-red-zone \
-          -fcf-protection=none -Wall -Wextra -Wno-pointer-sign $(if $(WERROR),-Werror) -DGNU_EFI_USE_MS_ABI -maccumulate-outgoing-args \
+KFLAGS := -std=gnu11 -ffreestanding $(OPTIMISE) -g -mno-red-zone -mgeneral-regs-only -mcmodel=kernel \
+          -fno-pic -fno-pie -fno-strict-aliasing -fno-omit-frame-pointer \
+          -fno-asynchronous-unwind-tables -fstack-protector-strong \
+          -mstack-protector-guard=global -fcf-protection=none $(WARN) \
+          -Wno-unused-parameter -I. -Iinclude \
+          $(if $(findstring clang,$(KCC)),--target=x86_64-linux-gnu)
+UFLAGS := -std=gnu11 -O2 -g -fno-toplevel-reorder -fcf-protection=none -fno-stack-protector \
+          $(WARN) -Iinclude -Iuser/lib
+LFLAGS := -std=gnu11 -O2 -fpic -ffreestanding -fno-stack-protector -fno-stack-check -fshort-wchar \
+          -mno-red-zone -fcf-protection=none -Wall -Wextra -Wno-pointer-sign \
+          $(if $(WERROR),-Werror) -DGNU_EFI_USE_MS_ABI -maccumulate-outgoing-args \
           -I/usr/include/efi -I/usr/include/efi/x86_64 -Iinclude
 
 KSRC_C   := $(sort $(shell find base arch mm kernel -name '*.c'))
@@ -41,7 +48,7 @@ BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo test stress bench loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
+.PHONY: all run demo check test stress bench loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
 
@@ -50,8 +57,10 @@ help:
 	@echo 'make run             boot it (KVM with CET, else Bochs); demo when there is no terminal'
 	@echo 'make run-bochs|run-qemu|run-kvm   the same with one emulator'
 	@echo 'make demo            the story only, then power off'
+	@echo 'make check           the tests that need no emulator, in less than a minute'
+	@echo 'make test            all tests'
 	@echo 'make stress          minutes of stress with one, two and four CPUs'
-	@echo 'make test bench loc clean qemu-gdb'
+	@echo 'make bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
 
 # ---- Flags: a change of flags rebuilds what used them --------------------------------------------------
@@ -177,6 +186,8 @@ run-bochs run-qemu run-kvm: run-%:
 	@scripts/run --$*
 demo:
 	@scripts/run --demo
+check:
+	@scripts/test --quick
 test:
 	@scripts/test
 stress:

@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: CPUs are found with ACPI and without, up to 64 of them, in xAPIC and x2APIC mode; maxcpus= limits them; one that does
-not answer is reported and left out, and the others go on."""
+"""Proves: CPUs are found with ACPI and without, up to 64 of them, in xAPIC and x2APIC mode;
+maxcpus= limits them; one that does not answer is reported and left out, and the others go on."""
 from boot import Boot, run_tests, TEST_INITRD, TEST_KERNEL
 
 
 def running(emulator, asked, line, words="", test_kernel=False):
     """The story, told on so many CPUs, with this line about them in the log."""
+
     def test(boots):
         files = (TEST_KERNEL, TEST_INITRD) if test_kernel else ()
-        boot = Boot(emulator, boots.image("init=/sbin/init demo " + words, *files), "--smp", str(asked))
+        boot = Boot(
+            emulator, boots.image("init=/sbin/init demo " + words, *files), "--smp", str(asked)
+        )
         boot.expect_status(0)
         boot.expect_text(line)
         boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected")
+
     return test
 
 
@@ -22,17 +26,29 @@ def stuck(boots):
     boot = Boot("qemu", image, "--smp", "3", timeout=25)
     boot.expect_status(124)
     boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected")
-    boot.expect_text(r"(?s)^watchdog: CPU 1 has taken no tick for 10 s$.*^cpu 1: pid 0 at [0-9a-f]+ (sched_idle|arch_pause)\+")
+    boot.expect_text(
+        r"(?s)^watchdog: CPU 1 has taken no tick for 10 s$"
+        r".*^cpu 1: pid 0 at [0-9a-f]+ (sched_idle|arch_pause)\+"
+    )
 
 
-run_tests({
-    "cpus_one_in_qemu": running("qemu", 1, r"^cpus: 1 running"),
-    "cpus_four_in_qemu": running("qemu", 4, r"^cpus: 4 running, found by ACPI$"),
-    "cpus_sixty_four_in_qemu": running("qemu", 64, r"^cpus: 64 running"),
-    "cpus_maxcpus_in_qemu": running("qemu", 4, r"^cpus: 3 running", "maxcpus=3"),
-    "cpus_silent_ones_are_left_out": running("qemu", 3, r"(?s)^cpus: the CPU with APIC id 1 does not answer, it is left out$.*^cpus: 1 running",
-                                             "defect=cpu_silent", test_kernel=True),
-    "cpus_stuck_ones_are_reported": stuck,
-    "cpus_two_in_bochs": running("bochs", 2, r"^cpus: 2 running, found by asking all$"),
-    "cpus_four_with_x2apic_in_bochs": running("bochs", 4, r"^cpus: 3 running, found by asking all, x2APIC$", "x2apic maxcpus=3"),
-})
+run_tests(
+    {
+        "cpus_one_in_qemu": running("qemu", 1, r"^cpus: 1 running"),
+        "cpus_four_in_qemu": running("qemu", 4, r"^cpus: 4 running, found by ACPI$"),
+        "cpus_sixty_four_in_qemu": running("qemu", 64, r"^cpus: 64 running"),
+        "cpus_maxcpus_in_qemu": running("qemu", 4, r"^cpus: 3 running", "maxcpus=3"),
+        "cpus_silent_ones_are_left_out": running(
+            "qemu",
+            3,
+            r"(?s)^cpus: the CPU with APIC id 1 does not answer, it is left out$.*^cpus: 1 running",
+            "defect=cpu_silent",
+            test_kernel=True,
+        ),
+        "cpus_stuck_ones_are_reported": stuck,
+        "cpus_two_in_bochs": running("bochs", 2, r"^cpus: 2 running, found by asking all$"),
+        "cpus_four_with_x2apic_in_bochs": running(
+            "bochs", 4, r"^cpus: 3 running, found by asking all, x2APIC$", "x2apic maxcpus=3"
+        ),
+    }
+)

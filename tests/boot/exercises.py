@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Exercises of docs/book/01-boot.md and docs/running.md that need images or scripts of their own. They fail until the reader has done them."""
+"""Exercises of docs/book/01-boot.md and docs/running.md that need images or scripts of their own.
+They fail until the reader has done them."""
 import os
 import re
 import subprocess
 
 from boot import Boot, expect, path, run_tests
 
-PARTITION = 1 << 20     # where the boot partition starts in an image
+PARTITION = 1 << 20  # where the boot partition starts in an image
 
 
 def extra_cpio(boots):
@@ -18,18 +19,28 @@ def extra_cpio(boots):
         file.write("from the second archive\n")
     archive, image = boots.file("extra.cpio"), boots.image("init=/sbin/init")
     subprocess.run([path("scripts/mkinitrd"), "-o", archive, root], check=True)
-    subprocess.run(["mcopy", "-i", f"{image}@@{PARTITION}", archive, "::/penumbra/extra.cpio"], check=True,
-                   env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
+    subprocess.run(
+        ["mcopy", "-i", f"{image}@@{PARTITION}", archive, "::/penumbra/extra.cpio"],
+        check=True,
+        env=dict(os.environ, MTOOLS_SKIP_CHECK="1"),
+    )
     commands = boots.file("commands")
     with open(commands, "w") as file:
         file.write("cat /etc/motd\npoweroff\n")
     boot = Boot("qemu", image, "--input", commands, "--input-after", "\n# ", timeout=60)
-    expect(boot.status == 0, f"expect the image with an extra.cpio to boot, saw status {boot.status}", boot.text)
-    expect(re.search(r"^from the second archive$", boot.text, re.M),
-           "expect /etc/motd to come from \\penumbra\\extra.cpio, which lies beside initrd.cpio")
+    expect(
+        boot.status == 0,
+        f"expect the image with an extra.cpio to boot, saw status {boot.status}",
+        boot.text,
+    )
+    expect(
+        re.search(r"^from the second archive$", boot.text, re.M),
+        "expect /etc/motd to come from \\penumbra\\extra.cpio, which lies beside initrd.cpio",
+    )
 
 
-# What /proc/trace prints (kernel/proc/procfs.c:show_trace): two pages of process 3, one of process 4, and a refusal.
+# What /proc/trace prints (kernel/proc/procfs.c:show_trace): two pages of process 3, one of process
+# 4, and a refusal.
 TRACE = """\
 1000 0 3 0x7ffff7ffd000 4K 0x0000000000000000 0x800000001ffdf065 demand-zero
 1100 0 3 0x418000 4K 0x0000000000000000 0x800000001ffcc067 demand-zero
@@ -46,13 +57,22 @@ HISTORY = """\
 
 
 def trace_history(boots):
-    """scripts/trace reads a log that holds what /proc/trace printed, and prints for each page what happened to it, in order."""
+    """scripts/trace reads a log that holds what /proc/trace printed, and prints for each page what
+    happened to it, in order."""
     log, tool = boots.file("log"), path("scripts/trace")
     with open(log, "w") as file:
         file.write("some line of the console\n# trace\n" + TRACE + "# poweroff\n")
-    expect(os.access(tool, os.X_OK), "expect a program scripts/trace: it takes a log, and prints \"PID ADDRESS REASON...\" for each page")
+    expect(
+        os.access(tool, os.X_OK),
+        "expect a program scripts/trace: it takes a log,"
+        ' and prints "PID ADDRESS REASON..." for each page',
+    )
     run = subprocess.run([tool, log], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    expect(run.returncode == 0 and run.stdout == HISTORY, "expect, sorted by process and address:\n" + HISTORY + "saw:", run.stdout)
+    expect(
+        run.returncode == 0 and run.stdout == HISTORY,
+        "expect, sorted by process and address:\n" + HISTORY + "saw:",
+        run.stdout,
+    )
 
 
 run_tests({"exercise_extra_cpio": extra_cpio, "exercise_trace_history": trace_history})

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: Linux programs nobody built for this kernel run on it, under both emulators, and their status comes back."""
+"""Proves: Linux programs nobody built for this kernel run on it, under both emulators, and their
+status comes back."""
 import hashlib
 import os
 import subprocess
@@ -11,7 +12,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def busybox_image(boots, words):
-    return boots.image(f"init=/bin/busybox -- {words}", initrd=boots.initrd({"bin/busybox": BUSYBOX}))
+    return boots.image(
+        f"init=/bin/busybox -- {words}", initrd=boots.initrd({"bin/busybox": BUSYBOX})
+    )
 
 
 def busybox(emulator):
@@ -21,21 +24,39 @@ def busybox(emulator):
         boot = Boot(emulator, busybox_image(boots, "sha256sum /bin/busybox"))
         boot.expect_status(0)
         boot.expect_text(rf"^{expected}  /bin/busybox$")
+
     return test
 
 
 def glibc(emulator, source, cpus=1):
-    """A position-independent glibc program: one with stdio, malloc and fork, one with threads; they run on Linux as well."""
+    """A position-independent glibc program: one with stdio, malloc and fork, one with threads;
+    they run on Linux as well."""
+
     def test(boots):
         program = boots.file("glibc")
-        subprocess.run(["gcc", "-O2", "-pthread", "-static-pie", "-fPIE", "-o", program, os.path.join(HERE, source)], check=True)
+        subprocess.run(
+            [
+                "gcc",
+                "-O2",
+                "-pthread",
+                "-static-pie",
+                "-fPIE",
+                "-o",
+                program,
+                os.path.join(HERE, source),
+            ],
+            check=True,
+        )
         here = subprocess.run([program, "one", "two"], stdout=subprocess.PIPE, text=True)
         expect(here.returncode == 42, "the program fails on the build machine", here.stdout)
-        image = boots.image("init=/bin/glibc -- one two", initrd=boots.initrd({"bin/glibc": program}))
+        image = boots.image(
+            "init=/bin/glibc -- one two", initrd=boots.initrd({"bin/glibc": program})
+        )
         boot = Boot(emulator, image, "--smp", str(cpus))
         boot.expect_status(42)
         for line in here.stdout.splitlines():
             boot.expect_text("^" + line + "$")
+
     return test
 
 
@@ -68,9 +89,16 @@ def status_timeout(boots):
     boot.expect_status(124)
 
 
-run_tests({
-    "programs_busybox_in_bochs": busybox("bochs"), "programs_busybox_in_qemu": busybox("qemu"),
-    "programs_glibc_in_bochs": glibc("bochs", "glibc.c"), "programs_glibc_in_qemu": glibc("qemu", "glibc.c"),
-    "programs_threads_in_bochs_2_cpus": glibc("bochs", "threads.c", 2), "programs_threads_in_qemu_4_cpus": glibc("qemu", "threads.c", 4),
-    "programs_shell_script": shell_script, "status_of_a_signal": status_signal, "status_of_a_timeout": status_timeout,
-})
+run_tests(
+    {
+        "programs_busybox_in_bochs": busybox("bochs"),
+        "programs_busybox_in_qemu": busybox("qemu"),
+        "programs_glibc_in_bochs": glibc("bochs", "glibc.c"),
+        "programs_glibc_in_qemu": glibc("qemu", "glibc.c"),
+        "programs_threads_in_bochs_2_cpus": glibc("bochs", "threads.c", 2),
+        "programs_threads_in_qemu_4_cpus": glibc("qemu", "threads.c", 4),
+        "programs_shell_script": shell_script,
+        "status_of_a_signal": status_signal,
+        "status_of_a_timeout": status_timeout,
+    }
+)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: the story tells itself to the end in Bochs with CET, with other frame numbers in other memory, and without CET in
-QEMU; and each planted defect makes it exit with 1 and name the step that went wrong."""
+"""Proves: the story tells itself to the end in Bochs with CET, with other frame numbers in other
+memory, and without CET in QEMU; and each planted defect makes it exit with 1 and name the step
+that went wrong."""
 import re
 
 from boot import Boot, expect, run_tests, TEST_INITRD, TEST_KERNEL
@@ -28,13 +29,19 @@ def story_in_bochs(boots):
     for boot in (small, large):
         boot.expect_status(0)
         boot.expect_text(r"^shadowfork: 12 of 12 steps as expected$")
-    expect(frames(small) and frames(small) != frames(large), "the frame numbers do not depend on the memory", small.text)
+    expect(
+        frames(small) and frames(small) != frames(large),
+        "the frame numbers do not depend on the memory",
+        small.text,
+    )
 
 
 def story_in_qemu(boots):
     boot = Boot("qemu", boots.image())
     boot.expect_status(0)
-    boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected, \d+ skipped: no shadow stacks here$")
+    boot.expect_text(
+        r"^shadowfork: \d+ of 12 steps as expected, \d+ skipped: no shadow stacks here$"
+    )
 
 
 def story_shstk_off(boots):
@@ -45,11 +52,20 @@ def story_shstk_off(boots):
 
 def story_with(defect):
     def test(boots):
-        boot = Boot("bochs", boots.image(f"init=/sbin/init demo plant={defect}", TEST_KERNEL, TEST_INITRD))
+        boot = Boot(
+            "bochs", boots.image(f"init=/sbin/init demo plant={defect}", TEST_KERNEL, TEST_INITRD)
+        )
         boot.expect_status(1)
         boot.expect_text(rf"(?i)^shadowfork: step \d+ \(.*{DEFECTS[defect]}.*\) failed")
+
     return test
 
 
-run_tests({"story_in_bochs": story_in_bochs, "story_in_qemu": story_in_qemu, "story_shstk_off": story_shstk_off} |
-          {f"story notices {defect}": story_with(defect) for defect in DEFECTS})
+run_tests(
+    {
+        "story_in_bochs": story_in_bochs,
+        "story_in_qemu": story_in_qemu,
+        "story_shstk_off": story_shstk_off,
+    }
+    | {f"story notices {defect}": story_with(defect) for defect in DEFECTS}
+)

@@ -23,7 +23,7 @@ void timer_init(void)
     uint64_t hz = clocks_measure_tsc(&clock);
     if (hz) {
         tsc_hz = hz;
-        ns_per_tick_32 = (uint64_t)(((unsigned __int128)1000000000 << 32) / hz);
+        ns_per_tick_32 = (1000000000ull << 32) / hz;
         log_line("time: TSC at %lu kHz by the %s", hz / 1000, clock);
     } else {
         log_line("time: no clock answers; the TSC is taken to run at %lu MHz", tsc_hz / 1000000);
