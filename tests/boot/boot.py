@@ -9,9 +9,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from run import case
-from run.case import Failed, Folder, expect, path, run
+from run.case import ROOT, Failed, Folder, expect, path, run
 
-__all__ = ["Boot", "Boots", "Failed", "expect", "path", "run", "run_tests"]
+__all__ = ["ROOT", "Boot", "Boots", "Failed", "expect", "path", "run", "run_tests"]
 
 TEST_KERNEL = "build/test/kernel.elf"
 TEST_INITRD = "build/test/initrd.cpio"

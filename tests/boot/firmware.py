@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: the loader and the kernel take a firmware as odd as real ones are. The map's key goes stale, the map grows, comes
-in pieces, backwards, with empty and double descriptors; framebuffers have every format and size; tables are absent or wrong;
-5-level paging is on. Whatever else cmdline.txt holds, it is read or refused with a line; and a kernel that cannot go on says
-so on the serial line before it has anything else.
+"""Proves: the loader and the kernel take a firmware as odd as real ones are. The map's key goes
+stale, the map grows, comes in pieces, backwards, with empty and double descriptors; framebuffers
+have every format and size; tables are absent or wrong; 5-level paging is on. Whatever else
+cmdline.txt holds, it is read or refused with a line; and a kernel that cannot go on says so on the
+serial line before it has anything else.
 
 tests/boot/odd_firmware.c makes QEMU's firmware odd, and then starts the loader."""
 import os
@@ -85,13 +86,18 @@ def all_words(boots):
     """Whatever number of words follows --, init gets them all."""
     words = " ".join(str(number) for number in range(1000))
     initrd = boots.initrd({"bin/busybox": BUSYBOX})
-    boot = Boot("qemu", boots.image("init=/bin/busybox -- echo " + words, "build/kernel.elf", initrd), timeout=60)
+    boot = Boot(
+        "qemu",
+        boots.image("init=/bin/busybox -- echo " + words, "build/kernel.elf", initrd),
+        timeout=60,
+    )
     boot.expect_status(0)
     boot.expect_text(rf"^{words}$")
 
 
 def initrd_too_large(boots):
-    """An initrd that memory cannot hold twice: what is missing is put down to that, not to the program."""
+    """An initrd that memory cannot hold twice: what is missing is put down to that, not to the
+    program."""
     huge = boots.file("huge")
     with open(huge, "wb") as file:
         file.write(contents("build/root/sbin/init"))
@@ -100,7 +106,9 @@ def initrd_too_large(boots):
     boot = Boot("qemu", image, "--mem", "192", timeout=120)
     boot.expect_status(125)
     boot.expect_text(r"^initrd: \S*bin/huge: out of memory")
-    boot.expect_text(r"^init: /bin/huge cannot be run \(error \d+.*\); the initrd was not unpacked to its end$")
+    boot.expect_text(
+        r"^init: /bin/huge cannot be run \(error \d+.*\); the initrd was not unpacked to its end$"
+    )
 
 
 DEMO = b"init=/sbin/init demo"
@@ -110,7 +118,9 @@ subprocess.run(["make", "-s", SHIM], cwd=ROOT, check=True)
 run_tests(
     {
         "firmware_stale_map_keys": boots_with("stale=7"),
-        "firmware_always_stale_map_keys": ends_with("stale=99", r"firmware: does not let go of the machine"),
+        "firmware_always_stale_map_keys": ends_with(
+            "stale=99", r"firmware: does not let go of the machine"
+        ),
         "firmware_map_grows": boots_with("grow=10 stale=5"),
         "firmware_map_of_700_descriptors": boots_with("split=700"),
         "firmware_map_of_5000_descriptors": boots_with("split=5000"),
@@ -124,16 +134,28 @@ run_tests(
         ),
         "firmware_screen_red_first": boots_with("format=2", r"^screen: 1280x800"),
         "firmware_screen_with_masks": boots_with("format=3", r"^screen: 1280x800"),
-        "firmware_screen_of_16_bits_is_not_used": boots_with("format=4", without="screen: 1280x800"),
-        "firmware_screen_without_memory_is_not_used": boots_with("format=1", without="screen: 1280x800"),
+        "firmware_screen_of_16_bits_is_not_used": boots_with(
+            "format=4", without="screen: 1280x800"
+        ),
+        "firmware_screen_without_memory_is_not_used": boots_with(
+            "format=1", without="screen: 1280x800"
+        ),
         "firmware_screen_narrower_than_its_lines": boots_with("width=1000", r"^screen: 1000x800"),
-        "firmware_screen_wider_than_its_lines_is_not_used": boots_with("stride=600", without="screen: 1280x800"),
+        "firmware_screen_wider_than_its_lines_is_not_used": boots_with(
+            "stride=600", without="screen: 1280x800"
+        ),
         "firmware_screen_shorter_than_it_says": boots_with("room=2048000", r"^screen: 1280x400"),
         "firmware_screen_without_address": boots_with("screen=0", without="screen: 1280x800"),
         "firmware_screen_without_mode": boots_with("screen=1", without="screen: 1280x800"),
-        "firmware_attributes_outlive_boot_services": test_kernel(r"^efi: (\d+) runtime pages, \1 of them with"),
-        "firmware_without_attributes": test_kernel(r"^efi: \d+ runtime pages, 0 of them with", words="attributes=0"),
-        "firmware_attributes_of_absurd_size": test_kernel(r"^efi: \d+ runtime pages, 0 of them", words="attributes=1"),
+        "firmware_attributes_outlive_boot_services": test_kernel(
+            r"^efi: (\d+) runtime pages, \1 of them with"
+        ),
+        "firmware_without_attributes": test_kernel(
+            r"^efi: \d+ runtime pages, 0 of them with", words="attributes=0"
+        ),
+        "firmware_attributes_of_absurd_size": test_kernel(
+            r"^efi: \d+ runtime pages, 0 of them", words="attributes=1"
+        ),
         "firmware_damaged_rsdp": boots_with("rsdp=0", r"^acpi: the firmware has no usable tables"),
         "firmware_without_pm_timer": boots_with("pmtimer=0", r"^time: TSC at \d+ kHz by the HPET$"),
         "firmware_without_pm_timer_and_hpet": boots_with(
@@ -143,16 +165,22 @@ run_tests(
             "pmtimer=0", r"^time: no clock answers", options=("--machine", "q35,hpet=off,pit=off")
         ),
         "firmware_with_5_level_paging": boots_with(
-            "level5=1", r"^odd firmware: 5-level paging is on", r"^penumbra: loader: starting with 5-level paging"
+            "level5=1",
+            r"^odd firmware: 5-level paging is on",
+            r"^penumbra: loader: starting with 5-level paging",
         ),
         "cmdline_of_4095_characters": cmdline(LONGEST, r"^cmdline: init=/sbin/init demo -- xxx"),
-        "cmdline_of_4096_characters": cmdline(LONGEST + b"x", r"cmdline\.txt: is longer than 4095 characters", 125),
+        "cmdline_of_4096_characters": cmdline(
+            LONGEST + b"x", r"cmdline\.txt: is longer than 4095 characters", 125
+        ),
         "cmdline_with_a_byte_order_mark": cmdline(b"\xef\xbb\xbf" + DEMO + b"\r\n", READ),
         "cmdline_behind_a_blank_line": cmdline(b"\r\n  \r\n" + DEMO + b"\n", READ),
         "cmdline_behind_a_comment": cmdline(b"# the story\n" + DEMO + b"\n", READ),
         "cmdline_of_two_lines": cmdline(b"init=/sbin/init\n\tdemo \r\n\x1a", READ),
         "cmdline_of_1000_words": all_words,
         "initrd_too_large": initrd_too_large,
-        "cmdline_in_utf_16": cmdline(DEMO.decode().encode("utf-16"), r"cmdline\.txt: is not text", 125),
+        "cmdline_in_utf_16": cmdline(
+            DEMO.decode().encode("utf-16"), r"cmdline\.txt: is not text", 125
+        ),
     }
 )
