@@ -12,7 +12,7 @@ static const char *const names[DEFECT_COUNT] = {
     "cow_not_moved", "no_guard",         "refusals_off",     "share_frame",      "ref_leak",
     "no_flush",      "plain_store",      "ssp_not_switched", "fpu_not_switched", "token_unchecked",
     "oom_leak",      "walker_blind",     "wrss_always",      "no_shootdown",     "cpu_silent",
-    "lock_order",    "ist_by_cs",        "clean_no_flush",   "cpu_stuck",
+    "lock_order",    "ist_by_cs",        "clean_no_flush",   "cpu_stuck",        "program_writable",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

@@ -38,7 +38,8 @@ enum defect {
     DEFECT_IST_BY_CS,
     /* the dirty race's probe clears D without flushing what other CPUs remember */
     DEFECT_CLEAN_NO_FLUSH,
-    DEFECT_CPU_STUCK, /* CPU 1, once idle, spins with interrupts off */
+    DEFECT_CPU_STUCK,        /* CPU 1, once idle, spins with interrupts off */
+    DEFECT_PROGRAM_WRITABLE, /* a running program's file may be opened for writing */
     DEFECT_COUNT
 };
 

@@ -34,4 +34,7 @@ unsigned planted_idle(unsigned cpu)
         arch_pause();
     return cpu;
 }
+
+/* program_writable: who runs a file sees it change under him. */
+bool planted_busy(bool busy) { return busy && !defect_on(DEFECT_PROGRAM_WRITABLE); }
 #endif

@@ -15,6 +15,8 @@ bool planted_wrss(bool allowed);
 struct spinlock *planted_order(struct spinlock *lock, struct process *process);
 /* sched: the CPU that is idle; interrupts off */
 unsigned planted_idle(unsigned cpu);
+/* fs: does a program run of the file that is to be written, or the other way round */
+bool planted_busy(bool busy);
 #else
 static inline bool planted_wrss(bool allowed) { return allowed; }
 static inline struct spinlock *planted_order(struct spinlock *lock, struct process *process)
@@ -22,6 +24,7 @@ static inline struct spinlock *planted_order(struct spinlock *lock, struct proce
     return lock;
 }
 static inline unsigned planted_idle(unsigned cpu) { return cpu; }
+static inline bool planted_busy(bool busy) { return busy; }
 #endif
 
 #endif
