@@ -27,10 +27,29 @@ static struct boot_range cmdline_read(EFI_HANDLE image)
     return text;
 }
 
+static UINT32 cpuid_edx(UINT32 leaf)
+{
+    UINT32 a = leaf & 0x80000000u, b, c = 0, d;
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    if (a < leaf)
+        return 0;
+    a = leaf;
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return d;
+}
+
+/* What the kernel cannot do without, told while there still is a firmware to go back to. */
+static void cpu_check(void)
+{
+    if (!(cpuid_edx(0x80000001u) & 1u << 20))
+        loader_fail(L"this CPU", L"has no NX (no-execute pages), or the firmware's set-up hides it");
+}
+
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)
 {
     UINT64 started = read_tsc();
     loader_begin(image, system_table);
+    cpu_check();
 
     struct boot_info *info = (struct boot_info *)loader_pages(L"boot information", 1);
     ZeroMem(info, EFI_PAGE_SIZE);

@@ -225,6 +225,17 @@ uint64_t arch_get_gs_base(void);
 /* Set up *frame to start a program: all registers zero, interrupts on. */
 void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp);
 
+/* ---- For the test kernel ------------------------------------------------ */
+
+/* The registers that are set once on every CPU, as this CPU has them; fills list and returns how
+ * many they are. */
+struct arch_register {
+    const char *name;
+    uint64_t value;
+};
+#define ARCH_REGISTERS_MAX 32
+size_t arch_registers_read(struct arch_register list[ARCH_REGISTERS_MAX]);
+
 /* ---- The end ------------------------------------------------------------ */
 
 /* Power off by every means in turn: ResetSystem, ACPI S5, the emulator's ports; then halt.

@@ -268,6 +268,16 @@ static void show_defect(struct text *text, struct process *process, struct mm *m
 
 static long write_defect(const char *line) { return defect_set(line[0] ? line : "none"); }
 
+/* Of the CPU that reads. */
+static void show_registers(struct text *text, struct process *process, struct mm *mm)
+{
+    (void)process, (void)mm;
+    struct arch_register registers[ARCH_REGISTERS_MAX];
+    size_t count = arch_registers_read(registers);
+    for (size_t i = 0; i < count; i++)
+        text_printf(text, "%s %#lx\n", registers[i].name, registers[i].value);
+}
+
 static void show_failpoint(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
@@ -337,6 +347,7 @@ static const struct proc_file kernel_files[] = {
     { "wruss", show_nothing, write_wruss },
     { "nmi", show_nothing, write_nmi },
     { "crash", show_nothing, crash },
+    { "registers", show_registers, NULL },
 #endif
 };
 

@@ -30,6 +30,9 @@ void cet_init_this(void)
     wrmsr(MSR_IA32_S_CET, 0);
     wrmsr(MSR_IA32_U_CET, 0);
     wrmsr(MSR_IA32_PL3_SSP, 0);
+    for (uint32_t level = 0; level < 3; level++)
+        wrmsr(MSR_IA32_PL0_SSP + level, 0);
+    wrmsr(MSR_IA32_INTERRUPT_SSP_TABLE, 0);
 }
 
 void cet_init(bool wanted)

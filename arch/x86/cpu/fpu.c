@@ -22,7 +22,6 @@ void fpu_init_this(void)
 {
     uint64_t cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
     write_cr4(xsave_mask ? cr4 | CR4_OSXSAVE : cr4);
-    write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP);
     if (xsave_mask)
         __asm__ volatile("xsetbv" : : "c"(0), "a"(xsave_mask), "d"(0));
 }

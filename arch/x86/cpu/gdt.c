@@ -61,6 +61,7 @@ static void gdt_load(const uint64_t *gdt)
                      "1:\n\t"
                      "mov %2, %%ds\n\tmov %2, %%es\n\tmov %2, %%ss\n\t"
                      "mov %3, %%fs\n\tmov %3, %%gs\n\t"
+                     "lldt %w3\n\t" /* no LDT: after a reset it would be all of the first 64 KiB */
                      "ltr %w4"
                      :
                      : "m"(pointer), "i"(KERNEL_CS), "r"(KERNEL_DS), "r"(0), "r"(TSS_SELECTOR)

@@ -5,11 +5,17 @@
 
 #include "base/types.h"
 
+#define CR0_PE (1ull << 0)
 #define CR0_MP (1ull << 1)
 #define CR0_EM (1ull << 2)
 #define CR0_TS (1ull << 3)
+#define CR0_ET (1ull << 4)
+#define CR0_NE (1ull << 5)
 #define CR0_WP (1ull << 16)
+#define CR0_PG (1ull << 31)
 
+#define CR4_PAE        (1ull << 5)
+#define CR4_MCE        (1ull << 6)
 #define CR4_PGE        (1ull << 7)
 #define CR4_OSFXSR     (1ull << 9)
 #define CR4_OSXMMEXCPT (1ull << 10)
@@ -21,21 +27,35 @@
 #define CR4_CET        (1ull << 23)
 
 #define EFER_SCE (1ull << 0)
+#define EFER_LME (1ull << 8)
+#define EFER_LMA (1ull << 10)
 #define EFER_NXE (1ull << 11)
 
-#define MSR_IA32_APIC_BASE 0x1b
-#define MSR_IA32_PAT       0x277
-#define MSR_IA32_U_CET     0x6a0
-#define MSR_IA32_S_CET     0x6a2
-#define MSR_IA32_PL3_SSP   0x6a7
-#define MSR_EFER           0xc0000080
-#define MSR_STAR           0xc0000081
-#define MSR_LSTAR          0xc0000082
-#define MSR_CSTAR          0xc0000083
-#define MSR_FMASK          0xc0000084
-#define MSR_FS_BASE        0xc0000100
-#define MSR_GS_BASE        0xc0000101
-#define MSR_KERNEL_GS_BASE 0xc0000102
+#define MSR_IA32_APIC_BASE           0x1b
+#define MSR_IA32_SYSENTER_CS         0x174
+#define MSR_IA32_SYSENTER_ESP        0x175
+#define MSR_IA32_SYSENTER_EIP        0x176
+#define MSR_IA32_DEBUGCTL            0x1d9
+#define MSR_IA32_PAT                 0x277
+#define MSR_IA32_U_CET               0x6a0
+#define MSR_IA32_S_CET               0x6a2
+#define MSR_IA32_PL3_SSP             0x6a7
+#define MSR_IA32_PL0_SSP             0x6a4
+#define MSR_IA32_INTERRUPT_SSP_TABLE 0x6a8
+#define MSR_IA32_XSS                 0xda0
+#define MSR_EFER                     0xc0000080
+#define MSR_STAR                     0xc0000081
+#define MSR_LSTAR                    0xc0000082
+#define MSR_CSTAR                    0xc0000083
+#define MSR_FMASK                    0xc0000084
+#define MSR_FS_BASE                  0xc0000100
+#define MSR_GS_BASE                  0xc0000101
+#define MSR_KERNEL_GS_BASE           0xc0000102
+#define MSR_TSC_AUX                  0xc0000103
+
+/* Intel SDM vol. 3, "Debug Registers": what is always 1 in them */
+#define DR6_NONE 0xffff0ff0ull
+#define DR7_NONE 0x400ull
 
 #define RFLAGS_TF   (1ull << 8)
 #define RFLAGS_IF   (1ull << 9)
@@ -61,6 +81,9 @@
 CPU_REGISTER(cr0)
 CPU_REGISTER(cr3)
 CPU_REGISTER(cr4)
+CPU_REGISTER(cr8)
+CPU_REGISTER(dr6)
+CPU_REGISTER(dr7)
 
 static inline uint64_t read_cr2(void)
 {
@@ -82,6 +105,30 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
                      :
                      : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
+}
+
+/* The same where not every CPU has the register, and nothing tells: no such register, no write. */
+static inline void wrmsr_if_there(uint32_t msr, uint64_t value)
+{
+    __asm__ volatile("1: wrmsr\n"
+                     "2:\n\t"
+                     ".pushsection __ex_table, \"a\"\n\t"
+                     ".quad 1b, 2b\n\t"
+                     ".popsection"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
+}
+
+static inline uint64_t flags_read(void)
+{
+    uint64_t flags;
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+    return flags;
+}
+static inline void flags_write(uint64_t flags)
+{
+    __asm__ volatile("pushq %0; popfq" : : "r"(flags | 2) : "memory", "cc");
 }
 
 struct cpuid {

@@ -91,8 +91,12 @@ static void flush_kernel_here(uint64_t va, uint64_t len_bytes)
         return;
     }
     uint64_t cr4 = read_cr4();
-    write_cr4(cr4 & ~CR4_PGE); /* drops global entries too */
-    write_cr4(cr4);
+    if (cr4 & CR4_PGE) {
+        write_cr4(cr4 & ~CR4_PGE); /* drops global entries too */
+        write_cr4(cr4);
+    } else {
+        write_cr3(read_cr3());
+    }
 }
 
 static void let_go_here(struct arch_mm *mm)

@@ -24,12 +24,17 @@ kernel_entry:
         mov     rbp, rdi
         mov     rax, cr4
         and     rax, ~(1 << 23)         ; CET off before anything returns
-        or      rax, (1 << 5) | (1 << 7)    ; PAE, PGE
+        or      rax, 1 << 5             ; PAE
         mov     cr4, rax
+        mov     eax, 0x80000001
+        cpuid
+        bt      edx, 20
+        jnc     .no_nx                  ; control.c says so, as soon as it can
         mov     ecx, MSR_EFER
         rdmsr
         or      eax, 1 << 11            ; NXE
         wrmsr
+.no_nx:
 
         ; root: slot 0 and the direct map share one table, the last slot holds the image
         lea     rdi, [early_root]

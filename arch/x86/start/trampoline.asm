@@ -17,7 +17,7 @@
         extern  x86_ap_start
 
 CR0_START       equ 0x80010033          ; PG WP NE ET MP PE; CD and NW of the reset value off
-CR4_START       equ 0x000000a0          ; PGE PAE
+CR4_START       equ 0x00000020          ; PAE
 EFER_START      equ 0x00000900          ; NXE LME
 
 section .rodata
