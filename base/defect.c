@@ -8,11 +8,12 @@
 #include "uapi/errno.h"
 
 static const char *const names[DEFECT_COUNT] = {
-    "none",          "fork_keeps_dirty", "fork_parent_only", "skip_copy",        "skip_cow_copy",
-    "cow_not_moved", "no_guard",         "refusals_off",     "share_frame",      "ref_leak",
-    "no_flush",      "plain_store",      "ssp_not_switched", "fpu_not_switched", "token_unchecked",
-    "oom_leak",      "walker_blind",     "wrss_always",      "no_shootdown",     "cpu_silent",
-    "lock_order",    "ist_by_cs",        "clean_no_flush",   "cpu_stuck",        "program_writable",
+    "none",          "fork_keeps_dirty", "fork_parent_only", "skip_copy",         "skip_cow_copy",
+    "cow_not_moved", "no_guard",         "refusals_off",     "share_frame",       "ref_leak",
+    "no_flush",      "plain_store",      "ssp_not_switched", "fpu_not_switched",  "token_unchecked",
+    "oom_leak",      "walker_blind",     "wrss_always",      "no_shootdown",      "cpu_silent",
+    "lock_order",    "ist_by_cs",        "nmi_does_work",    "return_not_mended", "tsc_apart",
+    "tsc_trusted",   "clean_no_flush",   "cpu_stuck",        "program_writable",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

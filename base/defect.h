@@ -36,6 +36,11 @@ enum defect {
     DEFECT_LOCK_ORDER, /* a signal sent takes the lock of the process tree inside a process's */
     /* the handlers with stacks of their own tell by the saved CS whose GS is loaded */
     DEFECT_IST_BY_CS,
+    DEFECT_NMI_DOES_WORK, /* an NMI from user mode does what waits for a return to user mode */
+    /* the fault of an IRETQ that cannot return to user mode is taken for any other */
+    DEFECT_RETURN_NOT_MENDED,
+    DEFECT_TSC_APART,   /* the TSCs of all CPUs but the first are ahead by minutes */
+    DEFECT_TSC_TRUSTED, /* the same, and nobody looks */
     /* the dirty race's probe clears D without flushing what other CPUs remember */
     DEFECT_CLEAN_NO_FLUSH,
     DEFECT_CPU_STUCK,        /* CPU 1, once idle, spins with interrupts off */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The test build's ways to do, inside the kernel, what its protections must stop: written to
- * /proc/crash by name. Each ends in a panic; one that comes back was not stopped.
+ * /proc/crash by name. Each ends in a panic, or where it concerns a program alone, in its SIGSEGV;
+ * one that comes back was not stopped.
  */
 #include "kernel/crash.h"
 
@@ -47,6 +48,24 @@ __attribute__((noinline)) static void smash_frame(void)
         at[i] = 'x';
 }
 
+/* Frames by which user mode cannot be entered: by IRETQ, which a changed RCX asks for, and as if by
+ * SYSRET. */
+static struct trap_frame *frame_by_iretq(void)
+{
+    struct trap_frame *frame = arch_user_frame(&task_current()->arch);
+    frame->rcx = 0;
+    return frame;
+}
+static void return_to_nowhere(void) { frame_by_iretq()->rip = 0x800000000000; }
+static void return_to_no_code(void) { frame_by_iretq()->cs = 0x2b; }
+static void return_to_ldt(void) { frame_by_iretq()->cs = 0xf; }
+static void return_on_no_stack(void) { frame_by_iretq()->ss = 0x33; }
+static void sysret_to_nowhere(void)
+{
+    struct trap_frame *frame = arch_user_frame(&task_current()->arch);
+    frame->rip = frame->rcx = 0x800000000000;
+}
+
 long crash(const char *name)
 {
     static const struct {
@@ -61,6 +80,11 @@ long crash(const char *name)
         { "load_from_user", load_from_user },
         { "overflow", overflow },
         { "smash_frame", smash_frame },
+        { "return_to_nowhere", return_to_nowhere },
+        { "sysret_to_nowhere", sysret_to_nowhere },
+        { "return_to_no_code", return_to_no_code },
+        { "return_to_ldt", return_to_ldt },
+        { "return_on_no_stack", return_on_no_stack },
     };
     for (size_t i = 0; i < ARRAY_SIZE(crimes); i++) {
         if (strcmp(crimes[i].name, name) == 0) {

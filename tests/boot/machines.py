@@ -63,6 +63,27 @@ def nmi_between_syscall_and_swapgs(boots):
     boot.expect_text(r"panic: |expect write\(fd, \"50\", 2\) = 2")
 
 
+def return_not_mended(boots):
+    """An IRETQ that cannot return to user mode faults in ring 0 with the program's GS: who does not look at that runs on with it."""
+    words = "init=/tests/runner console=serial defect=return_not_mended -- qemu a_frame_that_leads_nowhere"
+    boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), timeout=25)
+    expect(boot.status in (124, 125), f"expect a panic or a hang, saw {boot.status}", boot.text)
+
+
+def nmi_does_work(boots):
+    words = "init=/tests/runner console=serial defect=nmi_does_work -- qemu nmis_strike_anywhere"
+    boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), "--smp", "2", timeout=60)
+    boot.expect_status(125)
+    boot.expect_text(r"^panic: .*x86_user_work: assertion failed: frame->vector != VECTOR_NMI")
+
+
+def no_nx(boots):
+    """A CPU without NX, or one whose firmware hides it: one line, and no reset."""
+    boot = Boot("qemu", boots.image(), "--cpu", "max,-nx", timeout=60)
+    boot.expect_status(125)
+    boot.expect_text(r"^penumbra: loader: this CPU.*has no NX")
+
+
 def odd_path(emulator):
     """The scripts and the image lie in a folder whose name is full of the emulators' own syntax."""
 
@@ -123,6 +144,9 @@ run_tests(
         "huge_1g_leaf_splits_and_copies_2m_in_4_gib": gigabyte_leaves,
         "a_wrong_lock_order_panics": lock_order,
         "nmis_strike_anywhere notices ist_by_cs": nmi_between_syscall_and_swapgs,
+        "a_frame_that_leads_nowhere notices return_not_mended": return_not_mended,
+        "nmis_strike_anywhere notices nmi_does_work": nmi_does_work,
+        "a_cpu_without_nx_is_told": no_nx,
         "machines_qemu_odd_path": odd_path("qemu"),
         "machines_bochs_odd_path": odd_path("bochs"),
         "machines_qemu_only_4_mib_firmware": only_4_mib_firmware,

@@ -92,6 +92,23 @@ TEST(syscall_at_the_end_of_user_space_harms_only_itself, "")
           || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV));
 }
 
+static void return_to_nowhere(void) { file_put_text("/proc/crash", "return_to_nowhere"); }
+static void sysret_to_nowhere(void) { file_put_text("/proc/crash", "sysret_to_nowhere"); }
+static void return_to_no_code(void) { file_put_text("/proc/crash", "return_to_no_code"); }
+static void return_to_ldt(void) { file_put_text("/proc/crash", "return_to_ldt"); }
+static void return_on_no_stack(void) { file_put_text("/proc/crash", "return_on_no_stack"); }
+
+/* IRETQ and SYSRET check what they are to load in ring 0. Whatever a frame holds, its program alone
+ * dies of it. */
+TEST(a_frame_that_leads_nowhere_ends_its_program_alone, "")
+{
+    check_killed(return_to_nowhere, SIGSEGV, 128, 0);
+    check_killed(sysret_to_nowhere, SIGSEGV, 128, 0);
+    check_killed(return_to_no_code, SIGSEGV, 128, -1);
+    check_killed(return_to_ldt, SIGSEGV, 128, -1);
+    check_killed(return_on_no_stack, SIGSEGV, 128, -1);
+}
+
 TEST(fs_and_gs_bases_must_be_user_addresses, "")
 {
     uint64_t base;

@@ -4,7 +4,11 @@
 #include "arch/x86/cpu/planted.h"
 
 #ifdef CONFIG_TEST
+#include "arch/x86/arch.h"
+#include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/entry/entry.h"
+#include "arch/x86/entry/idt.h"
 #include "base/defect.h"
 
 /* fpu_not_switched: a task finds another one's vector registers. Process 1 is spared, as by every
@@ -25,4 +29,34 @@ uint64_t planted_shootdown(uint64_t cpus) { return defect_on(DEFECT_NO_SHOOTDOWN
 
 /* cpu_silent: a CPU that ACPI names never comes. */
 bool planted_startup(bool send) { return send && !defect_on(DEFECT_CPU_SILENT); }
+
+/* ist_by_cs, nmi_does_work, return_not_mended: planted_entry.asm says what comes of them. */
+uint64_t planted_entry(unsigned vector, uint64_t entry)
+{
+    return vector == VECTOR_NMI  ? (uint64_t)planted_nmi_entry
+           : vector == VECTOR_GP ? (uint64_t)planted_gp_entry
+                                 : entry;
+}
+
+/* nmi_does_work: there is work whenever an NMI strikes. */
+uint64_t planted_nmi(uint64_t cpus)
+{
+    unsigned cpu;
+    for_each_cpu (cpu, defect_on(DEFECT_NMI_DOES_WORK) ? cpus : 0)
+        __atomic_store_n(&percpu_of(cpu)->user_work, 1, __ATOMIC_SEQ_CST);
+    return cpus;
+}
+
+/* tsc_apart, tsc_trusted: CPUs that were switched on, or slept, at other times. With tsc_trusted
+ * the clock jumps from CPU to CPU. */
+uint64_t planted_tsc(uint64_t tsc)
+{
+    bool apart = defect_current == DEFECT_TSC_APART || defect_current == DEFECT_TSC_TRUSTED;
+    return apart && arch_cpu_id() != 0 ? tsc + (1ull << 40) : tsc;
+}
+
+int64_t planted_tsc_offset(int64_t offset)
+{
+    return defect_current == DEFECT_TSC_TRUSTED ? 0 : offset;
+}
 #endif

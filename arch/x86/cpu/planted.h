@@ -14,11 +14,26 @@ uint64_t planted_ssp(int pid, uint64_t ssp);
 uint64_t planted_shootdown(uint64_t cpus);
 /* is the CPU sent its start-up interrupt */
 bool planted_startup(bool send);
+/* the entry of an exception or interrupt */
+uint64_t planted_entry(unsigned vector, uint64_t entry);
+/* the CPUs that an NMI is sent to */
+uint64_t planted_nmi(uint64_t cpus);
+/* what RDTSC says on this CPU; what was found that it differs from the first CPU's by */
+uint64_t planted_tsc(uint64_t tsc);
+int64_t planted_tsc_offset(int64_t offset);
 #else
 static inline bool planted_fpu(int pid, bool restore) { return restore; }
 static inline uint64_t planted_ssp(int pid, uint64_t ssp) { return ssp; }
 static inline uint64_t planted_shootdown(uint64_t cpus) { return cpus; }
 static inline bool planted_startup(bool send) { return send; }
+static inline uint64_t planted_entry(unsigned vector, uint64_t entry)
+{
+    (void)vector;
+    return entry;
+}
+static inline uint64_t planted_nmi(uint64_t cpus) { return cpus; }
+static inline uint64_t planted_tsc(uint64_t tsc) { return tsc; }
+static inline int64_t planted_tsc_offset(int64_t offset) { return offset; }
 #endif
 
 #endif

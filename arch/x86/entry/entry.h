@@ -14,5 +14,11 @@ void trap_return(void); /* leaves by the frame at RSP */
 void x86_trap(struct trap_frame *frame);
 /* On the way to user mode, interrupts off, as long as work is asked for. */
 void x86_user_work(struct trap_frame *frame);
+/* IRETQ could not return to user mode by *frame. Interrupts are off. */
+void x86_return_refused(struct trap_frame *frame);
+
+/* planted_entry.asm, in the test kernel: entries with defects */
+void planted_nmi_entry(void);
+void planted_gp_entry(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include "arch/x86/entry/idt.h"
 
 #include "arch/x86/arch.h"
+#include "arch/x86/cpu/planted.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/entry/entry.h"
 
@@ -46,7 +47,7 @@ void idt_load(void)
 void idt_init(void)
 {
     for (unsigned v = 0; v < 256; v++) {
-        uint64_t at = trap_vectors[v];
+        uint64_t at = planted_entry(v, trap_vectors[v]);
         uint8_t type = v == 3 || v == 4 ? GATE_INTERRUPT_USER : GATE_INTERRUPT;
         idt[v] = (struct gate){
             (uint16_t)at,         KERNEL_CS, vector_ist(v), type, (uint16_t)(at >> 16),

@@ -26,6 +26,8 @@ _Static_assert(DIRECT_MAP_BASE == 0xffff888000000000ull && (DIRECT_MAP_BASE >> 3
                "frame.inc: direct map");
 _Static_assert(KERNEL_BASE == 0xffffffff80000000ull && USER_END == 0x00007ffffffff000ull,
                "frame.inc: layout");
-_Static_assert(DEFECT_IST_BY_CS == 21, "frame.inc: DEFECT_IST_BY_CS");
+_Static_assert(DEFECT_IST_BY_CS == 21 && DEFECT_NMI_DOES_WORK == 22
+                   && DEFECT_RETURN_NOT_MENDED == 23,
+               "frame.inc: defects");
 _Static_assert(CPUS_MAX == 64, "frame.inc: CPUS_MAX");
 _Static_assert(EFAULT == 14, "frame.inc: EFAULT");

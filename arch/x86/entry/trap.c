@@ -208,11 +208,24 @@ void x86_trap(struct trap_frame *frame)
     }
 }
 
-/* Called on the way to user mode with interrupts off, until nothing is left to do. */
 void x86_user_work(struct trap_frame *frame)
 {
+    ASSERT(frame->vector != VECTOR_NMI); /* no other is taken before the next IRETQ */
     /* before anything is looked at: who asks later asks again */
     __atomic_exchange_n(&percpu()->user_work, 0, __ATOMIC_SEQ_CST);
     arch_irq_enable();
     entry_user_return(frame);
+}
+
+/*
+ * The frame becomes one that user mode can be entered by, but for RIP, which the program has to
+ * answer for: whoever gave it a frame like this, the program cannot go on.
+ */
+void x86_return_refused(struct trap_frame *frame)
+{
+    frame->cs = USER_CS;
+    frame->ss = USER_DS;
+    frame->rflags = RFLAGS_IF | 2;
+    arch_irq_enable();
+    refuse(frame, SIGSEGV, SI_KERNEL, frame->rip, "there is no way back into user mode");
 }

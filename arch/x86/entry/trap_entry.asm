@@ -7,12 +7,16 @@
         extern  x86_trap
         extern  x86_user_work
         extern  entry_task_begin
-%ifdef CONFIG_TEST
-        extern  defect_current
-%endif
+        extern  x86_return_refused
         global  trap_vectors
         global  trap_return
         global  task_begin
+        global  trap_common
+        global  segment_common
+        global  ist_common
+        global  ist_gs_ours
+        global  ist_gs_theirs
+        global  ist_to_task
 
 section .text
 ; trap_entry VECTOR, HAS_CODE, COMMON. The CPU pushes an error code for some vectors only; push a
@@ -33,13 +37,23 @@ trap_entry_%1:
         trap_entry vector, 0, ist_common
 %elif vector == 8
         trap_entry vector, 1, ist_common
-%elif (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
+%elif vector >= 11 && vector <= 13
+        trap_entry vector, 1, segment_common
+%elif vector == 10 || vector == 14 || vector == 17 || vector == 21 || vector == 29 || vector == 30
         trap_entry vector, 1, trap_common
 %else
         trap_entry vector, 0, trap_common
 %endif
 %assign vector vector + 1
 %endrep
+
+; #NP, #SS and #GP. One of them strikes in ring 0 although the program's GS is loaded: when IRETQ
+; refuses to return to user mode.
+segment_common:
+        cmp     qword [rsp + 16], trap_return.iretq
+        jne     trap_common
+        swapgs
+        jmp     trap_common.kernel
 
 ; From vectors that use the interrupted stack or the task's kernel stack. Whose GS is loaded follows
 ; from the saved CS.
@@ -59,45 +73,57 @@ trap_body:
 ; with them off.
 trap_return:
         test    byte [rsp + TF_CS], 3
-        jz      .leave
+        jz      .kernel
 .again: cli
         cmp     dword [gs:CPU_USER_WORK], 0
         jne     .work
         swapgs
-.leave: pop_registers
+        pop_registers
         add     rsp, 16                 ; vector, error
+.iretq:
+        iretq
+.kernel:
+        pop_registers
+        add     rsp, 16
         iretq
 .work:  mov     rdi, rsp
         call    x86_user_work
         jmp     .again
 
+; IRETQ refused what the frame says (a RIP that is not canonical, a bad selector). RSP and the
+; registers are as before it, GS is the kernel's: make the frame whole again, and let C decide.
+return_refused:
+        push    qword 0
+        push    qword 13
+        push_registers
+        mov     rdi, rsp
+        call    x86_return_refused
+        jmp     trap_return
+        ex_table trap_return.iretq, return_refused
+
 ; From vectors with an IST stack, which may strike anywhere, also between SWAPGS and the first push:
 ; the saved CS does not tell whose GS is loaded, IA32_GS_BASE does (kernel addresses are negative).
-; From user mode, go on on the task's stack.
+; EBX: was it the program's.
 ist_common:
         push_registers
         cld
         smap_site SMAP_CLAC
         xor     ebx, ebx
-%ifdef CONFIG_TEST
-        cmp     dword [rel defect_current], DEFECT_IST_BY_CS
-        jne     .by_base
-        test    byte [rsp + TF_CS], 3
-        jz      .gs_ours
-        jmp     .gs_theirs
-.by_base:
-%endif
         mov     ecx, MSR_GS_BASE
         rdmsr
         test    edx, edx
-        js      .gs_ours
-.gs_theirs:
+        js      ist_gs_ours
+ist_gs_theirs:
         swapgs
         inc     ebx
-.gs_ours:
+; An NMI stays on its stack also when it comes from user mode, and finds no work there: the CPU
+; takes no other NMI before the next IRETQ, which must not be far.
+ist_gs_ours:
+        cmp     qword [rsp + TF_VECTOR], 2
+        je      .stay
         test    byte [rsp + TF_CS], 3
-        jnz     .from_user
-        mov     rdi, rsp
+        jnz     ist_to_task
+.stay:  mov     rdi, rsp
         call    x86_trap
         test    ebx, ebx
         jz      .no_swap
@@ -106,7 +132,8 @@ ist_common:
         pop_registers
         add     rsp, 16
         iretq
-.from_user:
+; Others, from user mode, go on on the task's stack.
+ist_to_task:
         mov     rsi, rsp
         mov     rdi, [gs:CPU_KERNEL_STACK]
         sub     rdi, TF_BYTES

@@ -306,7 +306,7 @@ static uint64_t reports_collect(uint64_t cpus)
     unsigned cpu;
     for_each_cpu (cpu, cpus)
         __atomic_store_n(&percpu_of(cpu)->report.ready, REPORT_WANTED, __ATOMIC_RELEASE);
-    apic_send(cpus, ICR_NMI);
+    apic_send(planted_nmi(cpus), ICR_NMI);
     uint64_t deadline = arch_clock_ns() + REPORT_US * 1000;
     for_each_cpu (cpu, cpus) {
         const struct cpu_report *report = &percpu_of(cpu)->report;
