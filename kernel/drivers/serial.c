@@ -16,7 +16,7 @@
 #define REG_SCRATCH   7
 #define LSR_DATA      0x01
 #define LSR_THR_EMPTY 0x20
-#define SEND_NS       1000000000ull /* a character takes 87 us, but an emulator's reader may be slow */
+#define SEND_NS       1000000000ull /* a character takes 87 us; an emulator may be slow */
 
 static bool present;
 static bool stalled; /* the last character could not be sent */
