@@ -15,6 +15,7 @@
 #include "kernel/drivers/keyboard.h"
 #include "kernel/drivers/serial.h"
 #include "kernel/fs/file.h"
+#include "kernel/fs/poll.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
 #include "kernel/tty/line.h"
@@ -46,6 +47,13 @@ static void reaction_show(const struct line_reaction *reaction)
         console_write(reaction->echo, reaction->echo_len);
 }
 
+/* More may be readable now. */
+static void input_changed(void)
+{
+    wait_wake_all(&input_wait);
+    poll_wake();
+}
+
 void console_input(char c)
 {
     struct line_reaction reaction;
@@ -56,7 +64,7 @@ void console_input(char c)
     if (reaction.signal)
         (void)processes_signal(NULL, reaction.signal);
     if (reaction.wake)
-        wait_wake_all(&input_wait);
+        input_changed();
 }
 
 /* Whoever asks for input that nobody can type should know, once. */
@@ -69,51 +77,48 @@ static void mute_say(void)
 
 /* ---- Reading ------------------------------------------------------------ */
 
-/* How long a read waits, as the settings were when it looked. */
-struct patience {
-    bool canonical;
-    size_t min;       /* characters that satisfy it outside canonical mode */
-    uint64_t time_ns; /* between them, or, without min, before the first; 0: no limit */
+/* A read that is under way. */
+struct reading {
+    char *to;
+    size_t len, done;
+    bool enough;
+    uint64_t time_ns; /* how long it waits for the next character; 0: no limit */
 };
 
-static long input_take(char *to, size_t len, struct patience *patience)
+/* Take what there is, as termios(3) says: to the end of a line, or until VMIN and VTIME are
+ * satisfied. True: there was something, or it is enough. */
+static bool reading_take(struct reading *reading)
 {
     uint64_t irq = spin_lock_irq(&input_lock);
-    long got = line_take(&line, to, len);
     bool canonical = line.termios.c_lflag & ICANON;
-    *patience = (struct patience){
-        .canonical = canonical,
-        .min = line.termios.c_cc[VMIN],
-        .time_ns = canonical ? 0 : (uint64_t)line.termios.c_cc[VTIME] * TIME_UNIT,
-    };
+    size_t min = line.termios.c_cc[VMIN];
+    uint64_t time_ns = (uint64_t)line.termios.c_cc[VTIME] * TIME_UNIT;
+    long got = line_take(&line, reading->to + reading->done, reading->len - reading->done);
     spin_unlock_irq(&input_lock, irq);
-    return got;
+    bool something = got != -EAGAIN;
+    reading->done += something ? (size_t)got : 0;
+    reading->time_ns = !canonical && (reading->done || !min) ? time_ns : 0;
+    if (!min && time_ns)
+        min = 1;
+    reading->enough = canonical ? something : reading->done >= min_u64(min, reading->len);
+    return something || reading->enough;
 }
 
-/* Fill to, as termios(3) says: to the end of a line, or until VMIN and VTIME are satisfied. How
- * many characters, or negative errno. */
-static long input_wait_for(char *to, size_t len, bool nonblocking)
+static uint64_t reading_deadline(const struct reading *reading)
 {
-    size_t done = 0;
-    uint64_t since = arch_clock_ns();
-    for (;;) {
-        struct patience patience;
-        long err = 0;
-        wait_begin(&input_wait);
-        long got = input_take(to + done, len - done, &patience);
-        if (got > 0) {
-            done += (size_t)got;
-            since = arch_clock_ns();
-        }
-        bool timed = patience.time_ns && (done || !patience.min);
-        size_t min = max_u64(patience.min, timed);
-        bool enough = patience.canonical ? got != -EAGAIN : done >= min_u64(min, len);
-        if (!enough)
-            err = nonblocking ? -EAGAIN : wait_sleep(timed ? since + patience.time_ns : 0);
-        wait_end(&input_wait);
-        if (enough || err)
-            return done || err == -ETIMEDOUT ? (long)done : err;
-    }
+    return reading->time_ns ? arch_clock_ns() + reading->time_ns : 0;
+}
+
+/* How many characters, or negative errno. */
+static long reading_finish(struct reading *reading, bool nonblocking)
+{
+    int err = 0;
+    (void)reading_take(reading);
+    while (!reading->enough && !err)
+        err = nonblocking
+                  ? -EAGAIN
+                  : wait_until(&input_wait, reading_take(reading), reading_deadline(reading));
+    return reading->done || err == -ETIMEDOUT ? (long)reading->done : err;
 }
 
 static long console_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
@@ -128,7 +133,8 @@ static long console_read(struct file *file, uaddr_t to, size_t len, uint64_t *po
         bounce = kmalloc(len);
     if (!bounce)
         return -ENOMEM;
-    long got = input_wait_for(bounce, len, file->flags & O_NONBLOCK);
+    struct reading reading = { .to = bounce, .len = len };
+    long got = reading_finish(&reading, file_flags(file) & O_NONBLOCK);
     if (got > 0 && arch_copy_to_user(to, bounce, (size_t)got))
         got = -EFAULT;
     if (bounce != small)
@@ -186,7 +192,7 @@ static long termios_set(uaddr_t from, bool flush)
         line_flush(&line);
     line_set(&line, &new);
     spin_unlock_irq(&input_lock, irq);
-    wait_wake_all(&input_wait); /* more may be readable now */
+    input_changed();
     return 0;
 }
 
