@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "calls/calls.h"
+#include "supervise.h"
 #include "test.h"
 
 #define CALLS_A_ROUND 200
@@ -218,8 +219,6 @@ int main(int argc, char *argv[])
     if (defect)
         file_put_text("/proc/defect", "none");
     printf("    # seed %#lx, %ld calls\n", seed, *made);
-    int ok = defect ? failed : !failed;
-    printf("%sok 1 - random_calls%s%s\n", ok ? "" : "not ", defect ? " notices " : "",
-           defect ? defect : "");
-    return !ok;
+    ktap_result(defect ? failed : !failed, "random_calls", defect, NULL);
+    return ktap_failures();
 }
