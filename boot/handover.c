@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The last steps inside the firmware. The first ExitBootServices may already stop it: no
- * printing, no allocation. */
+/* The last steps inside the firmware. The first call of ExitBootServices may stop parts of it, so
+ * nothing is printed or allocated from then on. */
 #include "loader.h"
 
 #define MAP_SLACK_DESCRIPTORS 64

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's ELF file: checked as if it came from anywhere, then put into memory. */
+/* The kernel's ELF file: checked, for nothing in it is trusted, and put into memory. */
 #include <elf.h>
 
 #include "loader.h"
@@ -65,7 +65,7 @@ static const CHAR16 *segments_fault(const struct boot_range *file, UINT64 *low, 
     return entry_inside ? NULL : L"its entry point lies outside its segments";
 }
 
-/* bytes of memory aligned to 2 MiB: allocate with slack, give the slack back. */
+/* Allocate memory aligned to 2 MiB: allocate 2 MiB more than needed, and give the rest back. */
 static UINT64 aligned_pages(UINT64 bytes)
 {
     UINTN pages = bytes / EFI_PAGE_SIZE, slack = TWO_MIB / EFI_PAGE_SIZE;

@@ -42,7 +42,7 @@ static void initrd_start(const struct boot_info *info)
 {
     initrd_error = initrd_unpack(arch_phys_to_virt(paddr(info->initrd.start)), info->initrd.bytes);
     if (initrd_error)
-        log_line("initrd: going on with what could be unpacked");
+        log_line("initrd: continuing with what was unpacked");
     frame_release_range(paddr(info->initrd.start), align_up(info->initrd.bytes, PAGE_SIZE));
 }
 
@@ -80,7 +80,7 @@ static NORETURN void init_fail(const char *path, int err)
     arch_power_off();
 }
 
-/* Process 1, in kernel mode on its own stack: become init=, or say why not. */
+/* Process 1, in kernel mode on its own stack: execute init=, or say why that fails. */
 static void init_start(void *unused)
 {
     (void)unused;
@@ -114,7 +114,7 @@ static void process_one_start(void)
     sched_add(task);
 }
 
-/* The context that runs becomes this CPU's idle task. */
+/* The running context becomes this CPU's idle task. */
 static void idle_start(uint64_t stack_top)
 {
     struct task *idle = &idle_tasks[arch_cpu_id()];
@@ -144,14 +144,14 @@ static void cpus_start(void)
         for (max = 0; *at >= '0' && *at <= '9' && max < CPUS_MAX; at++)
             max = max * 10 + (unsigned)(*at - '0');
         if (at == value || max == 0) {
-            log_line("cpus: maxcpus=%s is no number of CPUs; all are started", value);
+            log_line("cpus: maxcpus=%s is not a number of CPUs; all are started", value);
             max = CPUS_MAX;
         }
     }
     arch_cpus_start(max);
 }
 
-/* Of boot information in another version only its first part can be read. */
+/* Only the first part of boot information is the same in every version. */
 void entry_boot(const struct boot_info *info)
 {
     bool found = info->magic == BOOT_INFO_MAGIC, same = found && info->version == BOOT_INFO_VERSION;

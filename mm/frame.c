@@ -72,7 +72,7 @@ static void list_take(uint32_t pfn)
     frame->order = ORDERS; /* no longer the head of a free block */
 }
 
-/* Is the block at pfn free as one block of just this order? */
+/* Is there a free block of exactly this order at pfn? */
 static bool block_is_free(uint64_t pfn, unsigned order)
 {
     return pfn < frame_limit && frame_array[pfn].kind == FRAME_FREE
@@ -89,8 +89,8 @@ static void buddy_free(uint32_t pfn, unsigned order)
     list_push(pfn, order);
 }
 
-/* The first pfn of a block, NO_PFN when there is none that large. The upper halves of a larger
- * one are used first. */
+/* Take a free block: its first pfn, or NO_PFN when there is none that large. Of a larger block the
+ * upper half is used. */
 static uint32_t buddy_alloc(unsigned order)
 {
     unsigned have = order;
@@ -108,7 +108,7 @@ static uint32_t buddy_alloc(unsigned order)
     return pfn;
 }
 
-/* Both stocks back to the buddies, so that blocks can form. */
+/* Return both stocks to the buddies, so that larger blocks can form. */
 static void stocks_drain(void)
 {
     while (singles.count)
@@ -127,8 +127,8 @@ static void poison(struct frame *frame)
         words[i] = POISON;
 }
 
-/* Was a free frame written to? Frames never handed out yet hold anything, so only the ends of a
- * poisoned one are compared. */
+/* Was a free frame written to? Only one that begins with the poison is compared: a frame that was
+ * never handed out may hold anything. */
 static void poison_check(struct frame *frame)
 {
     const uint64_t *words = frame_va(frame);
@@ -181,7 +181,7 @@ static void frame_begin(struct frame *frame, enum frame_kind kind)
     frame->refs = 1;
 }
 
-/* One frame off the singles, the buddies or, last, the tables. frame_lock is held. */
+/* Take one frame from the singles, else the buddies, else the tables. frame_lock is held. */
 static struct frame *single_take(void)
 {
     if (singles.count)
@@ -210,7 +210,7 @@ struct frame *frame_alloc(enum frame_kind kind)
     return frame;
 }
 
-/* A table off its stock, all zero already; NULL when the stock is empty. */
+/* Take a table, all zero already, from its stock; NULL when that is empty. */
 static struct frame *table_take(void)
 {
     spin_lock(&frame_lock);

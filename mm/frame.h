@@ -59,8 +59,7 @@ struct boot_info;
  */
 void frame_init(const struct boot_info *info);
 void frame_init_high(const struct boot_info *info);
-/* Hand a reserved physical range (the initrd, when unpacked) over to the allocator. Whole pages
- * only. */
+/* Hand a reserved physical range (the unpacked initrd) to the allocator. Only whole pages count. */
 void frame_release_range(paddr_t start, uint64_t bytes);
 
 /* A frame with one reference and undefined contents (poisoned in the test build), or NULL when

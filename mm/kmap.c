@@ -27,7 +27,7 @@ static struct {
 } kernel_slots[KERNEL_SLOTS];
 static unsigned kernel_slot_count; /* [I] */
 
-/* the tables below the root, and what follows */
+/* guards the tables below the root, and the rest of the state */
 static struct spinlock kmap_lock = SPINLOCK_INIT(LOCK_KMAP);
 static uint64_t device_next = DEVICE_BASE;
 static uint64_t stack_slots[STACK_SLOTS / 64]; /* bit set: in use */
@@ -123,7 +123,7 @@ static void must(bool done)
 
 static int direct_level_max(void) { return arch_has_1g_pages() ? 3 : 2; }
 
-/* Map RAM, but for the image, which follows page by page. */
+/* Map [start, end) without the kernel image, which image_map() maps page by page. */
 static void direct_map_run(const struct boot_info *info, uint64_t start, uint64_t end)
 {
     uint64_t image = info->kernel.start, image_end = image + info->kernel.bytes;
@@ -137,7 +137,7 @@ static void direct_map_run(const struct boot_info *info, uint64_t start, uint64_
     }
 }
 
-/* RAM that is the allocator's or holds ACPI's tables; no runtime services, no devices. */
+/* RAM that the allocator owns or that holds ACPI's tables; no runtime services, no devices. */
 static void direct_map_build(const struct boot_info *info)
 {
     struct ram_run run = { 0, 0 };
@@ -160,7 +160,7 @@ static void image_map(const struct boot_info *info)
                    info->kernel.bytes - (data - text), PGPROT_KERNEL_RW, 1));
 }
 
-/* Remember the root's entries: every address space's root gets them. */
+/* Remember the root's entries, which every address space's root gets as well. */
 static void kernel_slots_collect(void)
 {
     const uint64_t *root = frame_va(root_frame);
@@ -223,7 +223,7 @@ void *kmap_device(paddr_t pa, uint64_t bytes, enum kmap_cache cache)
 
 /* ---- Kernel stacks ------------------------------------------------------ */
 
-/* A slot without a stack, marked as used; -1 when there is none. kmap_lock is held. */
+/* Find a free stack slot and mark it used; -1 when all are used. kmap_lock is held. */
 static int64_t stack_slot_take(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(stack_slots); i++) {
@@ -260,7 +260,7 @@ static uint64_t stack_make(void)
             stack_drop(top, i - 1);
             return 0;
         }
-        /* it may hold code of the firmware's, which makes QEMU slow (docs/platform.md) */
+        /* QEMU is slow on a page that holds the firmware's code (docs/platform.md) */
         arch_page_zero(frame_va(frame));
     }
     return top;

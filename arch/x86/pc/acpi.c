@@ -142,8 +142,8 @@ static const uint8_t *aml_byte(const uint8_t *at, uint8_t *value)
 }
 
 /*
- * SLP_TYPa and SLP_TYPb stand in the DSDT as Name(\_S5, Package(){a, b, ...}). Rather than
- * interpret AML, look for the name directly followed by a package.
+ * The DSDT holds SLP_TYPa and SLP_TYPb as Name(\_S5, Package(){a, b, ...}). AML is not interpreted
+ * here: the name directly followed by a package is enough.
  */
 static bool s5_find(uint16_t port[2], uint16_t value[2])
 {
@@ -170,8 +170,8 @@ static bool s5_find(uint16_t port[2], uint16_t value[2])
     return false;
 }
 
-/* Found once, at start: by the time it is needed other CPUs may have been stopped with any lock
- * held. */
+/* Found once, at start: when it is needed, other CPUs may have been stopped while they held any
+ * lock. */
 static struct {
     bool known;
     uint16_t port[2], value[2];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC: end of interrupt, the periodic timer and interrupts to other CPUs, through memory
- * or, where the firmware or "x2apic" on the command line switched it on, through x2APIC MSRs. All
- * CPUs use the same mode.
+ * The local APIC: end of interrupt, the periodic timer, interrupts to other CPUs. It is reached
+ * through memory, or through MSRs where the firmware, or "x2apic" on the command line, has switched
+ * x2APIC mode on. All CPUs use the same mode.
  */
 #include "arch/x86/pc/apic.h"
 
@@ -39,7 +39,7 @@
 
 static volatile uint32_t *registers; /* NULL: x2APIC */
 static bool x2apic;
-/* counts between two ticks; measured once, all CPUs' timers are alike */
+/* counts between two ticks; measured once, for the timers of all CPUs run alike */
 static uint32_t timer_initial;
 
 static uint32_t apic_read(unsigned reg)
@@ -63,7 +63,8 @@ void apic_init_this(void)
 {
     uint64_t base = rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_ENABLE;
     wrmsr(MSR_IA32_APIC_BASE, base);
-    if (x2apic) /* only from the enabled state: Intel SDM vol. 3, "x2APIC State Transitions" */
+    if (x2apic) /* can be entered only from the enabled state: Intel SDM vol. 3, "x2APIC State
+                   Transitions" */
         wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_X2);
     apic_write(APIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
     apic_write(APIC_LVT_LINT0, LVT_MASKED); /* the firmware leaves the 8259 connected here */
@@ -80,10 +81,10 @@ void apic_init(bool want_x2)
         wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_ENABLE);
         wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2);
     }
-    /* an emulator without it ignores the write */
+    /* an emulator without that mode ignores the write */
     x2apic = rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_X2;
     if (want_x2 && !x2apic)
-        log_line("apic: no x2APIC here");
+        log_line("apic: this CPU has no x2APIC mode");
     if (!x2apic) {
         registers = kmap_device(paddr(base & 0x000ffffffffff000ull), PAGE_SIZE, KMAP_UNCACHED);
         if (!registers)
@@ -106,7 +107,7 @@ static void icr_wait(void)
 void apic_command(uint32_t to, uint32_t command)
 {
     if (x2apic) {
-        /* the MSR write does not wait for stores, unlike the memory one */
+        /* unlike a store to the register in memory, WRMSR does not wait for earlier stores */
         __asm__ volatile("mfence; lfence" : : : "memory");
         wrmsr(X2APIC_MSR + (APIC_ICR_LOW >> 4), (uint64_t)to << 32 | command);
         return;

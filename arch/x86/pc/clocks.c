@@ -103,8 +103,8 @@ static struct counter hpet(void)
 
 /* ---- Others ------------------------------------------------------------- */
 
-/* By PIT channel 2 in one-shot mode, whose output shows in port 61h. One that is there already, or
- * does not come, is not there. */
+/* By PIT channel 2 in one-shot mode, whose output shows in port 61h. 0 when the output is high at
+ * once, or never rises. */
 static uint64_t pit_measure(void)
 {
     uint16_t count = PIT_HZ / MEASURE_PART;

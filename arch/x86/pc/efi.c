@@ -23,7 +23,8 @@
 #define RUNTIME_RESET_SYSTEM 104
 
 static uint64_t system_table; /* [I] */
-/* [I] made at start: at the end others may have been stopped with any lock held; NULL: none */
+/* [I] Made at start: at the end other CPUs may have been stopped while they held any lock. NULL:
+ * there is none. */
 static struct frame *runtime_root;
 
 uint64_t efi_saved_rsp;

@@ -31,7 +31,7 @@ static void ioapic_write(unsigned reg, uint32_t value)
     ioapic[4] = value;
 }
 
-/* The 8259s with their vectors out of the exceptions' way, all lines masked (but the cascade). */
+/* Move the 8259s' vectors out of the exceptions' way, and mask all their lines. */
 static void pic_init(void)
 {
     arch_outb(PIC1, 0x11);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Powering off and starting anew, by every means in turn. */
+/* Powering off and rebooting, by every way a machine may have, one after the other. */
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/pc/acpi.h"
@@ -13,7 +13,7 @@
 #define SLP_EN             0x2000
 #define BOCHS_SHUTDOWN     0x8900
 
-/* Long enough for a chipset to act on what it was told. */
+/* Give the chipset time to do what it was told. */
 static void settle(void) { arch_delay_us(100000); }
 
 static void acpi_power_off(void)
@@ -45,7 +45,7 @@ void arch_power_off(void)
     efi_reset(EFI_RESET_SHUTDOWN);
     acpi_power_off();
     emulator_power_off();
-    log_line("power: this machine does not switch itself off; it is safe to do so by hand");
+    log_line("power: the machine did not switch itself off; it is safe to do so by hand");
     arch_halt();
 }
 

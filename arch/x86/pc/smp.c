@@ -2,11 +2,11 @@
 /*
  * The other CPUs: found, started, interrupted, stopped.
  *
- * With an ACPI MADT each CPU it names is started by itself, and one that does not answer is
- * reported. Without, INIT and SIPI go to all, and whoever arrives counts. CPUs are numbered in
- * order of arrival (trampoline.asm, ap_entry). The trampoline's page comes from the memory map
- * below 640 KiB, which the frame allocator leaves alone; it is mapped, read and execute only, in a
- * table of its own while CPUs are being started.
+ * Where ACPI has a MADT, each CPU that it names is started on its own, and one that does not answer
+ * is reported. Where not, INIT and SIPI go to all CPUs, and every one that arrives counts. CPUs are
+ * numbered in order of arrival (trampoline.asm, ap_entry). The trampoline's page is a free one
+ * below 640 KiB, which the frame allocator leaves alone. While CPUs are being started, a table of
+ * its own maps it, read and execute only.
  */
 #include "arch/x86/pc/smp.h"
 
@@ -41,7 +41,7 @@
 
 #define TRAMPOLINE_LIMIT 0xa0000ull
 #define ANSWER_US        1000000ull /* a CPU that has not arrived by then is left out */
-/* without a MADT: nobody has arrived for this long, so all have */
+/* without a MADT: when none has arrived for this long, all have */
 #define QUIET_US         10000ull
 #define REPORT_US        200000ull
 #define STOP_US          250000ull
@@ -117,8 +117,8 @@ static bool trampoline_prepare(void)
 }
 
 /*
- * Nobody is to start any more. The page is mapped nowhere but in the direct map again; the kernel's
- * half of the table stays, for CPUs that are left out halt there. One that comes too late finds a
+ * No CPU starts after this. The page stays mapped in the direct map alone; the table keeps the
+ * kernel's half, because CPUs that were left out halt on it. A CPU that arrives too late finds a
  * halt in real mode, or waits for a stack and is told to stay out.
  */
 static void trampoline_remove(unsigned taken)
@@ -157,7 +157,7 @@ static void arrival_welcome(unsigned cpu)
 {
     uint64_t stack = stacks_make(cpu);
     if (!stack) {
-        log_line("cpus: no memory for CPU %u, it is left out", cpu);
+        log_line("cpus: no memory for the stacks of CPU %u; it is left out", cpu);
         stack = STAY_OUT;
     }
     __atomic_store_n(&ap_stacks[cpu], stack, __ATOMIC_RELEASE);
@@ -172,8 +172,8 @@ static void arrival_welcome(unsigned cpu)
 }
 
 /*
- * Welcome whoever arrives until limit CPUs have, or nobody has for quiet_us. What arrives beyond
- * max stays out. Returns the number arrived, the boot CPU included.
+ * Welcome CPUs as they arrive, until there are limit of them or none has arrived for quiet_us.
+ * Those beyond max stay out. Returns how many have arrived, the boot CPU included.
  */
 static unsigned arrivals_take(unsigned taken, unsigned limit, unsigned max, uint64_t quiet_us)
 {
@@ -215,7 +215,7 @@ static unsigned start_listed(const uint32_t *ids, unsigned count, unsigned max)
             startup_send(ids[i], 0);
         unsigned now = arrivals_take(taken, taken + 1, max, ANSWER_US);
         if (now == taken) {
-            /* should it still come: it must not find the trampoline gone */
+            /* INIT again: should it arrive after all, the trampoline would be gone */
             apic_command(ids[i], ICR_INIT);
             log_line("cpus: the CPU with APIC id %u does not answer, it is left out", ids[i]);
         }

@@ -60,8 +60,8 @@ trampoline_cr3:
 trampoline_end:
 
 section .text
-; Take the next number, in order of arrival, and wait for the stack that smp.c gives it; 1 instead
-; of a stack: stay out.
+; Take the next number in order of arrival, and wait for the stack that smp.c assigns to it. 1
+; instead of a stack means: stay out.
 ap_entry:
         mov     edi, 1
         lock xadd [rel ap_arrived], edi         ; the boot CPU is 0
