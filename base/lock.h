@@ -27,9 +27,9 @@ enum lock_rank {
     LOCK_INODE, /* one file's contents */
     LOCK_FILES, /* a process's file table */
     LOCK_PIPE,  /* one pipe's ring */
-    LOCK_FUTEX, /* one bucket of futexes; two of them: the lower address first */
     /* frame.table.lock, the entries of one table page; a table, then the tables below it */
     LOCK_TABLE,
+    LOCK_FUTEX,                  /* one bucket of futexes; two: the lower address first */
     LOCK_KMAP,                   /* the kernel's own tables and stacks */
     LOCK_SLAB,                   /* one size class */
     LOCK_FRAME,                  /* the free lists */

@@ -50,15 +50,7 @@ static int gup_lock(struct mm *mm, uint64_t va, unsigned flags, struct slot *slo
     }
 }
 
-/* What to do with the frame behind an address, at offset; 0 or a negative errno. It must not
- * wait. */
-typedef int (*gup_use)(struct frame *frame, size_t offset, void *context);
-
-/*
- * Use the frame behind va while its table and mm are locked: no fork or fault shares it, copies it
- * or takes it away meanwhile, so that whatever is stored lands in the page that mm has.
- */
-static int gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *context)
+int mm_gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *context)
 {
     struct slot slot;
     read_lock(&mm->lock);
@@ -83,7 +75,7 @@ static int use_hold(struct frame *frame, size_t offset, void *context)
 int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame)
 {
     ASSERT(!(flags & GUP_FORCE)); /* who holds the frame would miss the next forced write */
-    return gup_with(mm, va, flags, use_hold, frame);
+    return mm_gup_with(mm, va, flags, use_hold, frame);
 }
 
 struct exchange {
@@ -105,7 +97,7 @@ int mm_cmpxchg(struct mm *mm, uint64_t va, uint32_t *old, uint32_t new)
 {
     ASSERT(is_aligned(va, sizeof(*old)));
     struct exchange exchange = { old, new };
-    return gup_with(mm, va, GUP_WRITE, use_cmpxchg, &exchange);
+    return mm_gup_with(mm, va, GUP_WRITE, use_cmpxchg, &exchange);
 }
 
 /* Part of one page, to be moved. */
@@ -130,7 +122,7 @@ long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, unsigned fl
         uint64_t at = va + done;
         struct part part = { (char *)buffer + done, min_u64(len - done, PAGE_SIZE - at % PAGE_SIZE),
                              flags & GUP_WRITE };
-        int err = gup_with(mm, at, flags, use_move, &part);
+        int err = mm_gup_with(mm, at, flags, use_move, &part);
         if (err)
             return done ? (long)done : err;
         done += part.len;

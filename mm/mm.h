@@ -138,6 +138,15 @@ MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, boo
 /* as a debugger: a private page may be read and written whatever its VMA says */
 #define GUP_FORCE 2u
 
+/* What to do with the frame behind an address, at offset; 0 or a negative errno. It must not
+ * wait. */
+typedef int (*gup_use)(struct frame *frame, size_t offset, void *context);
+/*
+ * Use the frame behind va while its table and mm are locked: no fork or fault shares it, copies it
+ * or takes it away meanwhile, so that whatever is stored lands in the page that mm has. What use
+ * returned, -EFAULT or -ENOMEM.
+ */
+MUST_CHECK int mm_gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *context);
 /*
  * The frame behind va, faulted in (and copied, for GUP_WRITE) as an access of this kind would, with
  * a reference of the caller's. Not for GUP_FORCE: forced accesses move bytes, by mm_access(). 0,

@@ -17,8 +17,7 @@
 #include "uapi/errno.h"
 #include "uapi/futex.h"
 
-#define BUCKETS            64
-#define ROBUST_ENTRIES_MAX 2048
+#define BUCKETS 64
 
 /* Buckets are told apart by their address. */
 static struct bucket {
@@ -217,120 +216,90 @@ static void both_unlock(struct bucket *a, struct bucket *b)
         spin_unlock(&b->lock);
 }
 
-/* Wake up to wake of those that wait on from, and let up to move others wait on to instead. How
- * many of both, as Linux counts. */
-static unsigned key_requeue(const struct key *from, const struct key *to, unsigned wake,
-                            unsigned move)
+/* What FUTEX_REQUEUE and FUTEX_CMP_REQUEUE are asked for. */
+struct requeue {
+    struct key from, to;
+    unsigned wake_max, move_max;
+    const uint32_t *expected; /* NULL: whatever the word holds */
+    unsigned moved;           /* woken, and moved to the other word */
+};
+
+/* The waiter waits on to from now on. Both buckets are locked. */
+static void waiter_move(struct waiter *waiter, const struct key *to, struct bucket *target)
 {
-    struct bucket *source = key_bucket(from), *target = key_bucket(to);
+    if (to->is_frame)
+        frame_get((struct frame *)to->space);
+    key_put(&waiter->key);
+    waiter->key = *to;
+    list_remove(&waiter->link);
+    list_append(&waiter->link, &target->waiters);
+    __atomic_store_n(&waiter->bucket, target, __ATOMIC_RELEASE);
+}
+
+/* Wake at most wake_max waiters of the source; move at most move_max others to the target. As on
+ * Linux, both count. Both buckets are locked. */
+static void requeue_locked(struct requeue *requeue, struct bucket *source, struct bucket *target)
+{
     unsigned woken = 0, moved = 0;
-    both_lock(source, target);
+    bool same = key_same(&requeue->from, &requeue->to);
     list_for_each_safe (link, after, &source->waiters) {
         struct waiter *waiter = list_entry(link, struct waiter, link);
-        if (!key_same(&waiter->key, from))
+        if (!key_same(&waiter->key, &requeue->from))
             continue;
-        if (woken < wake) {
+        if (woken < requeue->wake_max) {
             waiter_wake(waiter);
             woken++;
-        } else if (moved < move) {
-            if (to->is_frame)
-                frame_get((struct frame *)to->space);
-            key_put(&waiter->key);
-            waiter->key = *to;
-            list_remove(&waiter->link);
-            list_append(&waiter->link, &target->waiters);
-            __atomic_store_n(&waiter->bucket, target, __ATOMIC_RELEASE);
+        } else if (moved < requeue->move_max && !same) {
+            waiter_move(waiter, &requeue->to, target);
             moved++;
         }
     }
-    both_unlock(source, target);
-    return woken + moved;
+    requeue->moved = woken + moved;
 }
 
-static long futex_requeue(uint64_t va, uint64_t va2, bool is_private, unsigned wake, unsigned move,
-                          const uint32_t *expected)
+/* Compare word, unless it is NULL, and requeue before anybody else can wait or wake there. 0 or
+ * -EAGAIN. */
+static int requeue_if(struct requeue *requeue, const uint32_t *word)
 {
-    struct key from, to;
-    uint32_t word;
-    int err = key_get(va, is_private, &from);
+    struct bucket *source = key_bucket(&requeue->from), *target = key_bucket(&requeue->to);
+    both_lock(source, target);
+    bool holds = !word || __atomic_load_n(word, __ATOMIC_SEQ_CST) == *requeue->expected;
+    if (holds)
+        requeue_locked(requeue, source, target);
+    both_unlock(source, target);
+    return holds ? 0 : -EAGAIN;
+}
+
+static int requeue_compared(struct frame *frame, size_t offset, void *context)
+{
+    return requeue_if(context, (const uint32_t *)((char *)frame_va(frame) + offset));
+}
+
+/* The word is compared with its page held in place. It may be read-only: then nobody writes to the
+ * page through this address space. */
+static int requeue_do(struct requeue *requeue, uint64_t va)
+{
+    struct mm *mm = task_current()->mm;
+    if (!requeue->expected)
+        return requeue_if(requeue, NULL);
+    int err = mm_gup_with(mm, va, GUP_WRITE, requeue_compared, requeue);
+    return err == -EFAULT ? mm_gup_with(mm, va, 0, requeue_compared, requeue) : err;
+}
+
+static long futex_requeue(uaddr_t word, uaddr_t word2, bool is_private, struct requeue requeue)
+{
+    int err = (int)requeue.wake_max < 0 || (int)requeue.move_max < 0 ? -EINVAL : 0;
+    if (!err)
+        err = key_get(word.v, is_private, &requeue.from);
     if (err)
         return err;
-    err = key_get(va2, is_private, &to);
-    if (err) {
-        key_put(&from);
-        return err;
+    err = key_get(word2.v, is_private, &requeue.to);
+    if (!err) {
+        err = requeue_do(&requeue, word.v);
+        key_put(&requeue.to);
     }
-    long result;
-    if (expected && arch_copy_from_user(&word, uaddr(va), sizeof(word)))
-        result = -EFAULT;
-    else if (expected && word != *expected)
-        result = -EAGAIN;
-    else if (key_same(&from, &to))
-        result = key_wake(&from, wake, FUTEX_BITSET_MATCH_ANY);
-    else
-        result = key_requeue(&from, &to, wake, move);
-    key_put(&from);
-    key_put(&to);
-    return result;
-}
-
-/* ---- Robust lists ------------------------------------------------------- */
-
-/* The owner of the futex word at va is dying: say so in the word if the task is the owner, and
- * wake a waiter. */
-static void robust_mark(struct task *task, uint64_t va)
-{
-    uint32_t old;
-    int err = -EAGAIN;
-    if (va % sizeof(uint32_t) || arch_copy_from_user(&old, uaddr(va), sizeof(old)))
-        return;
-    while (err == -EAGAIN && (old & FUTEX_TID_MASK) == (uint32_t)task->tid)
-        err = mm_cmpxchg(task->mm, va, &old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
-    if (!err && old & FUTEX_WAITERS)
-        (void)futex_wake(va, false, 1, FUTEX_BITSET_MATCH_ANY);
-}
-
-/* The list is the program's own: every pointer of it may be wrong, and it may have no end. Bit 0
- * marks PI futexes, not served here. */
-void futex_robust_end(struct task *task)
-{
-    struct robust_list_head head;
-    if (arch_copy_from_user(&head, task->robust_list, sizeof(head)))
-        return;
-    uint64_t entry = head.next;
-    for (int i = 0; i < ROBUST_ENTRIES_MAX && (entry & ~1ull) != task->robust_list.v; i++) {
-        uint64_t next;
-        bool more = arch_copy_from_user(&next, uaddr(entry & ~1ull), sizeof(next)) == 0;
-        if (entry != head.list_op_pending && !(entry & 1))
-            robust_mark(task, entry + (uint64_t)head.futex_offset);
-        if (!more)
-            break;
-        entry = next;
-    }
-    if (head.list_op_pending && !(head.list_op_pending & 1))
-        robust_mark(task, head.list_op_pending + (uint64_t)head.futex_offset);
-}
-
-long sys_set_robust_list(uaddr_t head, size_t size)
-{
-    if (size != sizeof(struct robust_list_head))
-        return -EINVAL;
-    task_current()->robust_list = head;
-    return 0;
-}
-
-/* get_robust_list(tid, &head, &size). Of the caller alone: C libraries ask it whether there are
- * robust lists at all. */
-long sys_get_robust_list(int tid, uaddr_t head, uaddr_t size_to)
-{
-    const struct task *task = task_current();
-    uint64_t size = sizeof(struct robust_list_head);
-    if (tid && tid != task->tid)
-        return -EPERM;
-    if (arch_copy_to_user(head, &task->robust_list, sizeof(uint64_t))
-        || arch_copy_to_user(size_to, &size, sizeof(size)))
-        return -EFAULT;
-    return 0;
+    key_put(&requeue.from);
+    return err ? err : (long)requeue.moved;
 }
 
 /* ---- The system call ---------------------------------------------------- */
@@ -356,31 +325,30 @@ static int deadline_get(uaddr_t timeout, int op, uint64_t *deadline_ns)
     return 0;
 }
 
-/* futex(uaddr, op, val, timeout or val2, uaddr2, val3) */
+static long wait_call(uaddr_t word, int op, uint32_t expected, uaddr_t timeout, uint32_t bits)
+{
+    uint64_t deadline;
+    int err = deadline_get(timeout, op, &deadline);
+    return err ? err : futex_wait(word.v, op & FUTEX_PRIVATE_FLAG, expected, deadline, bits);
+}
+
+/* futex(uaddr, op, val, timeout or val2, uaddr2, val3). As on Linux, only an absolute time can be
+ * one of the wall clock. */
 long sys_futex(uaddr_t word, int op, uint32_t value, uint64_t timeout, uaddr_t word2,
                uint32_t value3)
 {
     bool is_private = op & FUTEX_PRIVATE_FLAG;
-    uint64_t deadline;
-    int err;
-    switch (op & FUTEX_CMD_MASK) {
-    case FUTEX_WAIT:
-    case FUTEX_WAIT_BITSET:
-        err = deadline_get(uaddr(timeout), op, &deadline);
-        return err ? err
-                   : futex_wait(word.v, is_private, value, deadline,
-                                (op & FUTEX_CMD_MASK) == FUTEX_WAIT ? FUTEX_BITSET_MATCH_ANY
-                                                                    : value3);
+    struct requeue requeue = { .wake_max = value, .move_max = (uint32_t)timeout };
+    unsigned command = (unsigned)op & FUTEX_CMD_MASK;
+    if (op & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT_BITSET)
+        return -ENOSYS;
+    switch (command) {
+    case FUTEX_WAIT: return wait_call(word, op, value, uaddr(timeout), FUTEX_BITSET_MATCH_ANY);
+    case FUTEX_WAIT_BITSET: return wait_call(word, op, value, uaddr(timeout), value3);
     case FUTEX_WAKE: return futex_wake(word.v, is_private, value, FUTEX_BITSET_MATCH_ANY);
     case FUTEX_WAKE_BITSET: return futex_wake(word.v, is_private, value, value3);
-    case FUTEX_REQUEUE:
-        return (int)value < 0 || (int)timeout < 0
-                   ? -EINVAL
-                   : futex_requeue(word.v, word2.v, is_private, value, (unsigned)timeout, NULL);
-    case FUTEX_CMP_REQUEUE:
-        return (int)value < 0 || (int)timeout < 0
-                   ? -EINVAL
-                   : futex_requeue(word.v, word2.v, is_private, value, (unsigned)timeout, &value3);
+    case FUTEX_CMP_REQUEUE: requeue.expected = &value3; __attribute__((fallthrough));
+    case FUTEX_REQUEUE: return futex_requeue(word, word2, is_private, requeue);
     default: return -ENOSYS;
     }
 }

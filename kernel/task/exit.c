@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The end: of a thread, of a process, of all threads but one for exec; and wait4(), which hears
- * of it. */
+/* The end: of a thread, of a process, of all threads but one for exec. wait4.c hears of it. */
 #include "kernel/task/exit.h"
 
 #include "base/log.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/inode.h"
 #include "kernel/sched/futex.h"
+#include "kernel/sched/robust.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
@@ -18,7 +18,8 @@
 
 static bool parent_ignores_children(struct process *parent)
 {
-    return parent->action[SIGCHLD].handler == 1;
+    const struct signal_action *action = &parent->action[SIGCHLD];
+    return action->handler == SIG_IGN || action->flags & SA_NOCLDWAIT;
 }
 
 /* init is gone: say how and switch off. */
@@ -95,13 +96,15 @@ static void process_end(struct process *process)
     process_orphans_give(process);
     struct process *parent = process->parent;
     process->zombie = true;
-    bool nobody_waits = parent_ignores_children(parent);
+    int signal = process->exit_signal;
+    bool nobody_waits = signal == SIGCHLD && parent_ignores_children(parent);
     if (nobody_waits)
         process_unpublish(process);
     process_hold(parent);
     spin_unlock_irq(&tasks_lock, irq);
 
-    process_signal(parent, SIGCHLD);
+    if (signal)
+        process_signal(parent, signal);
     wait_wake_all(&parent->child_wait);
     wait_wake_all(&init_process->child_wait);
     process_put(parent);
@@ -213,52 +216,6 @@ int threads_end_others(void)
     return 0;
 }
 
-/* ---- Waiting for children ----------------------------------------------- */
+long sys_exit(int status) { task_exit(status_exited(status)); }
 
-#define WNOHANG 1
-
-/* What wait4() looks for, and what it found. */
-struct search {
-    int pid;                /* > 0: this child; else any */
-    bool hang;              /* not WNOHANG: wait for one */
-    struct process *zombie; /* taken out of the tree; NULL */
-    bool any;               /* there is such a child at all */
-};
-
-/* Is the search over: a zombie, no such child, or no waiting for one? */
-static bool search_over(struct process *parent, struct search *search)
-{
-    search->any = false;
-    uint64_t irq = spin_lock_irq(&tasks_lock);
-    list_for_each (link, &parent->children) {
-        struct process *child = list_entry(link, struct process, sibling);
-        if (search->pid > 0 && child->pid != search->pid)
-            continue;
-        search->any = true;
-        if (child->zombie) {
-            process_unpublish(child);
-            search->zombie = child;
-            break;
-        }
-    }
-    spin_unlock_irq(&tasks_lock, irq);
-    return search->zombie || !search->any || !search->hang;
-}
-
-long sys_wait4(int pid, uaddr_t status_to, int options, uaddr_t usage)
-{
-    struct process *parent = process_current();
-    struct search search = { .pid = pid, .hang = !(options & WNOHANG) };
-    int err = wait_until(&parent->child_wait, search_over(parent, &search), 0);
-    struct process *zombie = search.zombie;
-    if (!zombie)
-        return err ? err : search.any ? 0 : -ECHILD;
-    int status = zombie->wait_status;
-    pid = zombie->pid;
-    process_put(zombie);
-    if (status_to.v && arch_copy_to_user(status_to, &status, sizeof(status)))
-        return -EFAULT;
-    if (usage.v && arch_clear_user(usage, 144)) /* struct rusage */
-        return -EFAULT;
-    return pid;
-}
+long sys_exit_group(int status) { process_exit(status_exited(status)); }

@@ -264,3 +264,114 @@ TEST(a_broken_robust_list_hurts_nobody, "")
         CHECK_EQ(list.futex, kind ? 1 : FUTEX_OWNER_DIED);
     }
 }
+
+/* ---- Owners that end between two steps ---------------------------------- */
+
+#define TID_OF_NOBODY 0x3ffffff0u
+
+/* A robust list with no entry but a pending one, for the word of a shared page. */
+static struct {
+    struct robust_list_head head;
+    uint64_t entry;
+} pending;
+
+static void pending_set(volatile uint32_t *lock)
+{
+    pending.head = (struct robust_list_head){
+        .next = (uint64_t)&pending.head,
+        .futex_offset = (int64_t)((uint64_t)lock - (uint64_t)&pending.entry),
+        .list_op_pending = (uint64_t)&pending.entry,
+    };
+    CHECK_EQ(raw2(SYS_set_robust_list, (long)&pending.head, sizeof(pending.head)), 0);
+}
+
+/* A process that waits on lock for at most 5 s, and is there before this returns: it begins on the
+ * next word. Its status is 0 when it was woken. */
+static int waiter_of(volatile uint32_t *lock)
+{
+    int child = fork();
+    if (child == 0) {
+        struct timespec limit = { 5, 0 };
+        _exit(futex(lock + 1, FUTEX_WAIT, 0, &limit, NULL, 0) == 0 ? 0 : 1);
+    }
+    UNTIL_FOUND(1, futex(lock + 1, FUTEX_REQUEUE, 0, (void *)1, lock, 0));
+    return child;
+}
+
+static volatile uint32_t *lock_word;
+static void end_before_the_wake(void)
+{
+    pending_set(lock_word);
+    *lock_word = 0;
+}
+
+TEST(an_owner_that_ends_between_unlock_and_wake_wakes_a_waiter, "")
+{
+    int status;
+    lock_word = shared_page();
+    int waiter = waiter_of(lock_word);
+    *lock_word = TID_OF_NOBODY | FUTEX_WAITERS;
+    CHECK_EQ(in_child(end_before_the_wake, NULL), 0);
+    waitpid(waiter, &status, 0);
+    CHECK_EQ(status, 0);
+}
+
+static void exec_as_owner(void)
+{
+    static char *const argv[] = { "/bin/victim", NULL };
+    *lock_word = (uint32_t)raw0(SYS_gettid) | FUTEX_WAITERS;
+    pending_set(lock_word);
+    freopen("/dev/null", "w", stdout);
+    execv(argv[0], argv);
+}
+
+TEST(exec_marks_the_futexes_it_leaves_behind, "")
+{
+    int status;
+    lock_word = shared_page();
+    int waiter = waiter_of(lock_word);
+    in_child(exec_as_owner, NULL);
+    CHECK_EQ(*lock_word, FUTEX_WAITERS | FUTEX_OWNER_DIED);
+    waitpid(waiter, &status, 0);
+    CHECK_EQ(status, 0);
+}
+
+/* ---- Compare and requeue ------------------------------------------------ */
+
+/* Waits only while the word is odd. */
+static void wait_while_odd(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        uint32_t odd = __atomic_add_fetch(&word, 1, __ATOMIC_SEQ_CST);
+        (void)futex(&word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, odd, NULL, NULL, 0);
+        __atomic_add_fetch(&word, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* So a requeue that asks for an even word can never find it waiting. */
+TEST_RACE(cmp_requeue_compares_with_nobody_in_between, "")
+{
+    static struct raw_thread thread;
+    long end = now_ms() + 3000;
+    thread_start(&thread, wait_while_odd, NULL);
+    while (now_ms() < end) {
+        for (int i = 0; i < 1000; i++) {
+            uint32_t even = __atomic_load_n(&word, __ATOMIC_SEQ_CST) & ~1u;
+            long moved = futex(&word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, (void *)1, &word2,
+                               even);
+            CHECK(moved == 0 || moved == -EAGAIN);
+            (void)futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
+        }
+    }
+    _exit(0);
+}
+
+TEST(only_an_absolute_wait_may_name_the_wall_clock, "")
+{
+    struct timespec soon = { 0, 1000 };
+    int wall = FUTEX_CLOCK_REALTIME;
+    CHECK_EQ(futex(&word, FUTEX_WAIT | wall, word, &soon, NULL, 0), -ENOSYS);
+    CHECK_EQ(futex(&word, FUTEX_WAKE | wall, 1, NULL, NULL, 0), -ENOSYS);
+    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET | wall, word, &soon, NULL, ~0u), -ETIMEDOUT);
+}
