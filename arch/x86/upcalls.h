@@ -72,6 +72,13 @@ struct refusal {
  */
 void entry_refused(struct trap_frame *frame, const struct refusal *why);
 
+/*
+ * entry_page_fault() found no memory for the current task: make some, and wait for it. True: run
+ * the instruction again; false: the task itself is the one to go, or, unless from_user, to be
+ * refused.
+ */
+MUST_CHECK bool entry_out_of_memory(bool from_user);
+
 /* First thing a new user task does on its own stack, interrupts off: finish the switch that led
  * to it. */
 void entry_task_begin(void);

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#define CSIGNAL              0x000000ff /* the signal that the end of the child sends */
 #define CLONE_VM             0x00000100
 #define CLONE_FS             0x00000200
 #define CLONE_FILES          0x00000400

@@ -36,6 +36,11 @@
 #define SIGSYS       31
 #define SIGNAL_COUNT 64
 
+#define SIG_DFL 0
+#define SIG_IGN 1
+
+#define SA_NOCLDWAIT 2
+
 #define SIG_BLOCK   0
 #define SIG_UNBLOCK 1
 #define SIG_SETMASK 2

@@ -14,8 +14,6 @@
 #include "kernel/task/process.h"
 #include "uapi/errno.h"
 
-#define SIG_DFL     0
-#define SIG_IGN     1
 #define UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
 
 static uint64_t signal_bit(int signal) { return 1ull << (signal - 1); }
@@ -39,7 +37,7 @@ static uint64_t due_set(const struct task *task)
 {
     return (__atomic_load_n(&task->process->pending, __ATOMIC_RELAXED)
             | __atomic_load_n(&task->pending, __ATOMIC_RELAXED))
-           & ~task->signal_mask;
+           & ~__atomic_load_n(&task->signal_mask, __ATOMIC_RELAXED);
 }
 
 bool signal_due(const struct task *task)
@@ -58,12 +56,21 @@ bool signal_fatal_due(const struct task *task)
     return task_must_leave(task);
 }
 
+/* One that a thread blocks is kept although it is ignored: that may change before it is
+ * unblocked. tasks_lock is held. */
+static bool blocked_by(const struct task *task, int signal)
+{
+    return __atomic_load_n(&task->signal_mask, __ATOMIC_RELAXED) & signal_bit(signal);
+}
+
 /* Put signal into *pending, the process's own or that of a thread of it, unless it is ignored:
- * then false. tasks_lock is held. */
-static bool signal_post(struct process *process, uint64_t *pending, int signal)
+ * then false. tasks_lock is held; task is the thread, or the process's first. */
+static bool signal_post(struct process *process, const struct task *task, uint64_t *pending,
+                        int signal)
 {
     spin_lock(&process->lock);
-    bool ignored = signal_ignored(process, signal) && signal != SIGKILL;
+    bool ignored = signal_ignored(process, signal) && signal != SIGKILL
+                   && !blocked_by(task, signal);
     if (!ignored)
         __atomic_or_fetch(pending, signal_bit(signal), __ATOMIC_RELAXED);
     spin_unlock(&process->lock);
@@ -73,7 +80,8 @@ static bool signal_post(struct process *process, uint64_t *pending, int signal)
 /* tasks_lock is held. */
 static void process_signal_locked(struct process *process, int signal)
 {
-    if (!signal_post(process, &process->pending, signal))
+    if (list_empty(&process->threads)
+        || !signal_post(process, process_task(process), &process->pending, signal))
         return;
     list_for_each (link, &process->threads)
         sched_interrupt(list_entry(link, struct task, thread_link));
@@ -102,12 +110,29 @@ bool processes_signal(const struct process *except, int signal)
     return found;
 }
 
+/* The same to all of a group; -ESRCH when there are none. */
+static int group_signal(int group, int signal)
+{
+    int err = -ESRCH;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    list_for_each (link, &all_processes) {
+        struct process *process = list_entry(link, struct process, all_link);
+        if (process->group != group)
+            continue;
+        err = 0;
+        if (signal)
+            process_signal_locked(process, signal);
+    }
+    spin_unlock_irq(&tasks_lock, irq);
+    return err;
+}
+
 int thread_signal(int tgid, int tid, int signal)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
     struct task *task = task_find_locked(tid);
     bool found = task && (!tgid || task->process->pid == tgid);
-    if (found && signal && signal_post(task->process, &task->pending, signal))
+    if (found && signal && signal_post(task->process, task, &task->pending, signal))
         sched_interrupt(task);
     spin_unlock_irq(&tasks_lock, irq);
     return found ? 0 : -ESRCH;
@@ -118,7 +143,7 @@ void signal_force(int signal)
     struct task *task = task_current();
     uint64_t irq = spin_lock_irq(&task->process->lock);
     task->process->action[signal].handler = SIG_DFL;
-    task->signal_mask &= ~signal_bit(signal);
+    __atomic_store_n(&task->signal_mask, task->signal_mask & ~signal_bit(signal), __ATOMIC_RELAXED);
     __atomic_or_fetch(&task->pending, signal_bit(signal), __ATOMIC_RELAXED);
     spin_unlock_irq(&task->process->lock, irq);
     arch_request_user_return();
@@ -274,9 +299,11 @@ long sys_kill(int pid, int signal)
         return -EINVAL;
     if (pid == -1)
         return processes_signal(process_current(), signal) ? 0 : -ESRCH;
-    if (pid == 0) /* no process groups: one's own */
-        pid = process_current()->pid;
-    return signal_one(process_find(pid < 0 ? -pid : pid), signal);
+    if (pid == INT32_MIN)
+        return -ESRCH;
+    if (pid <= 0)
+        return group_signal(pid ? -pid : (int)sys_getpgid(0), signal);
+    return signal_one(process_find(pid), signal);
 }
 
 long sys_tkill(int tid, int signal)

@@ -88,6 +88,7 @@ const char *syscall_name(uint64_t number) { return number < SYSCALL_COUNT ? name
 /* Numbers that programs probe for and do without: membarrier, rseq. */
 static bool quiet(uint64_t number) { return number == 324 || number == 334; }
 
+/* Of those not in list.h only the number is known. */
 static long not_implemented(uint64_t number)
 {
     static uint8_t logged[SYSCALL_COUNT];

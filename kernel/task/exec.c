@@ -165,17 +165,21 @@ static const char *base_name(const char *path)
 static struct mm *process_take_mm(struct process *process, struct mm *mm, struct inode *file,
                                   const char *path)
 {
-    uint64_t irq = spin_lock_irq(&process->lock);
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    process->exit_signal = SIGCHLD;
+    process->execed = true;
+    spin_lock(&process->lock);
     struct mm *old = process->mm;
     struct inode *old_file = process->program;
     process->mm = mm;
     process->program = file;
     for (int i = 1; i <= SIGNAL_COUNT; i++) {
-        if (process->action[i].handler > 1)
+        if (process->action[i].handler > SIG_IGN)
             process->action[i] = (struct signal_action){ 0 };
     }
     snprintf(process->path, sizeof(process->path), "%s", path);
-    spin_unlock_irq(&process->lock, irq);
+    spin_unlock(&process->lock);
+    spin_unlock_irq(&tasks_lock, irq);
     program_end(old_file);
     return old;
 }

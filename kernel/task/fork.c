@@ -12,7 +12,7 @@
 #include "uapi/sched.h"
 
 struct clone_request {
-    uint64_t flags; /* CLONE_*; the exit signal in the low byte is SIGCHLD or 0 */
+    uint64_t flags; /* CLONE_*; the low byte is the signal sent at the end, 0 for none */
     uint64_t stack; /* 0: the parent's */
     uaddr_t parent_tid, child_tid;
     uint64_t tls;
@@ -21,8 +21,8 @@ struct clone_request {
 
 #define CLONE_FLAGS_THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 #define CLONE_FLAGS_TIDS   (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
-#define CLONE_FLAGS_KNOWN                                                                      \
-    (0xff | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS \
+#define CLONE_FLAGS_KNOWN                                                                         \
+    (CSIGNAL | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS \
      | CLONE_DETACHED)
 
 /* The child's memory and files: copies, or for vfork the parent's memory itself. */
@@ -125,6 +125,7 @@ static long clone_process(const struct clone_request *request)
     if (err)
         goto undo_resources;
     process_inherit(child);
+    child->exit_signal = (int)(request->flags & CSIGNAL);
     task->mm = child->mm;
     task_inherit(task, request);
     bool vfork_done = false;
@@ -176,7 +177,7 @@ static long clone_thread(const struct clone_request *request)
 static long clone_checked(const struct clone_request *request)
 {
     uint64_t flags = request->flags;
-    if (flags & ~(uint64_t)CLONE_FLAGS_KNOWN)
+    if (flags & ~(uint64_t)CLONE_FLAGS_KNOWN || (flags & CSIGNAL) > SIGNAL_COUNT)
         return -EINVAL;
     if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND))
         || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
@@ -192,13 +193,13 @@ static long clone_checked(const struct clone_request *request)
 
 long sys_fork(void)
 {
-    struct clone_request request = { 0 };
+    struct clone_request request = { .flags = SIGCHLD };
     return clone_process(&request);
 }
 
 long sys_vfork(void)
 {
-    struct clone_request request = { .flags = CLONE_VM | CLONE_VFORK };
+    struct clone_request request = { .flags = CLONE_VM | CLONE_VFORK | SIGCHLD };
     return clone_process(&request);
 }
 
@@ -226,7 +227,8 @@ long sys_clone3(uaddr_t from, size_t size)
         if (byte)
             return -E2BIG;
     }
-    if (args.flags & 0xff || args.exit_signal > 64 || !args.stack != !args.stack_size)
+    if (args.flags & (CSIGNAL | CLONE_DETACHED) || args.exit_signal > SIGNAL_COUNT
+        || (args.flags & CLONE_THREAD && args.exit_signal) || !args.stack != !args.stack_size)
         return -EINVAL;
     struct clone_request request = {
         args.flags | args.exit_signal,

@@ -17,6 +17,7 @@ struct list all_processes = LIST_INIT(all_processes);
 static struct process *buckets[PID_BUCKETS];  /* [T] chains by pid, through hash_next */
 static struct task *tid_buckets[PID_BUCKETS]; /* [T] the same of tasks, by tid */
 static int last_pid;                          /* [T] */
+static bool pids_reused;                      /* [T] */
 struct process *init_process;
 
 /* ---- Making ------------------------------------------------------------- */
@@ -57,6 +58,7 @@ struct process *process_create(void)
     if (!process)
         return NULL;
     process->refs = 1;
+    process->exit_signal = SIGCHLD;
     process->lock = (struct spinlock)SPINLOCK_INIT(LOCK_PROCESS);
     list_init(&process->children);
     list_init(&process->sibling);
@@ -78,7 +80,7 @@ void process_discard(struct process *process)
     kfree(process);
 }
 
-static struct process *find_locked(int pid)
+struct process *process_find_locked(int pid)
 {
     struct process *process = buckets[(unsigned)pid % PID_BUCKETS];
     while (process && process->pid != pid)
@@ -94,12 +96,26 @@ struct task *task_find_locked(int tid)
     return task;
 }
 
-/* A number that neither a process, a zombie included, nor a task has. */
+/* Does a group or session bear this number? */
+static bool group_named(int number)
+{
+    list_for_each (link, &all_processes) {
+        const struct process *process = list_entry(link, struct process, all_link);
+        if (process->group == number || process->session == number)
+            return true;
+    }
+    return false;
+}
+
+/* A number that neither a process, a zombie included, nor a task, a group or a session has. Before
+ * all numbers were given once, none of the last two can have the next. */
 static int pid_next(void)
 {
     do {
+        pids_reused |= last_pid == PID_MAX;
         last_pid = last_pid < PID_MAX ? last_pid + 1 : 2;
-    } while (find_locked(last_pid) || task_find_locked(last_pid));
+    } while (process_find_locked(last_pid) || task_find_locked(last_pid)
+             || (pids_reused && group_named(last_pid)));
     return last_pid;
 }
 
@@ -141,6 +157,8 @@ void process_publish(struct process *process, struct process *parent)
     task_publish(process_task(process), process->pid);
     process->parent = parent;
     process->parent_pid = parent ? parent->pid : 0;
+    process->group = parent ? parent->group : process->pid;
+    process->session = parent ? parent->session : process->pid;
     if (parent)
         list_append(&process->sibling, &parent->children);
     else
@@ -184,6 +202,7 @@ void process_orphans_give(struct process *process)
         struct process *child = list_entry(link, struct process, sibling);
         list_remove(link);
         child->parent = init_process;
+        child->exit_signal = SIGCHLD;
         __atomic_store_n(&child->parent_pid, init_process->pid, __ATOMIC_RELAXED);
         list_append(link, &init_process->children);
     }
@@ -205,7 +224,7 @@ void process_put(struct process *process)
 struct process *process_find(int pid)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    struct process *process = find_locked(pid);
+    struct process *process = process_find_locked(pid);
     if (process)
         process_hold(process);
     spin_unlock_irq(&tasks_lock, irq);
@@ -263,6 +282,16 @@ char process_state_letter(struct process *process)
     }
     spin_unlock_irq(&tasks_lock, irq);
     return letter;
+}
+
+unsigned process_count(void)
+{
+    unsigned count = 0;
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    list_for_each (link, &all_processes)
+        count++;
+    spin_unlock_irq(&tasks_lock, irq);
+    return count;
 }
 
 unsigned process_thread_count(struct process *process)

@@ -16,7 +16,7 @@ extern struct process *init_process; /* fixed once it is published */
 MUST_CHECK struct process *process_create(void);
 /* Undo it. mm and files are the caller's affair. */
 void process_discard(struct process *process);
-/* Make it visible as parent's child (NULL: nobody's, for init). */
+/* Make it visible as parent's child (NULL: nobody's, for init), in its group and session. */
 void process_publish(struct process *process, struct process *parent);
 static inline struct task *process_task(struct process *process)
 {
@@ -35,6 +35,8 @@ MUST_CHECK int thread_publish(struct task *task);
 
 /* The task with this tid, NULL when there is none; tasks_lock is held, and keeps it. */
 MUST_CHECK struct task *task_find_locked(int tid);
+/* The process with this pid, NULL when there is none; tasks_lock is held, and keeps it. */
+MUST_CHECK struct process *process_find_locked(int pid);
 /* The process with this pid with a reference, or NULL. process_put() gives it back. */
 MUST_CHECK struct process *process_find(int pid);
 void process_hold(struct process *process);
@@ -47,6 +49,7 @@ MUST_CHECK struct mm *process_mm(struct process *process);
 bool process_may_trace(struct process *caller, struct process *target);
 char process_state_letter(struct process *process);                        /* R S Z */
 void process_path(struct process *process, char path[PROCESS_PATH_BYTES]); /* what exec ran */
+unsigned process_count(void);                                              /* zombies included */
 unsigned process_thread_count(struct process *process);
 
 /* ---- The running task --------------------------------------------------- */

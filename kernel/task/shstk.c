@@ -36,6 +36,12 @@ void shstk_init(void)
     huge_wanted = cmdline_get("shstk_huge", value, sizeof(value)) && strcmp(value, "1") == 0;
 }
 
+/* Others may look at a task's features at any time. */
+static void features_set(struct task *task, uint64_t features)
+{
+    __atomic_store_n(&task->shstk_features, features, __ATOMIC_RELAXED);
+}
+
 /* IA32_U_CET for these features. */
 static uint64_t features_msr(uint64_t features)
 {
@@ -54,14 +60,14 @@ static int shstk_begin(struct task *task, struct mm *mm)
         return err;
     task->shstk_start = start;
     task->shstk_bytes = bytes;
-    task->shstk_features = ARCH_SHSTK_SHSTK;
+    features_set(task, ARCH_SHSTK_SHSTK);
     arch_shstk_write(features_msr(task->shstk_features), start + bytes);
     return 0;
 }
 
 int shstk_exec(struct task *task, struct mm *mm, bool marked)
 {
-    task->shstk_features = 0;
+    features_set(task, 0);
     task->shstk_start = task->shstk_bytes = 0;
     task->process->shstk_locked = 0;
     arch_shstk_write(0, 0);
@@ -113,7 +119,7 @@ static long shstk_enable(struct task *task, uint64_t feature)
         return task->shstk_features & ARCH_SHSTK_SHSTK ? 0 : shstk_begin(task, task->mm);
     if (!(task->shstk_features & ARCH_SHSTK_SHSTK))
         return -EPERM;
-    task->shstk_features |= ARCH_SHSTK_WRSS;
+    features_set(task, task->shstk_features | ARCH_SHSTK_WRSS);
     arch_shstk_read(&u_cet, &ssp);
     arch_shstk_write(features_msr(task->shstk_features), ssp);
     return 0;
@@ -125,13 +131,13 @@ static long shstk_disable(struct task *task, uint64_t feature)
     if (!(task->shstk_features & ARCH_SHSTK_SHSTK))
         return feature == ARCH_SHSTK_WRSS ? -EPERM : 0;
     if (feature == ARCH_SHSTK_WRSS) {
-        task->shstk_features &= ~ARCH_SHSTK_WRSS;
+        features_set(task, task->shstk_features & ~ARCH_SHSTK_WRSS);
         arch_shstk_read(&u_cet, &ssp);
         arch_shstk_write(features_msr(task->shstk_features), ssp);
         return 0;
     }
     arch_shstk_write(0, 0);
-    task->shstk_features = 0;
+    features_set(task, 0);
     if (task->shstk_bytes)
         (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes);
     task->shstk_start = task->shstk_bytes = 0;

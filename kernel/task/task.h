@@ -41,7 +41,7 @@ enum task_state { TASK_RUNNABLE, TASK_RUNNING, TASK_WAITING, TASK_DEAD };
 
 /* Linux's struct sigaction as rt_sigaction passes it. */
 struct signal_action {
-    uint64_t handler; /* 0 SIG_DFL, 1 SIG_IGN */
+    uint64_t handler; /* SIG_DFL, SIG_IGN, or an address */
     uint64_t flags;
     uint64_t restorer;
     uint64_t mask;
@@ -60,6 +60,7 @@ struct process {
     struct spinlock lock;
     struct process *parent;                        /* [T] */
     int parent_pid;                                /* [A] its number, 0 for none; changes with it */
+    int group, session;                            /* [T] the pids of those that began them */
     struct list children;                          /* [T] of process.sibling */
     struct list sibling;                           /* [T] */
     struct list threads;                           /* [T] of task.thread_link, the oldest first */
@@ -71,6 +72,8 @@ struct process {
     struct signal_action action[SIGNAL_COUNT + 1]; /* [P] */
     uint64_t pending;              /* [A] signals sent to the process, bit signal - 1 */
     int wait_status;               /* [T] as wait4 reports it, once a zombie or exiting */
+    int exit_signal;               /* [T] sent to the parent at the end, 0 for none */
+    bool execed;                   /* [T] runs another program than its parent did */
     bool zombie;                   /* [T] */
     bool exiting;                  /* [A] exit_group or a fatal signal: every thread leaves */
     struct task *execing;          /* [A] the one that all others leave to */

@@ -2,8 +2,9 @@
 /* The clocks and sleeping. */
 #include "kernel/time/time.h"
 
+#include "kernel/sched/wait.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
+#include "kernel/task/usage.h"
 #include "uapi/errno.h"
 
 #define NS_PER_S 1000000000ull
@@ -30,8 +31,38 @@ int time_in(uaddr_t from, uint64_t *ns)
     return 0;
 }
 
-/* CLOCK_REALTIME(_COARSE) */
-static bool clock_is_wall(int clock) { return clock == 0 || clock == 5; }
+/* Linux's clocks. Those of CPU time advance by ticks. */
+enum {
+    CLOCK_REALTIME,
+    CLOCK_MONOTONIC,
+    CLOCK_PROCESS_CPUTIME_ID,
+    CLOCK_THREAD_CPUTIME_ID,
+    CLOCK_MONOTONIC_RAW,
+    CLOCK_REALTIME_COARSE,
+    CLOCK_MONOTONIC_COARSE,
+    CLOCK_BOOTTIME,
+};
+
+static uint64_t cpu_use_ns(const struct cpu_use *used)
+{
+    struct cpu_use use = cpu_use_read(used);
+    return (use.user_ticks + use.system_ticks) * (NS_PER_S / ARCH_TICK_HZ);
+}
+
+static int clock_read(int clock, uint64_t *ns)
+{
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE: *ns = wall_clock_ns(); return 0;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME: *ns = arch_clock_ns(); return 0;
+    case CLOCK_PROCESS_CPUTIME_ID: *ns = cpu_use_ns(&process_current()->used); return 0;
+    case CLOCK_THREAD_CPUTIME_ID: *ns = cpu_use_ns(&task_current()->used); return 0;
+    default: return -EINVAL;
+    }
+}
 
 static long time_out(uint64_t ns, uaddr_t to)
 {
@@ -41,38 +72,24 @@ static long time_out(uint64_t ns, uaddr_t to)
 
 long sys_clock_gettime(int clock, uaddr_t to)
 {
-    if (clock < 0 || clock > 7)
-        return -EINVAL;
-    return time_out(clock_is_wall(clock) ? wall_clock_ns() : arch_clock_ns(), to);
+    uint64_t ns;
+    int err = clock_read(clock, &ns);
+    return err ? err : time_out(ns, to);
 }
 
+/* There is one time zone, UTC. */
 long sys_gettimeofday(uaddr_t to, uaddr_t zone)
 {
     uint64_t ns = wall_clock_ns(), time[2] = { ns / NS_PER_S, ns % NS_PER_S / 1000 };
-    return to.v && arch_copy_to_user(to, time, sizeof(time)) ? -EFAULT : 0;
+    if (to.v && arch_copy_to_user(to, time, sizeof(time)))
+        return -EFAULT;
+    return zone.v && arch_clear_user(zone, 2 * sizeof(int)) ? -EFAULT : 0;
 }
 
 long sys_time(uaddr_t to)
 {
     uint64_t seconds = wall_clock_ns() / NS_PER_S;
     return to.v && arch_copy_to_user(to, &seconds, sizeof(seconds)) ? -EFAULT : (long)seconds;
-}
-
-long sys_times(uaddr_t to)
-{
-    uint64_t ticks[4] = { process_current()->used.user_ticks, 0, 0, 0 };
-    if (to.v && arch_copy_to_user(to, ticks, sizeof(ticks)))
-        return -EFAULT;
-    return (long)(arch_clock_ns() / (NS_PER_S / 100));
-}
-
-long sys_getrusage(int who, uaddr_t to)
-{
-    uint64_t us = process_current()->used.user_ticks * (1000000 / ARCH_TICK_HZ),
-             time[2] = { us / 1000000, us % 1000000 };
-    if (arch_clear_user(to, 144) || arch_copy_to_user(to, time, sizeof(time)))
-        return -EFAULT;
-    return 0;
 }
 
 /* Sleep until a time of arch_clock_ns(); what is left goes to remainder when a signal ends it
@@ -89,24 +106,37 @@ static long sleep_until(uint64_t deadline, uaddr_t remainder)
     return -EINTR;
 }
 
-static long sleep_for(uaddr_t from, uaddr_t remainder, bool absolute, bool wall)
+#define TIMER_ABSTIME 1
+
+/* How long from now on a sleep of ns, or until ns, lasts by this clock. */
+static int sleep_length(int clock, bool absolute, uint64_t *ns)
 {
-    uint64_t ns;
-    int err = time_in(from, &ns);
-    if (err)
-        return err;
-    uint64_t now = wall ? wall_clock_ns() : arch_clock_ns();
+    uint64_t now;
+    if (clock == CLOCK_THREAD_CPUTIME_ID)
+        return -EINVAL;
+    if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
+        return clock_read(clock, &now) ? -EINVAL : -EOPNOTSUPP;
+    int err = clock_read(clock, &now);
     if (absolute)
-        ns = ns > now ? ns - now : 0;
-    return ns ? sleep_until(arch_clock_ns() + ns, absolute ? uaddr(0) : remainder) : 0;
+        *ns = *ns > now ? *ns - now : 0;
+    return err;
+}
+
+long sys_clock_nanosleep(int clock, int flags, uaddr_t time, uaddr_t remainder)
+{
+    bool absolute = flags & TIMER_ABSTIME;
+    uint64_t ns;
+    if (flags & ~TIMER_ABSTIME)
+        return -EINVAL;
+    int err = time_in(time, &ns);
+    if (!err)
+        err = sleep_length(clock, absolute, &ns);
+    if (err || !ns)
+        return err;
+    return sleep_until(arch_clock_ns() + ns, absolute ? uaddr(0) : remainder);
 }
 
 long sys_nanosleep(uaddr_t time, uaddr_t remainder)
 {
-    return sleep_for(time, remainder, false, false);
-}
-long sys_clock_nanosleep(int clock, int flags, uaddr_t time, uaddr_t remainder)
-{
-    return clock < 0 || clock > 7 ? -EINVAL
-                                  : sleep_for(time, remainder, flags & 1, clock_is_wall(clock));
+    return sys_clock_nanosleep(CLOCK_MONOTONIC, 0, time, remainder);
 }

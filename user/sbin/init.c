@@ -13,9 +13,20 @@
 
 #define WORDS_MAX 32
 
+/* What has ended by now: processes whose parent ended before them are init's. */
 static void reap(void)
 {
     while (waitpid(-1, NULL, WNOHANG) > 0) {}
+}
+
+/* Wait for pid, and reap whatever else ends meanwhile. 0, or -1 when it is no child. */
+static int await(int pid, int *status)
+{
+    int ended;
+    do
+        ended = waitpid(-1, status, 0);
+    while (ended > 0 && ended != pid);
+    return ended == pid ? 0 : -1;
 }
 
 /* Run a program and wait for it; its exit status, or 128 + the signal that ended it. */
@@ -24,13 +35,14 @@ static int run(char *const argv[])
     char path[256];
     snprintf(path, sizeof(path), "%s%s", strchr(argv[0], '/') ? "" : "/bin/", argv[0]);
     fflush(stdout);
+    reap();
     int pid = fork(), status = 0;
     if (pid == 0) {
         execv(path, argv);
         perror(path);
         _exit(127);
     }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+    if (pid < 0 || await(pid, &status)) {
         perror(path);
         return 1;
     }
@@ -70,8 +82,7 @@ static void help(void)
            "story                tell the story again\n"
            "attack               a smashed return address, with and without a shadow stack\n"
            "cat FILE             show a file, such as /proc/frames or /proc/check\n"
-           "reboot, poweroff, help\n"
-           "Shift+PageUp and Shift+PageDown scroll the screen; the log is in /proc/kmsg.\n");
+           "reboot, poweroff, help\n");
 }
 
 static void trace(const char *what)
@@ -113,9 +124,7 @@ static void obey(char *words[])
 static void shell(void)
 {
     char line[256];
-    printf("\nA small shell. help lists its commands, poweroff ends it; Shift+PageUp scrolls the "
-           "screen "
-           "back.\n");
+    printf("\nA small shell. help lists its commands, poweroff ends it.\n");
     for (;;) {
         char *words[WORDS_MAX + 1] = { NULL };
         int count = 0;
@@ -128,7 +137,6 @@ static void shell(void)
             words[count++] = word;
         if (count)
             obey(words);
-        reap();
     }
 }
 

@@ -92,6 +92,8 @@ static void user_page_fault(struct trap_frame *frame, uint64_t va)
     if (__builtin_expect(verdict != NULL, 0)) {
         if (frame->error & FAULT_RESERVED)
             broken_tables(frame, va);
+        if (verdict->signal == SIGKILL && entry_out_of_memory(true))
+            return;
         refuse(frame, verdict->signal, verdict->si_code, va, verdict->reason);
     }
 }
@@ -109,10 +111,13 @@ static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
     }
     if (frame->rflags & RFLAGS_IF)
         arch_irq_enable();
-    if (!entry_page_fault(percpu()->mm, &fault))
+    const struct fault_verdict *verdict = entry_page_fault(percpu()->mm, &fault);
+    if (!verdict)
         return;
     if (frame->error & FAULT_RESERVED)
         broken_tables(frame, va);
+    if (verdict->signal == SIGKILL && frame->rflags & RFLAGS_IF && entry_out_of_memory(false))
+        return;
     frame->rip = fixup;
 }
 

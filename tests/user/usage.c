@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves: what a process has used, what it may use, and calls that say no to what they cannot do.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/time.h>
+#include <sys/times.h>
+#include <time.h>
+
+#include "test.h"
+
+static double at(clockid_t clock)
+{
+    struct timespec time;
+    CHECK_EQ(clock_gettime(clock, &time), 0);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Use CPU time until a whole tick of it is counted. */
+static void use_a_tick(void)
+{
+    struct tms before, now;
+    times(&before);
+    do
+        times(&now);
+    while (now.tms_utime + now.tms_stime < before.tms_utime + before.tms_stime + 2);
+}
+
+TEST(the_time_of_children_counts_when_they_are_waited_for, "")
+{
+    struct tms before, after;
+    struct rusage usage, children;
+    int status, child = fork();
+    if (child == 0) {
+        use_a_tick();
+        _exit(0);
+    }
+    times(&before);
+    CHECK_EQ(wait4(child, &status, 0, &usage), child);
+    times(&after);
+    CHECK(after.tms_cutime + after.tms_cstime >= before.tms_cutime + before.tms_cstime + 2);
+    CHECK(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec >= 20000);
+    CHECK_EQ(getrusage(RUSAGE_CHILDREN, &children), 0);
+    CHECK(children.ru_utime.tv_usec + children.ru_stime.tv_usec >= 20000);
+}
+
+TEST(time_in_the_kernel_is_system_time, "")
+{
+    static unsigned char bytes[1 << 20];
+    struct tms now;
+    do {
+        syscall(SYS_getrandom, bytes, sizeof(bytes), 0);
+        times(&now);
+    } while (now.tms_stime == 0);
+    CHECK(now.tms_stime > 0);
+}
+
+TEST(cpu_clocks_stand_still_in_sleep, "")
+{
+    struct timespec pause = { 0, 300000000 };
+    double process = at(CLOCK_PROCESS_CPUTIME_ID), thread = at(CLOCK_THREAD_CPUTIME_ID);
+    nanosleep(&pause, NULL);
+    CHECK(at(CLOCK_PROCESS_CPUTIME_ID) - process < 0.15);
+    CHECK(at(CLOCK_THREAD_CPUTIME_ID) - thread < 0.15);
+}
+
+TEST(usage_of_whom_is_looked_at, "")
+{
+    struct rusage usage;
+    CHECK_EQ(getrusage(RUSAGE_THREAD, &usage), 0);
+    CHECK(getrusage(-2, &usage) == -1 && errno == EINVAL);
+}
+
+static long sleep_by(int clock, int flags)
+{
+    struct timespec time = { 0, 1 };
+    return syscall(SYS_clock_nanosleep, clock, flags, &time, NULL) == 0 ? 0 : errno;
+}
+
+TEST(sleep_takes_the_clocks_it_can, "")
+{
+    CHECK_EQ(sleep_by(CLOCK_MONOTONIC, 0), 0);
+    CHECK_EQ(sleep_by(CLOCK_REALTIME, TIMER_ABSTIME), 0);
+    CHECK_EQ(sleep_by(CLOCK_BOOTTIME, TIMER_ABSTIME), 0);
+    CHECK_EQ(sleep_by(CLOCK_MONOTONIC, 2), EINVAL);
+    CHECK_EQ(sleep_by(CLOCK_THREAD_CPUTIME_ID, 0), EINVAL);
+    CHECK_EQ(sleep_by(CLOCK_PROCESS_CPUTIME_ID, 0), EOPNOTSUPP);
+    CHECK_EQ(sleep_by(CLOCK_MONOTONIC_RAW, 0), EOPNOTSUPP);
+    CHECK_EQ(sleep_by(99, 0), EINVAL);
+}
+
+TEST(a_time_zone_is_written_or_refused, "")
+{
+    struct timeval time;
+    int zone[2] = { 7, 7 };
+    CHECK_EQ(syscall(SYS_gettimeofday, &time, zone), 0);
+    CHECK(zone[0] == 0 && zone[1] == 0);
+    CHECK(syscall(SYS_gettimeofday, &time, -1l) == -1 && errno == EFAULT);
+}
+
+TEST(limits_can_be_set_to_what_they_are, "")
+{
+    struct rlimit limit;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur--;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == -1 && errno == EPERM);
+    limit.rlim_cur = limit.rlim_max + 1;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == -1 && errno == EINVAL);
+    CHECK(setrlimit(99, &limit) == -1 && errno == EINVAL);
+    CHECK_EQ(prlimit(getppid(), RLIMIT_STACK, NULL, &limit), 0);
+    CHECK(prlimit(999999, RLIMIT_STACK, NULL, &limit) == -1 && errno == ESRCH);
+}
+
+TEST(reboot_wants_both_of_its_magic_numbers, "")
+{
+    CHECK(syscall(SYS_reboot, 0xfee1dead, 0, 0, 0) == -1 && errno == EINVAL);
+    CHECK(syscall(SYS_reboot, 0, 0x28121969, 0, 0) == -1 && errno == EINVAL);
+    CHECK_EQ(syscall(SYS_reboot, 0xfee1dead, 0x28121969, 0, 0), 0);
+    CHECK_EQ(syscall(SYS_reboot, 0xfee1dead, 0x20112000, 0, 0), 0);
+}
+
+TEST(sysinfo_counts_the_processes, "")
+{
+    struct sysinfo info;
+    CHECK_EQ(sysinfo(&info), 0);
+    CHECK(info.procs >= 2);
+}
+
+/* ---- Out of memory ------------------------------------------------------ */
+
+#define CHUNK (1 << 20)
+
+static unsigned long free_bytes(void)
+{
+    struct sysinfo info;
+    CHECK_EQ(sysinfo(&info), 0);
+    return info.freeram;
+}
+
+static char *anonymous(void)
+{
+    return mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Take all memory but a few pages, tell, and hold it. */
+static void hold_all(int tell)
+{
+    for (char *chunk; (chunk = anonymous()) != MAP_FAILED;) {
+        for (int at = 0; at < CHUNK && free_bytes() > 96 * 4096; at += 4096)
+            chunk[at] = 1;
+        if (free_bytes() <= 96 * 4096)
+            break;
+    }
+    (void)!write(tell, "x", 1);
+    for (;;)
+        pause();
+}
+
+TEST(the_process_that_holds_most_memory_goes_first, "")
+{
+    int ends[2], status;
+    char byte;
+    CHECK(pipe(ends) == 0);
+    int hog = fork();
+    if (hog == 0)
+        hold_all(ends[1]);
+    CHECK_EQ(read(ends[0], &byte, 1), 1);
+    for (int i = 0; i < 2; i++) { /* once by its own stores, once by the kernel's for it */
+        char *chunk = anonymous();
+        for (int at = 0; at < CHUNK; at += 4096) {
+            if (i)
+                CHECK_EQ(syscall(SYS_getrandom, chunk + at, 1, 0), 1);
+            chunk[at] = 1;
+        }
+    }
+    CHECK_EQ(waitpid(hog, &status, 0), hog);
+    CHECK_EQ(WTERMSIG(status), SIGKILL);
+}
