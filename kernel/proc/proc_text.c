@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the text files of /proc say. Each is written into memory when it is opened and shows that
- * moment. */
+/* What the text files of /proc say. */
 #include "kernel/proc/proc_text.h"
 
 #include "base/defect.h"
@@ -12,6 +11,7 @@
 #include "kernel/cmdline.h"
 #include "kernel/crash.h"
 #include "kernel/proc/dirtyrace.h"
+#include "kernel/proc/text.h"
 #include "kernel/sched/sched.h"
 #include "kernel/sched/watchdog.h"
 #include "kernel/task/process.h"
@@ -24,58 +24,34 @@
 #include "uapi/errno.h"
 #include "uapi/mman.h"
 
-/* ---- Growing text ------------------------------------------------------- */
-
-static void text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
-static void text_printf(struct text *text, const char *format, ...)
-{
-    char line[512];
-    va_list args;
-    va_start(args, format);
-    size_t len = min_u64((uint64_t)vsnprintf(line, sizeof(line), format, args), sizeof(line) - 1);
-    va_end(args);
-    if (text->len + len > text->room && !text->failed) {
-        size_t room = max_u64(text->room * 2, 2048);
-        char *bytes = kmalloc(room);
-        text->failed = !bytes;
-        if (bytes) {
-            memcpy(bytes, text->bytes, text->len);
-            kfree(text->bytes);
-            text->bytes = bytes;
-            text->room = room;
-        }
-    }
-    if (!text->failed) {
-        memcpy(text->bytes + text->len, line, len);
-        text->len += len;
-    }
-}
-
 /* ---- Files of a process ------------------------------------------------- */
 
 static const char *level_name(int level) { return level == 3 ? "1G" : level == 2 ? "2M" : "4K"; }
 
-static void show_ptes(struct text *text, struct process *process, struct mm *mm)
+static bool next_pte(struct text *text, struct mm *mm, uint64_t *va)
 {
-    (void)process;
     struct leaf leaf;
-    for (uint64_t va = 0; mm && mm_next_leaf(mm, va, &leaf); va = leaf.va + level_bytes(leaf.level))
-        text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", leaf.va,
-                    level_name(leaf.level), leaf.pte.raw, !!(leaf.pte.raw & PTE_W),
-                    !!(leaf.pte.raw & PTE_D), !!(leaf.pte.raw & PTE_COW), leaf.state, leaf.pfn,
-                    leaf.refs);
+    if (!mm_next_leaf(mm, *va, &leaf))
+        return false;
+    text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", leaf.va, level_name(leaf.level),
+                leaf.pte.raw, !!(leaf.pte.raw & PTE_W), !!(leaf.pte.raw & PTE_D),
+                !!(leaf.pte.raw & PTE_COW), leaf.state, leaf.pfn, leaf.refs);
+    *va = leaf.va + level_bytes(leaf.level);
+    return true;
 }
 
-static void show_maps(struct text *text, struct process *process, struct mm *mm)
+static bool next_map(struct text *text, struct mm *mm, uint64_t *va)
 {
-    (void)process;
     struct vma vma;
     char name[128];
-    for (uint64_t va = 0; mm && mm_next_vma(mm, va, &vma, name, sizeof(name)); va = vma.end)
-        text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %26s%s\n", vma.start, vma.end,
-                    vma.flags & VM_READ ? 'r' : '-', vma.flags & VM_WRITE ? 'w' : '-',
-                    vma.flags & VM_EXEC ? 'x' : '-', vma.flags & VM_SHARED ? 's' : 'p',
-                    (vma.source_page << PAGE_SHIFT), "", name);
+    if (!mm_next_vma(mm, *va, &vma, name, sizeof(name)))
+        return false;
+    text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %26s%s\n", vma.start, vma.end,
+                vma.flags & VM_READ ? 'r' : '-', vma.flags & VM_WRITE ? 'w' : '-',
+                vma.flags & VM_EXEC ? 'x' : '-', vma.flags & VM_SHARED ? 's' : 'p',
+                (vma.source_page << PAGE_SHIFT), "", name);
+    *va = vma.end;
+    return true;
 }
 
 static int parent_pid(const struct process *process)
@@ -206,9 +182,7 @@ static void show_check(struct text *text, struct process *process, struct mm *mm
 static void show_kmsg(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
-    text->bytes = kmalloc(65536);
-    text->failed = !text->bytes;
-    text->len = text->room = text->failed ? 0 : log_read(text->bytes, 65536);
+    text_take(text, log_read, 65536);
 }
 
 static void show_uptime(struct text *text, struct process *process, struct mm *mm)
@@ -325,29 +299,29 @@ static void show_nothing(struct text *text, struct process *process, struct mm *
 /* ---- What there is ------------------------------------------------------ */
 
 static const struct proc_file process_files[] = {
-    { "ptes", show_ptes, NULL },          { "maps", show_maps, NULL },
-    { "status", show_status, NULL },      { "stat", show_stat, NULL },
-    { "cmdline", show_cmdline_of, NULL },
+    { "ptes", .next = next_pte },           { "maps", .next = next_map },
+    { "status", .show = show_status },      { "stat", .show = show_stat },
+    { "cmdline", .show = show_cmdline_of },
 };
 
 static const struct proc_file kernel_files[] = {
-    { "trace", show_trace, write_trace },
-    { "frames", show_frames, NULL },
-    { "meminfo", show_meminfo, NULL },
-    { "check", show_check, NULL },
-    { "kmsg", show_kmsg, NULL },
-    { "uptime", show_uptime, NULL },
-    { "cpuinfo", show_cpuinfo, NULL },
-    { "cmdline", show_cmdline, NULL },
-    { "counters", show_counters, NULL },
-    { "dirtyrace", show_dirtyrace, dirtyrace_command },
+    { "trace", .show = show_trace, .write = write_trace },
+    { "frames", .show = show_frames },
+    { "meminfo", .show = show_meminfo },
+    { "check", .show = show_check },
+    { "kmsg", .show = show_kmsg },
+    { "uptime", .show = show_uptime },
+    { "cpuinfo", .show = show_cpuinfo },
+    { "cmdline", .show = show_cmdline },
+    { "counters", .show = show_counters },
+    { "dirtyrace", .show = show_dirtyrace, .write = dirtyrace_command },
 #ifdef CONFIG_TEST
-    { "defect", show_defect, write_defect },
-    { "failpoint", show_failpoint, write_failpoint },
-    { "wruss", show_nothing, write_wruss },
-    { "nmi", show_nothing, write_nmi },
-    { "crash", show_nothing, crash },
-    { "registers", show_registers, NULL },
+    { "defect", .show = show_defect, .write = write_defect },
+    { "failpoint", .show = show_failpoint, .write = write_failpoint },
+    { "wruss", .show = show_nothing, .write = write_wruss },
+    { "nmi", .show = show_nothing, .write = write_nmi },
+    { "crash", .show = show_nothing, .write = crash },
+    { "registers", .show = show_registers },
 #endif
 };
 
@@ -355,14 +329,4 @@ const struct proc_file *proc_file_at(bool of_process, size_t index)
 {
     size_t count = of_process ? ARRAY_SIZE(process_files) : ARRAY_SIZE(kernel_files);
     return index < count ? (of_process ? process_files : kernel_files) + index : NULL;
-}
-
-const struct proc_file *proc_file_find(bool of_process, const char *name)
-{
-    const struct proc_file *file;
-    for (size_t i = 0; (file = proc_file_at(of_process, i)) != NULL; i++) {
-        if (strcmp(file->name, name) == 0)
-            break;
-    }
-    return file;
 }

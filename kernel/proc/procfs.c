@@ -1,149 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * /proc: its folders and paths, and how its files are read. A process may be gone by the time a
- * file of it is read. mem is no text: it reaches into the process itself.
- */
+/* /proc: its folders and names. A process may be gone by the time a file of it is read. */
 #include "kernel/proc/procfs.h"
 
 #include "base/string.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/path.h"
+#include "kernel/proc/mem.h"
 #include "kernel/proc/proc_text.h"
+#include "kernel/proc/text.h"
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"
-
-/* ---- Text files --------------------------------------------------------- */
-
-static long text_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
-{
-    const struct text *text = file->object;
-    if (*position >= text->len)
-        return 0;
-    len = min_u64(len, text->len - *position);
-    if (arch_copy_to_user(to, text->bytes + *position, len))
-        return -EFAULT;
-    *position += len;
-    return (long)len;
-}
-
-static long text_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
-{
-    (void)position;
-    const struct text *text = file->object;
-    char line[64];
-    if (!text->node->write)
-        return -EACCES;
-    if (len >= sizeof(line))
-        return -EINVAL;
-    if (arch_copy_from_user(line, from, len))
-        return -EFAULT;
-    line[len] = 0;
-    if (len && line[len - 1] == '\n')
-        line[len - 1] = 0;
-    long err = text->node->write(line);
-    return err ? err : (long)len;
-}
-
-static long text_seek(struct file *file, int64_t offset, int whence)
-{
-    return whence == SEEK_END ? -EINVAL : file_seek(file, offset, whence, 0);
-}
-
-static void text_close(struct file *file)
-{
-    struct text *text = file->object;
-    kfree(text->bytes);
-    kfree(text);
-}
-
-static const struct file_ops text_ops = {
-    .read = text_read,
-    .write = text_write,
-    .seek = text_seek,
-    .close = text_close,
-    .positioned = true,
-};
-
-static int text_open(const struct proc_file *node, struct process *process, struct file *file)
-{
-    struct text *text = kzalloc(sizeof(*text));
-    if (!text)
-        return -ENOMEM;
-    text->node = node;
-    if (file_may_read(file)) {
-        struct mm *mm = process ? process_mm(process) : NULL;
-        node->show(text, process, mm);
-        if (mm)
-            mm_put(mm);
-    }
-    if (text->failed) {
-        kfree(text->bytes);
-        kfree(text);
-        return -ENOMEM;
-    }
-    file->ops = &text_ops;
-    file->object = text;
-    return 0;
-}
-
-/* ---- /proc/PID/mem ------------------------------------------------------ */
-
-/* Reads and writes as a debugger would. The object is the process. */
-static long mem_move(struct file *file, uaddr_t user, size_t len, uint64_t *position, bool writing)
-{
-    struct process *process = file->object;
-    char bounce[256];
-    size_t done = 0;
-    long err = 0;
-    struct mm *mm = process_mm(process);
-    if (!mm)
-        return 0; /* it has ended */
-    if (!process_may_trace(process_current(), process)) {
-        mm_put(mm);
-        return -EPERM;
-    }
-    while (done < len && !err) {
-        size_t part = min_u64(len - done, sizeof(bounce));
-        if (writing && arch_copy_from_user(bounce, uaddr(user.v + done), part)) {
-            err = -EFAULT;
-            break;
-        }
-        long now = mm_access(mm, *position, bounce, part, GUP_FORCE | (writing ? GUP_WRITE : 0));
-        if (now < 0)
-            err = now == -EFAULT ? -EIO : now;
-        else if (!writing && arch_copy_to_user(uaddr(user.v + done), bounce, (size_t)now))
-            err = -EFAULT;
-        else {
-            done += (size_t)now;
-            *position += (size_t)now;
-            if ((size_t)now < part)
-                break;
-        }
-    }
-    mm_put(mm);
-    return done ? (long)done : err;
-}
-
-static long mem_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
-{
-    return mem_move(file, to, len, position, false);
-}
-
-static long mem_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
-{
-    return mem_move(file, from, len, position, true);
-}
-
-static const struct file_ops mem_ops = {
-    .read = mem_read,
-    .write = mem_write,
-    .seek = text_seek,
-    .positioned = true,
-};
 
 /* ---- Inodes ------------------------------------------------------------- */
 
@@ -413,11 +283,7 @@ static int proc_open(struct inode *base, struct file *file)
         return file_may_write(file) && !inode->node->write
                    ? -EACCES
                    : text_open(inode->node, inode->process, file);
-    if (!process_may_trace(process_current(), inode->process))
-        return -EACCES;
-    file->ops = &mem_ops;
-    file->object = inode->process; /* which the inode, and so the file, keeps */
-    return 0;
+    return mem_open(inode->process, file);
 }
 
 static const struct inode_ops proc_ops = {
