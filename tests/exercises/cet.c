@@ -2,6 +2,7 @@
 /* Exercises of docs/book/03-cet.md. */
 #include <setjmp.h>
 
+#include "smash.h"
 #include "test.h"
 
 /* ---- What the shadow stack says of a refused return --------------------- */
@@ -10,15 +11,11 @@
 
 static int report[2];
 
-static void gadget(void) { raw_exit(66); }
-void exercise_smash(void (*to)(void));
-__asm__(".text\nexercise_smash: mov %rdi, (%rsp)\n ret\n");
-
 /* Tell the parent the innermost return addresses, then return to elsewhere. */
 __attribute__((noinline)) static void report_and_smash(void)
 {
     raw_write(report[1], (void *)rdssp(), WORDS * sizeof(uint64_t));
-    exercise_smash(gadget);
+    smash(gadget);
     __asm__ volatile("" : : : "memory");
 }
 

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves: a return to where no CALL came from is refused, by near and far RET. */
+#include "smash.h"
 #include "test.h"
-
-static void gadget(void) { raw_exit(66); }
-
-void smash(void (*to)(void));
-__asm__(".text\nsmash: mov %rdi, (%rsp)\n ret\n");
 
 static void smash_return_address(void) { smash(gadget); }
 
@@ -36,7 +32,7 @@ TEST(rop_works_without_a_shadow_stack, "")
 {
     CHECK_EQ(WEXITSTATUS(
                  in_child(has_user_shstk() ? without_shadow_stack : smash_return_address, NULL)),
-             66);
+             GADGET_STATUS);
 }
 
 static void far_ret(void)

@@ -6,16 +6,7 @@
 #include <unistd.h>
 
 #include "raw.h"
-
-void attack_smash(void (*to)(void));
-__asm__(".text\nattack_smash: mov %rdi, (%rsp)\n ret\n");
-
-static void gadget(void)
-{
-    static const char text[] = "  the attacker's code runs\n";
-    raw_write(1, text, sizeof(text) - 1);
-    raw_exit(66);
-}
+#include "smash.h"
 
 static void show(const char *who, int pid)
 {
@@ -36,7 +27,7 @@ int main(void)
     fflush(stdout);
     int pid = fork();
     if (pid == 0)
-        attack_smash(gadget);
+        smash(gadget_loud);
     show("protected", pid);
     printf("Without one (/bin/victim, not marked):\n");
     fflush(stdout);

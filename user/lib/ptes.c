@@ -139,4 +139,15 @@ bool check_counts(unsigned *now, unsigned *total)
            == 2;
 }
 
+const char *no_shstk_reason(void)
+{
+    static const char mark[] = "cet: no shadow stacks: ";
+    char *at = strstr(file_text("/proc/kmsg"), mark);
+    if (!at)
+        return "this program is not marked for one";
+    at += sizeof(mark) - 1;
+    at[strcspn(at, "\n")] = 0;
+    return at;
+}
+
 bool has_user_shstk(void) { return strstr(file_text("/proc/cpuinfo"), "user_shstk") != NULL; }

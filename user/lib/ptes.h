@@ -52,5 +52,7 @@ int file_put_text(const char *path, const char *text);
 
 /* Does this CPU and kernel give programs a shadow stack (/proc/cpuinfo says user_shstk)? */
 bool has_user_shstk(void);
+/* Why programs here run without a shadow stack, in the words of the kernel's log. */
+const char *no_shstk_reason(void);
 
 #endif

@@ -35,12 +35,21 @@ void cet_init_this(void)
     wrmsr(MSR_IA32_INTERRUPT_SSP_TABLE, 0);
 }
 
+/* Why there are none. A hypervisor (CPUID.1:ECX[31]) may hide what the CPU has. */
+static const char *absence(bool present)
+{
+    if (present)
+        return "switched off by shstk=off";
+    if (cpuid(1, 0).ecx & 1u << 31)
+        return "the hypervisor or emulator shows a CPU without them (CPUID.7.0:ECX[7] = 0)";
+    return "this CPU has none (CPUID.7.0:ECX[7] = 0)";
+}
+
 void cet_init(bool wanted)
 {
     bool present = cpuid(7, 0).ecx & 1u << 7, ibt = cpuid(7, 0).edx & 1u << 20;
     if (!present || !wanted) {
-        log_line("cet: no shadow stacks: %s", present ? "switched off by shstk=off"
-                                                      : "this CPU has none (CPUID.7.0:ECX[7] = 0)");
+        log_line("cet: no shadow stacks: %s", absence(present));
         return;
     }
     shstk_on = true;
