@@ -17,8 +17,8 @@ WERROR   ?=
 WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
         $(if $(WERROR),-Werror)
 
-KFLAGS := -std=gnu11 -ffreestanding $(OPTIMISE) -g -mno-red-zone -mgeneral-regs-only -mcmodel=kernel \
-          -fno-pic -fno-pie -fno-strict-aliasing -fno-omit-frame-pointer \
+KFLAGS := -std=gnu11 -ffreestanding $(OPTIMISE) -g -mno-red-zone -mgeneral-regs-only \
+          -mcmodel=kernel -fno-pic -fno-pie -fno-strict-aliasing -fno-omit-frame-pointer \
           -fno-asynchronous-unwind-tables -fstack-protector-strong \
           -mstack-protector-guard=global -fcf-protection=none $(WARN) \
           -Wno-unused-parameter -I. -Iinclude \
@@ -35,10 +35,12 @@ KSRC_ASM := $(sort $(shell find arch -name '*.asm'))
 BOOT_SRC := $(sort $(wildcard boot/*.c))
 ULIB_SRC := $(sort $(wildcard user/lib/*.c))
 
-# Programs that must not start with a shadow stack: the victim of the attack, and the tests of opting in.
+# Programs that must not start with a shadow stack: the victim of the attack, and the tests of
+# opting in.
 UNMARKED := bin/victim
 
-# $(call programs,TOP,FOLDERS): the programs of these folders of TOP/, as FOLDER/NAME: their names in the root file system.
+# $(call programs,TOP,FOLDERS): the programs of these folders of TOP/, as FOLDER/NAME: their names
+# in the root file system.
 programs = $(sort $(patsubst $(1)/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix $(1)/,$(2))))))
 BASE_PROGRAMS := $(call programs,user,bin sbin)
 TEST_SRC := $(sort $(wildcard tests/user/*.c tests/exercises/*.c))
@@ -48,7 +50,8 @@ BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo check test stress bench loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
+.PHONY: all run demo check test stress bench loc clean help usb run-bochs run-qemu run-kvm \
+        qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
 
@@ -63,12 +66,14 @@ help:
 	@echo 'make bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
 
-# ---- Flags: a change of flags rebuilds what used them --------------------------------------------------
+# ---- Flags: a change of flags rebuilds what used them -------------------------------------------
+FLAGS := $(KCC) $(KFLAGS) $(UFLAGS) $(LFLAGS)
 $(BUILD)/flags-%: FORCE
 	@mkdir -p $(@D)
-	@echo '$(KCC) $(KFLAGS) $(UFLAGS) $(LFLAGS)' | cmp -s - $@ || echo '$(KCC) $(KFLAGS) $(UFLAGS) $(LFLAGS)' > $@
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
-# ---- Kernels: build/kernel.elf and, with planted defects and poison, build/test/kernel.elf -------------
+# ---- Kernels: build/kernel.elf and, with planted defects and poison, build/test/kernel.elf ------
+LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
 # $(call kernel,FOLDER,EXTRA FLAGS)
 define kernel
 $(1)_OBJ := $$(KSRC_C:%.c=$(1)/obj/%.o) $$(KSRC_ASM:%.asm=$(1)/obj/%.asm.o)
@@ -81,10 +86,10 @@ $(1)/obj/%.asm.o: %.asm $(BUILD)/flags-all
 	@mkdir -p $$(@D)
 	$$(NASM) -felf64 -g -Iarch/x86/ $(2) -MD $$(@:.o=.d) -MP $$< -o $$@
 
-# Linked twice: the second time with the table of its own functions. Text comes first in the image, so that it stays
-# where the first link put it whatever the table's size.
+# Linked twice: the second time with the table of its own functions. Text comes first in the image,
+# so that it stays where the first link put it whatever the table's size.
 $(1)/kernel-nosyms.elf: $$($(1)_OBJ) linker.ld
-	$$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld $$($(1)_OBJ) -o $$@
+	$$(LD) $$(LDFLAGS) $$($(1)_OBJ) -o $$@
 
 $(1)/symbols_table.c: $(1)/kernel-nosyms.elf scripts/symbols.py
 	$$(NM) -n $$< | python3 scripts/symbols.py > $$@
@@ -94,7 +99,7 @@ $(1)/symbols_table.o: $(1)/symbols_table.c
 
 # For debuggers; images get it without what only they read, for firmware reads files slowly.
 $(1)/kernel.debug: $(1)/kernel-nosyms.elf $(1)/symbols_table.o linker.ld
-	$$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld $$($(1)_OBJ) $(1)/symbols_table.o -o $$@
+	$$(LD) $$(LDFLAGS) $$($(1)_OBJ) $(1)/symbols_table.o -o $$@
 
 $(1)/kernel.elf: $(1)/kernel.debug
 	$$(OBJCOPY) --strip-debug $$< $$@
@@ -104,15 +109,16 @@ endef
 $(eval $(call kernel,$(BUILD),))
 $(eval $(call kernel,$(BUILD)/test,-DCONFIG_TEST=1))
 
-# ---- Loader --------------------------------------------------------------------------------------------
+# ---- Loader -------------------------------------------------------------------------------------
 BOOT_OBJ := $(BOOT_SRC:%.c=$(BUILD)/obj/%.o)
 $(BUILD)/obj/boot/%.o: boot/%.c $(BUILD)/flags-all
 	@mkdir -p $(@D)
 	$(HOSTCC) $(LFLAGS) -MMD -MP -c $< -o $@
-LINK_EFI = ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T /usr/lib/elf_x86_64_efi.lds \
-           /usr/lib/crt0-efi-x86_64.o $^ -o $@ /usr/lib/libefi.a /usr/lib/libgnuefi.a
-COPY_EFI = objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j .reloc -j .rodata \
-           --target=efi-app-x86_64 --subsystem=10 $< $@
+LINK_EFI = ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack \
+           -T /usr/lib/elf_x86_64_efi.lds /usr/lib/crt0-efi-x86_64.o $^ -o $@ \
+           /usr/lib/libefi.a /usr/lib/libgnuefi.a
+COPY_EFI = objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela \
+           -j .reloc -j .rodata --target=efi-app-x86_64 --subsystem=10 $< $@
 $(BUILD)/loader.so: $(BOOT_OBJ)
 	$(LINK_EFI)
 $(BUILD)/BOOTX64.EFI: $(BUILD)/loader.so
@@ -129,7 +135,7 @@ $(BUILD)/test/odd_firmware.efi: $(BUILD)/test/odd_firmware.so
 	$(COPY_EFI)
 -include $(BUILD)/test/odd_firmware.d
 
-# ---- User programs -------------------------------------------------------------------------------------
+# ---- User programs ------------------------------------------------------------------------------
 ULIB_OBJ := $(ULIB_SRC:%.c=$(BUILD)/obj/%.o)
 $(BUILD)/obj/user/%.o $(BUILD)/obj/tests/%.o: COMPILE = $(MUSLCC) $(UFLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/obj/user/%.o: user/%.c $(BUILD)/flags-all
@@ -143,9 +149,11 @@ $(BUILD)/libpenumbra.a: $(ULIB_OBJ)
 	ar rcs $@ $^
 mark = $(if $(filter $(1),$(UNMARKED)),,-Wl$(comma)-z$(comma)shstk)
 comma := ,
-# $(call program,TOP,NAME): TOP/NAME.c, and what is in the folder TOP/NAME/ beside it, make a program.
+# $(call program,TOP,NAME): TOP/NAME.c, and what is in the folder TOP/NAME/ beside it, make a
+# program.
 define program
-$(BUILD)/root/$(2): $(patsubst %.c,$(BUILD)/obj/%.o,$(1)/$(2).c $(sort $(wildcard $(1)/$(2)/*.c))) $(BUILD)/libpenumbra.a
+$(BUILD)/root/$(2): $(patsubst %.c,$(BUILD)/obj/%.o,$(1)/$(2).c \
+                      $(sort $(wildcard $(1)/$(2)/*.c))) $(BUILD)/libpenumbra.a
 	@mkdir -p $$(@D)
 	$$(MUSLCC) -static $$(call mark,$(2)) $$^ -s -o $$@
 endef
@@ -157,7 +165,7 @@ $(BUILD)/root/tests/runner: $(TEST_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libpenumbr
 .SECONDARY:
 -include $(shell find $(BUILD)/obj/user $(BUILD)/obj/tests -name '*.d' 2>/dev/null)
 
-# ---- Images --------------------------------------------------------------------------------------------
+# ---- Images -------------------------------------------------------------------------------------
 root = $(addprefix $(BUILD)/root/,$(1))
 $(BUILD)/initrd.cpio: $(call root,$(BASE_PROGRAMS)) scripts/mkinitrd
 	scripts/mkinitrd -o $@ $(BUILD)/root $(BASE_PROGRAMS)
@@ -175,11 +183,13 @@ $(BUILD)/demo.img: $(BUILD)/kernel.elf $(BUILD)/initrd.cpio $(IMAGE_DEPENDS)
 	$(MKIMAGE) -o $@ -k $(BUILD)/kernel.elf -i $(BUILD)/initrd.cpio -c 'init=/sbin/init demo'
 $(BUILD)/bench.img: $(BUILD)/kernel.elf $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
 	$(MKIMAGE) -o $@ -k $(BUILD)/kernel.elf -i $(BUILD)/bench/initrd.cpio -c 'init=/bench/bench'
-$(BUILD)/parallel.img $(BUILD)/test/parallel.img: $(BUILD)/%parallel.img: $(BUILD)/%kernel.elf $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
+$(BUILD)/parallel.img $(BUILD)/test/parallel.img: $(BUILD)/%parallel.img: $(BUILD)/%kernel.elf \
+        $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
 	$(MKIMAGE) -o $@ -k $< -i $(BUILD)/bench/initrd.cpio -c 'init=/bench/parallel -- 4'
-images: $(BUILD)/penumbra.img $(BUILD)/demo.img $(BUILD)/bench.img $(BUILD)/test/kernel.elf $(BUILD)/test/initrd.cpio
+images: $(BUILD)/penumbra.img $(BUILD)/demo.img $(BUILD)/bench.img $(BUILD)/test/kernel.elf \
+        $(BUILD)/test/initrd.cpio
 
-# ---- Doing things --------------------------------------------------------------------------------------
+# ---- Doing things -------------------------------------------------------------------------------
 run:
 	@scripts/run
 run-bochs run-qemu run-kvm: run-%:

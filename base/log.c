@@ -55,6 +55,13 @@ void console_write(const char *text, size_t len)
     spin_unlock_irq(&console_lock, irq);
 }
 
+void console_exclusively(void (*what)(int), int argument)
+{
+    uint64_t irq = spin_lock_irq(&console_lock);
+    what(argument);
+    spin_unlock_irq(&console_lock, irq);
+}
+
 void log_sink_register(struct log_sink *sink)
 {
     uint64_t irq = spin_lock_irq(&console_lock);

@@ -20,6 +20,8 @@ struct log_sink {
 void log_sink_register(struct log_sink *sink);
 /* Text to the same devices, but not into the ring: what programs write to the console. */
 void console_write(const char *text, size_t len_bytes);
+/* Call what(argument) while nothing is written to any console. Safe in interrupt context. */
+void console_exclusively(void (*what)(int), int argument);
 /* Only for the CPU that has stopped all others: print from now on whoever holds the lock, and on
  * a line of its own. */
 void log_take_over(void);

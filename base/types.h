@@ -31,7 +31,7 @@ static inline uaddr_t uaddr(uint64_t v) { return (uaddr_t){ v }; }
 
 /* First address above user space: the top page of the canonical half stays empty (design:
  * address space). */
-#define USER_END 0x00007ffffffff000ull
+#define USER_END   0x00007ffffffff000ull
 /* Nothing of a program's lies below this (Linux's mmap_min_addr): near NULL there is no memory. */
 #define USER_START 0x10000ull
 

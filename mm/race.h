@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The dirty race, run on purpose: one CPU stores through an entry with W=1,D=0 while this one
- * clears W. docs/book/07-race.md has the question and the answers; user/bin/dirtyrace.c is the program.
+ * clears W. docs/book/07-race.md has the question and the answers; user/bin/dirtyrace.c is the
+ * program.
  */
 #ifndef MM_RACE_H
 #define MM_RACE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's address space (docs/book/01-boot.md). Included from C and, by its numbers, mirrored in
- * layout.inc. */
+/* The kernel's address space (docs/book/01-boot.md). Included from C and, by its numbers, mirrored
+ * in layout.inc. */
 #ifndef ARCH_X86_LAYOUT_H
 #define ARCH_X86_LAYOUT_H
 

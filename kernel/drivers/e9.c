@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The debug port of Bochs and QEMU: every byte written to port E9h appears on the emulator's own
  * output. */
+#include "kernel/drivers/e9.h"
+
 #include "arch/x86/arch.h"
 #include "base/log.h"
-#include "kernel/tty/console.h"
 
 #define E9_PORT 0xe9
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The framebuffer console: text in a linear framebuffer that the firmware's GOP set up, or, where
- * it has none, in one that the Bochs/QEMU display adapter (DISPI) is told to make. The text is kept
- * in memory; scrolling redraws only what differs.
+ * it has none, in one that the Bochs/QEMU display adapter (DISPI) is told to make. The newest rows
+ * are kept in memory, so that one can scroll back through them; of what changes on the screen only
+ * the cells that differ are drawn.
  */
+#include "kernel/drivers/fbcon.h"
+
 #include "arch/x86/arch.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "boot_info.h"
 #include "kernel/drivers/font.h"
-#include "kernel/tty/console.h"
 #include "mm/kmap.h"
 
 #define DISPI_INDEX        0x1ce
@@ -22,13 +24,21 @@
 #define CELL_HEIGHT        16
 #define COLUMNS_MAX        240
 #define ROWS_MAX           100
+#define ROWS_KEPT          512u  /* a power of two */
 #define TEXT_COLOR         0xd0u /* each channel */
 
+/* The screen. Fixed once it is a console. */
 static volatile uint32_t *pixels;
 static unsigned stride, columns, rows; /* pixels; cells */
 static uint32_t ink;
-static char text[ROWS_MAX][COLUMNS_MAX];
-static unsigned row, column;
+
+/* The text. All of it is guarded by the log, which calls one console at a time. */
+static char text[ROWS_KEPT][COLUMNS_MAX]; /* row n, counted from the first ever, in n % ROWS_KEPT */
+static char shown[ROWS_MAX][COLUMNS_MAX]; /* what is on the screen */
+static unsigned row, column;              /* where the next character goes */
+static unsigned top;                      /* the row at the screen's top, unless scrolled back */
+static unsigned back;                     /* how many rows the screen is scrolled back */
+static enum { PLAIN, ESCAPE, SEQUENCE } state; /* of what programs write */
 
 /* ---- Drawing ------------------------------------------------------------ */
 
@@ -36,7 +46,7 @@ static unsigned row, column;
 static void cell_draw(unsigned r, unsigned c, char character)
 {
     unsigned index = (uint8_t)character - FONT_FIRST;
-    const uint8_t *glyph = font[index < FONT_GLYPHS ? index : 0];
+    const uint8_t *glyph = font[index < FONT_GLYPHS ? index : '?' - FONT_FIRST];
     volatile uint32_t *at = pixels + (uint64_t)r * CELL_HEIGHT * stride + (uint64_t)c * CELL_WIDTH;
     for (unsigned y = 0; y < CELL_HEIGHT; y++, at += stride) {
         unsigned line = y == 0 || y > 2 * FONT_ROWS ? 0 : glyph[(y - 1) / 2];
@@ -45,50 +55,87 @@ static void cell_draw(unsigned r, unsigned c, char character)
     }
 }
 
-static void cell_set(unsigned r, unsigned c, char character)
+static void cell_show(unsigned r, unsigned c, char character)
 {
-    if (text[r][c] == character)
+    if (shown[r][c] == character)
         return;
-    text[r][c] = character;
+    shown[r][c] = character;
     cell_draw(r, c, character);
 }
 
-/* Half a screen at a time: drawing costs far more than thinking about it. */
-static void scroll(void)
+static void screen_show(void)
 {
-    unsigned by = rows / 2;
+    unsigned first = top - back;
     for (unsigned r = 0; r < rows; r++) {
         for (unsigned c = 0; c < columns; c++)
-            cell_set(r, c, r + by < rows ? text[r + by][c] : ' ');
+            cell_show(r, c, first + r <= row ? text[(first + r) % ROWS_KEPT][c] : ' ');
     }
-    row -= by;
 }
 
+/* ---- Text --------------------------------------------------------------- */
+
+/* Scrolls half a screen at a time: drawing costs far more than thinking about it. */
 static void line_next(void)
 {
     column = 0;
-    if (row + 1 == rows)
-        scroll();
     row++;
+    memset(text[row % ROWS_KEPT], ' ', COLUMNS_MAX);
+    if (row - top == rows) {
+        top += rows / 2;
+        screen_show();
+    }
 }
 
+static void character_put(char c)
+{
+    if (column == columns)
+        line_next();
+    text[row % ROWS_KEPT][column] = c;
+    cell_show(row - top, column++, c);
+}
+
+static void control_put(char c)
+{
+    if (c == '\n')
+        line_next();
+    else if (c == '\b')
+        column -= column > 0;
+    else if (c == '\r')
+        column = 0;
+    else if (c == '\t')
+        column = (unsigned)min_u64((column | 7) + 1, columns);
+    else if (c == '\033')
+        state = ESCAPE;
+}
+
+/* Escape sequences are for terminals that know more; here they are left out: ESC and a character,
+ * or ESC [ and all up to a letter. Of a character in UTF-8 the first byte stands for it. */
 static void put(char c)
 {
-    if (c == '\n') {
-        line_next();
-    } else if (c == '\b') {
-        column -= column > 0;
-    } else if (c == '\r') {
-        column = 0;
-    } else {
-        if (column == columns)
-            line_next();
-        cell_set(row, column++, c);
-    }
+    bool begins_sequence = state == ESCAPE && c == '[', continues = (c & 0xc0) == 0x80;
+    if (state == PLAIN && (uint8_t)c < ' ')
+        control_put(c);
+    else if (state == PLAIN && !continues)
+        character_put(c);
+    else if (begins_sequence)
+        state = SEQUENCE;
+    else if (state == ESCAPE || (uint8_t)c >= '@')
+        state = PLAIN;
+}
+
+static void page(int pages)
+{
+    unsigned oldest = row < ROWS_KEPT ? 0 : row + 1 - ROWS_KEPT, before = back;
+    int64_t wanted = (int64_t)back + (int64_t)pages * (rows / 2);
+    back = wanted < 0 ? 0 : (unsigned)min_u64((uint64_t)wanted, top - oldest);
+    if (back != before)
+        screen_show();
 }
 
 static void fbcon_write(const char *from, size_t len)
 {
+    if (back)
+        page(-(int)ROWS_KEPT);
     for (size_t i = 0; i < len; i++)
         put(from[i]);
 }
@@ -155,6 +202,7 @@ static void screen_clear(const struct boot_framebuffer *fb)
     for (uint64_t i = 0; i < count; i++)
         pixels[i] = 0;
     memset(text, ' ', sizeof(text));
+    memset(shown, ' ', sizeof(shown));
 }
 
 void fbcon_init(const struct boot_info *info)
@@ -175,4 +223,19 @@ void fbcon_init(const struct boot_info *info)
     screen_clear(&fb);
     log_sink_register(&sink);
     log_line("screen: %ux%u, %u columns, %u rows", fb.width, fb.height, columns, rows);
+}
+
+bool fbcon_size(unsigned *to_rows, unsigned *to_columns)
+{
+    if (!pixels)
+        return false;
+    *to_rows = rows;
+    *to_columns = columns;
+    return true;
+}
+
+void fbcon_page(int pages)
+{
+    if (pixels)
+        console_exclusively(page, pages);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* COM1, a 16550: polled output, interrupt-driven input. Many machines have none: its absence is
  * noticed, and no wait is unbounded. */
+#include "kernel/drivers/serial.h"
+
 #include "arch/x86/arch.h"
 #include "base/log.h"
 #include "kernel/tty/console.h"
@@ -16,7 +18,7 @@
 #define REG_SCRATCH   7
 #define LSR_DATA      0x01
 #define LSR_THR_EMPTY 0x20
-#define SEND_NS       1000000000ull /* a character takes 87 us, but an emulator's reader may be slow */
+#define SEND_NS       1000000000ull /* a character takes 87 us; an emulator may be slow */
 
 static bool present;
 static bool stalled; /* the last character could not be sent */
@@ -69,16 +71,15 @@ void serial_init(void)
 
 static void serial_interrupt(void)
 {
-    for (unsigned i = 0; i < 64 && reg_read(REG_LSR) & LSR_DATA; i++) {
-        char c = (char)reg_read(REG_DATA);
-        console_input(c == '\r' ? '\n' : c);
-    }
+    for (unsigned i = 0; i < 64 && reg_read(REG_LSR) & LSR_DATA; i++)
+        console_input((char)reg_read(REG_DATA));
 }
 
-void serial_input_init(void)
+bool serial_input_init(void)
 {
     if (!present)
-        return;
+        return false;
     arch_irq_register(COM1_LINE, serial_interrupt);
     reg_write(REG_IER, 1);
+    return true;
 }

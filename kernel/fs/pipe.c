@@ -2,149 +2,151 @@
 /* Pipes: a ring of one page between readers and writers that wait for each other. */
 #include "kernel/fs/pipe.h"
 
+#include "kernel/fs/poll.h"
+#include "kernel/fs/ring.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
 #include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"
+#include "uapi/termios.h"
 
-#define PIPE_BYTES PAGE_SIZE
-
-/* [L] lock */
+/* [A] atomic  [L] lock */
 struct pipe {
     struct spinlock lock;
     uint32_t ends;             /* [A] open ends of either kind */
     uint32_t readers, writers; /* [L] */
-    uint64_t taken;            /* [L] bytes ever read */
-    size_t start, len;         /* [L] what the ring holds */
-    char *ring;                /* one page */
-    struct wait_queue wait;
+    struct ring ring;          /* [L] */
+    struct wait_queue wait;    /* readers and writers alike */
 };
 
-static bool file_writes(const struct file *file) { return (file->flags & O_ACCMODE) == O_WRONLY; }
-
-/* Copy up to len bytes out of the ring, which keeps them; how many. */
-static size_t ring_peek(const struct pipe *pipe, char *to, size_t len)
+static bool file_writes(const struct file *file)
 {
-    size_t count = min_u64(len, pipe->len);
-    for (size_t i = 0; i < count; i++)
-        to[i] = pipe->ring[(pipe->start + i) % PIPE_BYTES];
-    return count;
+    return (file_flags(file) & O_ACCMODE) == O_WRONLY;
 }
 
-static void ring_drop(struct pipe *pipe, size_t len)
+/* Whoever waits for bytes, for room or for the other end looks again. */
+static void pipe_changed(struct pipe *pipe)
 {
-    pipe->start = (pipe->start + len) % PIPE_BYTES;
-    pipe->len -= len;
-    pipe->taken += len;
+    wait_wake_all(&pipe->wait);
+    poll_wake();
 }
 
-static void ring_put(struct pipe *pipe, const char *from, size_t len)
+/* ---- Reading ------------------------------------------------------------ */
+
+/* What a reader saw. */
+struct look {
+    char bytes[256];
+    size_t got;
+    uint64_t first; /* their number, for ring_drop() */
+};
+
+/* Look at the first bytes, at most len; false: there are none, but some may come. */
+static bool pipe_look(struct pipe *pipe, size_t len, struct look *look)
 {
-    for (size_t i = 0; i < len; i++)
-        pipe->ring[(pipe->start + pipe->len++) % PIPE_BYTES] = from[i];
+    spin_lock(&pipe->lock);
+    look->got = ring_peek(&pipe->ring, look->bytes, min_u64(len, sizeof(look->bytes)),
+                          &look->first);
+    bool at_end = !pipe->writers;
+    spin_unlock(&pipe->lock);
+    return look->got || at_end;
 }
 
-/* Wait for bytes or for the last writer to go. How many bytes are copied to bounce; *taken tells
- * which ones they are. */
-static long pipe_wait_bytes(struct file *file, char *bounce, size_t len, uint64_t *taken)
+/* Deliver the next bytes, at most len, waiting for them if need be. How many: 0 at the end, or when
+ * another reader was faster and the caller may look again; or negative errno. The bytes leave the
+ * ring once the reader has them. */
+static long pipe_deliver(struct file *file, uaddr_t to, size_t len, bool may_wait, bool *at_end)
 {
     struct pipe *pipe = file->object;
-    for (;;) {
-        long err = 0;
-        wait_begin(&pipe->wait);
-        spin_lock(&pipe->lock);
-        size_t got = ring_peek(pipe, bounce, len);
-        bool at_end = !got && !pipe->writers;
-        *taken = pipe->taken;
-        spin_unlock(&pipe->lock);
-        if (!got && !at_end)
-            err = file->flags & O_NONBLOCK ? -EAGAIN : wait_sleep(0);
-        wait_end(&pipe->wait);
-        if (got || at_end || err)
-            return err ? err : (long)got;
-    }
+    struct look look;
+    int err = 0;
+    if (!pipe_look(pipe, len, &look))
+        err = may_wait ? wait_until(&pipe->wait, pipe_look(pipe, len, &look), 0) : -EAGAIN;
+    if (!err && arch_copy_to_user(to, look.bytes, look.got))
+        err = -EFAULT;
+    if (err)
+        return err;
+    *at_end = !look.got;
+    spin_lock(&pipe->lock);
+    bool mine = ring_drop(&pipe->ring, look.first, look.got);
+    spin_unlock(&pipe->lock);
+    return mine ? (long)look.got : 0;
 }
 
-/* The bytes leave the ring once the reader has them, unless another reader was faster: then this
- * one looks again. */
+/* Waits only while it has nothing to give. */
 static long pipe_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
     (void)position;
-    struct pipe *pipe = file->object;
-    char bounce[256];
     size_t done = 0;
-    while (done < len) {
-        uint64_t taken;
-        if (done && !pipe->len)
+    bool at_end = false;
+    long now = 0;
+    while (done < len && !at_end && now >= 0) {
+        bool may_wait = !done && !(file_flags(file) & O_NONBLOCK);
+        now = pipe_deliver(file, uaddr(to.v + done), len - done, may_wait, &at_end);
+        done += now > 0 ? (size_t)now : 0;
+        if (task_breathe())
             break;
-        long got = pipe_wait_bytes(file, bounce, min_u64(len - done, sizeof(bounce)), &taken);
-        if (got > 0 && arch_copy_to_user(uaddr(to.v + done), bounce, (size_t)got))
-            got = -EFAULT;
-        if (got <= 0)
-            return done ? (long)done : got;
-        spin_lock(&pipe->lock);
-        bool mine = pipe->taken == taken;
-        if (mine)
-            ring_drop(pipe, (size_t)got);
-        spin_unlock(&pipe->lock);
-        if (mine) {
-            done += (size_t)got;
-            wait_wake_all(&pipe->wait);
-        }
     }
-    return (long)done;
+    if (done)
+        pipe_changed(file->object);
+    return done ? (long)done : now;
 }
 
-/* Put at most a ring's length into the ring, in one piece, waiting for room. 0 or negative
- * errno. */
-static long pipe_write_part(struct file *file, const char *bounce, size_t part)
+/* ---- Writing ------------------------------------------------------------ */
+
+/* Put in what there is room for. False: nothing, but there may be room later. */
+static bool pipe_put(struct pipe *pipe, const char *from, size_t len, bool whole, long *put)
+{
+    spin_lock(&pipe->lock);
+    size_t room = pipe->readers ? ring_room(&pipe->ring, len, whole) : 0;
+    ring_put(&pipe->ring, from, room);
+    *put = pipe->readers ? (long)room : -EPIPE;
+    spin_unlock(&pipe->lock);
+    return *put != 0;
+}
+
+/* Put some of part bytes in, or, as a whole, all of them. How many, or negative errno. */
+static long pipe_write_part(struct file *file, const char *from, size_t part, bool whole)
 {
     struct pipe *pipe = file->object;
-    for (;;) {
-        long err = 0;
-        wait_begin(&pipe->wait);
-        spin_lock(&pipe->lock);
-        bool broken = !pipe->readers, fits = PIPE_BYTES - pipe->len >= part;
-        if (!broken && fits)
-            ring_put(pipe, bounce, part);
-        spin_unlock(&pipe->lock);
-        if (!broken && !fits)
-            err = file->flags & O_NONBLOCK ? -EAGAIN : wait_sleep(0);
-        wait_end(&pipe->wait);
-        if (broken) {
-            process_signal(process_current(), SIGPIPE);
-            return -EPIPE;
-        }
-        if (fits || err)
-            return err;
-    }
+    long put;
+    if (pipe_put(pipe, from, part, whole, &put))
+        return put;
+    if (file_flags(file) & O_NONBLOCK)
+        return -EAGAIN;
+    int err = wait_until(&pipe->wait, pipe_put(pipe, from, part, whole, &put), 0);
+    return err ? err : put;
 }
 
-/* Up to a ring's length goes in without another writer's bytes in between (PIPE_BUF). */
+/* Up to PIPE_BUF bytes go in without another writer's in between. */
 static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
     (void)position;
-    struct pipe *pipe = file->object;
-    char small[256], *bounce = len <= sizeof(small) ? small : kmalloc(PIPE_BYTES);
+    char small[256], *bounce = len <= sizeof(small) ? small : kmalloc(PIPE_BUF);
     size_t done = 0;
-    long err = bounce ? 0 : -ENOMEM;
-    while (done < len && !err) {
-        size_t part = min_u64(len - done, PIPE_BYTES);
+    long now = bounce ? 0 : -ENOMEM;
+    while (done < len && now >= 0) {
+        size_t part = min_u64(len - done, PIPE_BUF);
         if (arch_copy_from_user(bounce, uaddr(from.v + done), part))
-            err = -EFAULT;
+            now = -EFAULT;
         else
-            err = pipe_write_part(file, bounce, part);
-        if (!err) {
-            done += part;
-            wait_wake_all(&pipe->wait);
+            now = pipe_write_part(file, bounce, part, len <= PIPE_BUF);
+        if (now > 0) {
+            done += (size_t)now;
+            pipe_changed(file->object);
         }
+        if (task_breathe())
+            break;
     }
     if (bounce != small)
         kfree(bounce);
-    return done ? (long)done : err;
+    if (now == -EPIPE)
+        process_signal(process_current(), SIGPIPE);
+    return done ? (long)done : now;
 }
+
+/* ---- The rest ----------------------------------------------------------- */
 
 static int pipe_stat(struct file *file, struct linux_stat *stat)
 {
@@ -158,16 +160,19 @@ static unsigned pipe_poll(struct file *file)
 {
     struct pipe *pipe = file->object;
     spin_lock(&pipe->lock);
-    unsigned ready = file_writes(file)
-                         ? (pipe->len < PIPE_BYTES ? POLLOUT : 0) | (pipe->readers ? 0 : POLLERR)
-                         : (pipe->len ? POLLIN : 0) | (pipe->writers ? 0 : POLLHUP);
+    unsigned ready;
+    if (file_writes(file))
+        ready = (ring_room(&pipe->ring, PIPE_BUF, true) ? POLLOUT : 0)
+                | (pipe->readers ? 0 : POLLERR);
+    else
+        ready = (pipe->ring.len ? POLLIN : 0) | (pipe->writers ? 0 : POLLHUP);
     spin_unlock(&pipe->lock);
     return ready;
 }
 
 static void pipe_free(struct pipe *pipe)
 {
-    kfree(pipe->ring);
+    kfree(pipe->ring.bytes);
     kfree(pipe);
 }
 
@@ -180,15 +185,27 @@ static void pipe_close(struct file *file)
     else
         pipe->readers--;
     spin_unlock(&pipe->lock);
-    wait_wake_all(&pipe->wait);
+    pipe_changed(pipe);
     if (__atomic_sub_fetch(&pipe->ends, 1, __ATOMIC_ACQ_REL) == 0)
         pipe_free(pipe);
+}
+
+static long pipe_ioctl(struct file *file, unsigned request, uint64_t argument)
+{
+    struct pipe *pipe = file->object;
+    if (request != FIONREAD)
+        return -ENOTTY;
+    spin_lock(&pipe->lock);
+    int count = (int)pipe->ring.len;
+    spin_unlock(&pipe->lock);
+    return arch_copy_to_user(uaddr(argument), &count, sizeof(count)) ? -EFAULT : 0;
 }
 
 static const struct file_ops pipe_ops = {
     .read = pipe_read,
     .write = pipe_write,
     .stat = pipe_stat,
+    .ioctl = pipe_ioctl,
     .poll = pipe_poll,
     .close = pipe_close,
 };
@@ -199,11 +216,12 @@ int pipe_create(uint32_t flags, struct file *end[2])
     if (!pipe)
         return -ENOMEM;
     pipe->lock = (struct spinlock)SPINLOCK_INIT(LOCK_PIPE);
-    pipe->ring = kmalloc(PIPE_BYTES);
-    end[0] = pipe->ring ? file_create(&pipe_ops, pipe, O_RDONLY | flags) : NULL;
+    pipe->ring.bytes = kmalloc(RING_BYTES);
+    end[0] = pipe->ring.bytes ? file_create(&pipe_ops, pipe, O_RDONLY | flags) : NULL;
     end[1] = end[0] ? file_create(&pipe_ops, pipe, O_WRONLY | flags) : NULL;
     if (!end[1]) {
-        kfree(end[0]);
+        if (end[0])
+            file_discard(end[0]);
         pipe_free(pipe);
         return -ENOMEM;
     }

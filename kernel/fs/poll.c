@@ -1,55 +1,100 @@
 /* SPDX-License-Identifier: MIT */
-/* poll. */
+/*
+ * poll. All callers that have to wait do so in one queue, whatever their files, and each wake lets
+ * all of them look again: a task can be in one queue only, and few poll at a time.
+ */
+#include "kernel/fs/poll.h"
+
 #include "kernel/fs/file.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
+#include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
+
+static struct wait_queue pollers = WAIT_QUEUE_INIT(pollers);
 
 struct poll_entry {
     int32_t fd;
     int16_t events, revents;
 };
 
-#define POLL_MAX         64
-#define POLL_INTERVAL_NS 10000000ull
+/* One call: what the program asks, and the files, each with a reference. */
+struct poll_call {
+    unsigned count;
+    struct poll_entry *entries; /* behind files */
+    struct file *files[];       /* NULL: none, or not open */
+};
 
-static unsigned poll_one(struct poll_entry *entry)
+void poll_wake(void) { wait_wake_all(&pollers); }
+
+/* What cannot say is always ready, as regular files are. */
+static unsigned file_ready(struct file *file)
 {
-    entry->revents = 0;
-    if (entry->fd < 0)
-        return 0;
-    struct file *file = files_get(process_current()->files, entry->fd);
-    unsigned ready = !file ? POLLNVAL : file->ops->poll ? file->ops->poll(file) : POLLIN | POLLOUT;
-    if (file)
-        file_put(file);
-    entry->revents = (int16_t)(ready & ((unsigned)entry->events | POLLERR | POLLHUP | POLLNVAL));
+    unsigned ready = file->ops->poll ? file->ops->poll(file) : POLLIN | POLLOUT;
+    return ready | (ready & POLLIN ? POLLRDNORM : 0) | (ready & POLLOUT ? POLLWRNORM : 0);
+}
+
+static bool entry_look(struct poll_entry *entry, struct file *file)
+{
+    unsigned ready = file ? file_ready(file) : entry->fd >= 0 ? POLLNVAL : 0;
+    entry->revents = (int16_t)(ready & ((uint16_t)entry->events | POLLERR | POLLHUP | POLLNVAL));
     return entry->revents != 0;
 }
 
-/* Looks at every tick: files have no common wait queue. */
-long sys_poll(uaddr_t user_entries, unsigned count, int timeout_ms)
+/* How many of the files are ready? */
+static unsigned call_look(struct poll_call *call)
 {
-    struct poll_entry entries[POLL_MAX];
-    struct wait_queue queue;
-    uint64_t deadline = timeout_ms < 0 ? ~0ull : arch_clock_ns() + (uint64_t)timeout_ms * 1000000;
-    if (count > POLL_MAX)
-        return -EINVAL;
-    if (arch_copy_from_user(entries, user_entries, count * sizeof(entries[0])))
-        return -EFAULT;
-    wait_queue_init(&queue);
-    for (;;) {
-        unsigned ready = 0;
-        for (uint64_t i = 0; i < count; i++)
-            ready += poll_one(&entries[i]);
-        if (ready || arch_clock_ns() >= deadline)
-            return arch_copy_to_user(user_entries, entries, count * sizeof(entries[0]))
-                       ? -EFAULT
-                       : (long)ready;
-        wait_begin(&queue);
-        int err = wait_sleep(min_u64(deadline, arch_clock_ns() + POLL_INTERVAL_NS));
-        wait_end(&queue);
-        if (err == -EINTR)
-            return err;
+    unsigned ready = 0;
+    for (unsigned i = 0; i < call->count; i++)
+        ready += entry_look(&call->entries[i], call->files[i]);
+    return ready;
+}
+
+/* Fill in what is asked; the number of ready files, or negative errno. */
+static long call_wait(struct poll_call *call, int timeout_ms)
+{
+    unsigned ready = call_look(call);
+    int err = 0;
+    if (!ready && timeout_ms) {
+        uint64_t end = arch_clock_ns() + (uint64_t)(unsigned)timeout_ms * 1000000;
+        err = wait_until(&pollers, (ready = call_look(call)) != 0, timeout_ms < 0 ? 0 : end);
     }
+    return err && err != -ETIMEDOUT ? err : (long)ready;
+}
+
+static void files_hold(struct poll_call *call)
+{
+    for (unsigned i = 0; i < call->count; i++)
+        call->files[i] = files_get(process_current()->files, call->entries[i].fd);
+}
+
+static void files_let_go(struct poll_call *call)
+{
+    for (unsigned i = 0; i < call->count; i++) {
+        if (call->files[i])
+            file_put(call->files[i]);
+    }
+}
+
+long sys_poll(uaddr_t entries, unsigned count, int timeout_ms)
+{
+    if (count > FILES_MAX) /* RLIMIT_NOFILE */
+        return -EINVAL;
+    size_t bytes = count * sizeof(struct poll_entry);
+    struct poll_call *call = kmalloc(sizeof(*call) + count * sizeof(call->files[0]) + bytes);
+    if (!call)
+        return -ENOMEM;
+    long result = -EFAULT;
+    call->count = count;
+    call->entries = (struct poll_entry *)&call->files[count];
+    if (!arch_copy_from_user(call->entries, entries, bytes)) {
+        files_hold(call);
+        result = call_wait(call, timeout_ms);
+        files_let_go(call);
+    }
+    if (result >= 0 && arch_copy_to_user(entries, call->entries, bytes))
+        result = -EFAULT;
+    kfree(call);
+    return result;
 }

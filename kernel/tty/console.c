@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminal: what programs write goes to every console; what keyboards and the serial line bring
- * goes, line by line and echoed, or raw, to whoever reads. ^C interrupts the foreground: every
- * process but init that has the console open and does not ignore it.
+ * The terminal: what programs write goes to every console; what the keyboard and the serial line
+ * bring goes through the line discipline to whoever reads. ^C and ^\ signal the foreground: every
+ * process but init.
  */
 #include "kernel/tty/console.h"
 
@@ -10,192 +10,235 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "kernel/cmdline.h"
+#include "kernel/drivers/e9.h"
+#include "kernel/drivers/fbcon.h"
+#include "kernel/drivers/keyboard.h"
+#include "kernel/drivers/serial.h"
 #include "kernel/fs/file.h"
+#include "kernel/fs/poll.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
+#include "kernel/tty/line.h"
+#include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
-#include "uapi/stat.h"
-#include "uapi/termios.h"
 
-#define INPUT_BYTES 1024
+#define ERASE_MAX    200        /* columns; a longer line that is killed is left on the screen */
+#define TIME_UNIT    100000000u /* nanoseconds of VTIME */
+#define ROWS_ELSE    24         /* without a framebuffer */
+#define COLUMNS_ELSE 80
 
-static struct spinlock input_lock = SPINLOCK_INIT(LOCK_INPUT); /* irq; all below */
-static char input[INPUT_BYTES];                                /* a ring */
-static size_t input_start, input_len;
-static size_t line_len; /* of the last, unfinished line, included in input_len */
+static struct spinlock input_lock = SPINLOCK_INIT(LOCK_INPUT); /* irq */
+static struct line line;                                       /* [input_lock] */
 static struct wait_queue input_wait = WAIT_QUEUE_INIT(input_wait);
-static struct linux_termios termios = {
-    .c_iflag = ICRNL,
-    .c_oflag = OPOST | ONLCR,
-    .c_cflag = 0xbf,
-    .c_lflag = ICANON | ECHO | ECHOE | ISIG,
-    .c_cc = { [VINTR] = 3, [VERASE] = 127, [VEOF] = 4, [VMIN] = 1 },
-};
-static bool end_of_file; /* ^D on an empty line */
+static bool typable;       /* [I] something can bring characters */
+static uint32_t said_mute; /* [A] the log has said that nothing can */
 
 /* ---- Input -------------------------------------------------------------- */
 
-static void echo(char c)
+/* Show what was typed; input_lock is held, so that it appears in the order of typing. */
+static void reaction_show(const struct line_reaction *reaction)
 {
-    if (!(termios.c_lflag & ECHO))
-        return;
-    if (c == '\b')
+    if (reaction->erase > ERASE_MAX)
+        console_write("\n", 1);
+    for (unsigned i = 0; i < reaction->erase && reaction->erase <= ERASE_MAX; i++)
         console_write("\b \b", 3);
-    else if (c == '\n' || c >= ' ')
-        console_write(&c, 1);
+    if (reaction->echo_len)
+        console_write(reaction->echo, reaction->echo_len);
 }
 
-static void input_put(char c)
+/* More may be readable now. */
+static void input_changed(void)
 {
-    if (input_len < INPUT_BYTES)
-        input[(input_start + input_len++) % INPUT_BYTES] = c;
-}
-
-/* ^C: everybody but init. */
-static void interrupt_foreground(void)
-{
-    console_write("^C\n", 3);
-    (void)processes_signal(NULL, SIGINT);
-}
-
-/* A character in canonical mode; true when a reader should look. */
-static bool canonical_put(char c)
-{
-    if (c == '\b' || c == 127) {
-        if (line_len) {
-            line_len--;
-            input_len--;
-            echo('\b');
-        }
-        return false;
-    }
-    if (c == 4) {
-        end_of_file = line_len == 0;
-        line_len = 0;
-        return true;
-    }
-    input_put(c);
-    line_len++;
-    echo(c);
-    if (c != '\n')
-        return false;
-    line_len = 0;
-    return true;
+    wait_wake_all(&input_wait);
+    poll_wake();
 }
 
 void console_input(char c)
 {
+    struct line_reaction reaction;
     uint64_t irq = spin_lock_irq(&input_lock);
-    bool interrupt = c == 3 && termios.c_lflag & ISIG, wake = true;
-    if (!interrupt && termios.c_lflag & ICANON)
-        wake = canonical_put(c);
-    else if (!interrupt) {
-        input_put(c);
-        echo(c);
-    }
+    line_put(&line, c, &reaction);
+    reaction_show(&reaction);
     spin_unlock_irq(&input_lock, irq);
-    if (interrupt)
-        interrupt_foreground();
-    if (wake)
-        wait_wake_all(&input_wait);
+    if (reaction.signal)
+        (void)processes_signal(NULL, reaction.signal);
+    if (reaction.wake)
+        input_changed();
 }
 
-/* Take what a read of len bytes gets now: up to the end of a line in canonical mode. -EAGAIN:
- * nothing yet. */
-static long input_take(char *to, size_t len)
+/* Whoever asks for input that nobody can type should know, once. */
+static void mute_say(void)
+{
+    if (!typable && !__atomic_exchange_n(&said_mute, 1, __ATOMIC_RELAXED))
+        log_line("console: nothing can be typed here: there is no PS/2 keyboard and no serial line"
+                 " (there is no driver for USB keyboards)");
+}
+
+/* ---- Reading ------------------------------------------------------------ */
+
+/* A read that is under way. */
+struct reading {
+    char *to;
+    size_t len, done;
+    bool enough;
+    uint64_t time_ns; /* how long it waits for the next character; 0: no limit */
+};
+
+/* Take what there is, as termios(3) says: to the end of a line, or until VMIN and VTIME are
+ * satisfied. True: there was something, or it is enough. */
+static bool reading_take(struct reading *reading)
 {
     uint64_t irq = spin_lock_irq(&input_lock);
-    bool canonical = termios.c_lflag & ICANON;
-    size_t ready = canonical ? input_len - line_len : input_len, done = 0;
-    bool at_end = end_of_file && !ready;
-    while (done < len && done < ready) {
-        char c = input[input_start];
-        input_start = (input_start + 1) % INPUT_BYTES;
-        to[done++] = c;
-        if (canonical && c == '\n')
-            break;
-    }
-    input_len -= done;
-    if (at_end)
-        end_of_file = false;
+    bool canonical = line.termios.c_lflag & ICANON;
+    size_t min = line.termios.c_cc[VMIN];
+    uint64_t time_ns = (uint64_t)line.termios.c_cc[VTIME] * TIME_UNIT;
+    long got = line_take(&line, reading->to + reading->done, reading->len - reading->done);
     spin_unlock_irq(&input_lock, irq);
-    return done ? (long)done : at_end ? 0 : -EAGAIN;
+    bool something = got != -EAGAIN;
+    reading->done += something ? (size_t)got : 0;
+    reading->time_ns = !canonical && (reading->done || !min) ? time_ns : 0;
+    if (!min && time_ns)
+        min = 1;
+    reading->enough = canonical ? something : reading->done >= min_u64(min, reading->len);
+    return something || reading->enough;
 }
 
-/* ---- The file ----------------------------------------------------------- */
+static uint64_t reading_deadline(const struct reading *reading)
+{
+    return reading->time_ns ? arch_clock_ns() + reading->time_ns : 0;
+}
+
+/* How many characters, or negative errno. */
+static long reading_finish(struct reading *reading, bool nonblocking)
+{
+    int err = 0;
+    (void)reading_take(reading);
+    while (!reading->enough && !err)
+        err = nonblocking
+                  ? -EAGAIN
+                  : wait_until(&input_wait, reading_take(reading), reading_deadline(reading));
+    return reading->done || err == -ETIMEDOUT ? (long)reading->done : err;
+}
 
 static long console_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
     (void)position;
-    char bounce[256];
+    char small[256], *bounce = small;
     if (!len)
         return 0;
-    for (;;) {
-        long err = 0;
-        wait_begin(&input_wait);
-        long got = input_take(bounce, min_u64(len, sizeof(bounce)));
-        if (got == -EAGAIN && !(file->flags & O_NONBLOCK))
-            err = wait_sleep(0);
-        wait_end(&input_wait);
-        if (got >= 0)
-            return got && arch_copy_to_user(to, bounce, (size_t)got) ? -EFAULT : got;
-        if (err || file->flags & O_NONBLOCK)
-            return err ? err : got;
-    }
-}
-
-static long console_file_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
-{
-    (void)file, (void)position;
-    char bounce[256];
-    for (size_t done = 0; done < len;) {
-        size_t part = min_u64(len - done, sizeof(bounce));
-        if (arch_copy_from_user(bounce, uaddr(from.v + done), part))
-            return done ? (long)done : -EFAULT;
-        console_write(bounce, part);
-        done += part;
-    }
-    return (long)len;
-}
-
-static long console_ioctl(struct file *file, unsigned request, uint64_t argument)
-{
-    (void)file;
-    static const struct linux_winsize size = { 48, 128, 0, 0 };
-    struct linux_termios new;
-    uint64_t irq;
-    int pid = 1;
-    switch (request) {
-    case TCGETS:
-        irq = spin_lock_irq(&input_lock);
-        new = termios;
-        spin_unlock_irq(&input_lock, irq);
-        return arch_copy_to_user(uaddr(argument), &new, sizeof(new)) ? -EFAULT : 0;
-    case TCSETS:
-    case TCSETSW:
-    case TCSETSF:
-        if (arch_copy_from_user(&new, uaddr(argument), sizeof(new)))
-            return -EFAULT;
-        irq = spin_lock_irq(&input_lock);
-        termios = new;
-        spin_unlock_irq(&input_lock, irq);
-        return 0;
-    case TIOCGWINSZ: return arch_copy_to_user(uaddr(argument), &size, sizeof(size)) ? -EFAULT : 0;
-    case TIOCGPGRP: return arch_copy_to_user(uaddr(argument), &pid, sizeof(pid)) ? -EFAULT : 0;
-    case TIOCSPGRP:
-    case TIOCSCTTY: return 0;
-    default: return -ENOTTY;
-    }
+    mute_say();
+    len = min_u64(len, LINE_BYTES);
+    if (len > sizeof(small))
+        bounce = kmalloc(len);
+    if (!bounce)
+        return -ENOMEM;
+    struct reading reading = { .to = bounce, .len = len };
+    long got = reading_finish(&reading, file_flags(file) & O_NONBLOCK);
+    if (got > 0 && arch_copy_to_user(to, bounce, (size_t)got))
+        got = -EFAULT;
+    if (bounce != small)
+        kfree(bounce);
+    return got;
 }
 
 static unsigned console_poll(struct file *file)
 {
     (void)file;
+    mute_say();
     uint64_t irq = spin_lock_irq(&input_lock);
-    bool ready = end_of_file || (termios.c_lflag & ICANON ? input_len - line_len : input_len);
+    bool ready = line_readable(&line);
     spin_unlock_irq(&input_lock, irq);
     return POLLOUT | (ready ? POLLIN : 0);
+}
+
+/* ---- Writing ------------------------------------------------------------ */
+
+static long console_file_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
+{
+    (void)file, (void)position;
+    char bounce[256];
+    size_t done = 0;
+    while (done < len) {
+        size_t part = min_u64(len - done, sizeof(bounce));
+        if (arch_copy_from_user(bounce, uaddr(from.v + done), part))
+            return done ? (long)done : -EFAULT;
+        console_write(bounce, part);
+        done += part;
+        if (task_breathe())
+            break;
+    }
+    return (long)done;
+}
+
+/* ---- Settings ----------------------------------------------------------- */
+
+static long termios_get(uaddr_t to)
+{
+    uint64_t irq = spin_lock_irq(&input_lock);
+    struct linux_termios now = line.termios;
+    spin_unlock_irq(&input_lock, irq);
+    return arch_copy_to_user(to, &now, sizeof(now)) ? -EFAULT : 0;
+}
+
+/* Output is never pending: whoever wrote has waited for it. */
+static long termios_set(uaddr_t from, bool flush)
+{
+    struct linux_termios new;
+    if (arch_copy_from_user(&new, from, sizeof(new)))
+        return -EFAULT;
+    uint64_t irq = spin_lock_irq(&input_lock);
+    if (flush)
+        line_flush(&line);
+    line_set(&line, &new);
+    spin_unlock_irq(&input_lock, irq);
+    input_changed();
+    return 0;
+}
+
+static long input_flush(uint64_t which)
+{
+    if (which > TCIOFLUSH)
+        return -EINVAL;
+    uint64_t irq = spin_lock_irq(&input_lock);
+    if (which != TCOFLUSH)
+        line_flush(&line);
+    spin_unlock_irq(&input_lock, irq);
+    return 0;
+}
+
+static long input_count(uaddr_t to)
+{
+    uint64_t irq = spin_lock_irq(&input_lock);
+    int count = (int)line_count(&line);
+    spin_unlock_irq(&input_lock, irq);
+    return arch_copy_to_user(to, &count, sizeof(count)) ? -EFAULT : 0;
+}
+
+static long window_size(uaddr_t to)
+{
+    unsigned rows = ROWS_ELSE, columns = COLUMNS_ELSE;
+    (void)fbcon_size(&rows, &columns);
+    struct linux_winsize size = { (uint16_t)rows, (uint16_t)columns, 0, 0 };
+    return arch_copy_to_user(to, &size, sizeof(size)) ? -EFAULT : 0;
+}
+
+/* There are no sessions and no process groups: nobody has a controlling terminal, and the calls
+ * that ask for one say so. */
+static long console_ioctl(struct file *file, unsigned request, uint64_t argument)
+{
+    (void)file;
+    switch (request) {
+    case TCGETS: return termios_get(uaddr(argument));
+    case TCSETS:
+    case TCSETSW: return termios_set(uaddr(argument), false);
+    case TCSETSF: return termios_set(uaddr(argument), true);
+    case TCSBRK: return argument ? 0 : -EINVAL; /* tcdrain(); a break cannot be sent */
+    case TCFLSH: return input_flush(argument);
+    case FIONREAD: return input_count(uaddr(argument));
+    case TIOCGWINSZ: return window_size(uaddr(argument));
+    default: return -ENOTTY;
+    }
 }
 
 const struct file_ops console_ops = {
@@ -237,8 +280,9 @@ void console_early_init(void)
 
 void console_init(const struct boot_info *info)
 {
+    line_init(&line);
     if (wanted("fb"))
         fbcon_init(info);
-    keyboard_init();
-    serial_input_init();
+    bool keyboard = keyboard_init(), serial = serial_input_init();
+    typable = keyboard || serial;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Consoles: output devices, the terminal the programs see, and the keyboards that feed it. */
+/* The terminal that programs see, and the start of the devices behind it. */
 #ifndef KERNEL_CONSOLE_H
 #define KERNEL_CONSOLE_H
 
@@ -17,12 +17,5 @@ void console_init(const struct boot_info *info);
 extern const struct file_ops console_ops;
 /* A key arrived; interrupts off. */
 void console_input(char c);
-
-/* serial.c, e9.c, fbcon.c, keyboard.c */
-void serial_init(void);
-void serial_input_init(void);
-void e9_init(void);
-void fbcon_init(const struct boot_info *info);
-void keyboard_init(void);
 
 #endif

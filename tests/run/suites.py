@@ -93,8 +93,11 @@ def scripts_of(folder, key):
 
 
 def tree(run):
-    """The tree itself: formats, licences, sizes."""
-    run.programs("tree", scripts_of("tests/tree", run.key))
+    """The tree itself: formats, licences, sizes, layers."""
+    commands = scripts_of("tests/tree", run.key)
+    if not run.key or "includes" in run.key:
+        commands["layers"] = ["tests/layers/layers"]
+    run.programs("tree", commands, jobs=os.cpu_count())
 
 
 def docs(run):

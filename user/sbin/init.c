@@ -82,7 +82,8 @@ static void help(void)
            "story                tell the story again\n"
            "attack               a smashed return address, with and without a shadow stack\n"
            "cat FILE             show a file, such as /proc/frames or /proc/check\n"
-           "reboot, poweroff, help\n");
+           "reboot, poweroff, help\n"
+           "Shift+PageUp and Shift+PageDown scroll the screen; the log is in /proc/kmsg.\n");
 }
 
 static void trace(const char *what)
@@ -124,7 +125,9 @@ static void obey(char *words[])
 static void shell(void)
 {
     char line[256];
-    printf("\nA small shell. help lists its commands, poweroff ends it.\n");
+    printf("\nA small shell. help lists its commands, poweroff ends it; Shift+PageUp scrolls the "
+           "screen "
+           "back.\n");
     for (;;) {
         char *words[WORDS_MAX + 1] = { NULL };
         int count = 0;

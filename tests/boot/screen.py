@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""A machine with a screen, a keyboard and a serial line of its own: what is typed goes in through QEMU's monitor or the
+serial line, and the text on the screen is read back with the kernel's own font."""
+import os
+import re
+import socket
+import subprocess
+import time
+
+from boot import Failed, path
+
+FIRMWARE = (
+    "/usr/share/ovmf/OVMF.fd",
+    "/usr/share/qemu/OVMF.fd",
+    "/usr/share/OVMF/OVMF_CODE.fd",
+    "/usr/share/OVMF/OVMF_CODE_4M.fd",
+)
+CELL_WIDTH, CELL_HEIGHT = 8, 16
+KEYS = {" ": "spc", "\n": "ret", "/": "slash", "-": "minus", ".": "dot", "\b": "backspace", "|": "shift-backslash"}
+
+
+def font():
+    """{the 5 by 16 dots of a cell, a byte each: the character}"""
+    with open(path("kernel/drivers/font.c")) as file:
+        rows = re.findall(r"^ +\{ ((?:0x..,? ?){7})\}", file.read(), re.M)
+    glyphs = {}
+    for number, row in enumerate(rows):
+        lines = [0] + [int(byte, 16) for byte in row.replace(",", " ").split() for _ in range(2)] + [0]
+        glyphs[bytes(line >> 4 - x & 1 for line in lines for x in range(5))] = chr(32 + number)
+    return glyphs
+
+
+class Machine:
+    """QEMU with a monitor; by itself it has no serial line that anybody types on."""
+
+    def __init__(self, boots, image, *options, serial=True, machine="q35"):
+        self.folder = boots.file("machine")
+        os.mkdir(self.folder)
+        self.monitor_path, self.output = os.path.join(self.folder, "monitor"), b""
+        ours, theirs = socket.socketpair()
+        self.line = ours
+        firmware = next(name for name in FIRMWARE if os.path.exists(name))
+        lines = ["-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line"] if serial else ["-serial", "none"]
+        self.process = subprocess.Popen(
+            ["qemu-system-x86_64", "-machine", machine, "-accel", "tcg", "-cpu", "max", "-m", "512", "-bios", firmware]
+            + ["-vga", "std", "-display", "none", "-no-reboot", "-net", "none", *lines, *options]
+            + ["-drive", f"file={image},format=raw,if=ide,snapshot=on"]
+            + ["-monitor", f"unix:{self.monitor_path},server=on,wait=off"],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=open(os.path.join(self.folder, "errors"), "w"),
+        )
+        theirs.close()
+        while not os.path.exists(self.monitor_path) and self.process.poll() is None:
+            time.sleep(0.05)
+        self.glyphs = font()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.line.close()
+
+    def monitor(self, *commands):
+        """Each command has been obeyed when this returns."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(20)
+            monitor.connect(self.monitor_path)
+            for command in ("", *commands):
+                monitor.sendall(command.encode() + (b"\n" if command else b""))
+                answer = b""
+                while not answer.endswith(b"(qemu) "):
+                    answer += monitor.recv(65536)
+
+    def keys(self, text):
+        self.monitor(*(f"sendkey {KEYS.get(c, c if c.islower() or c.isdigit() else 'shift-' + c.lower())} 20" for c in text))
+
+    def press(self, *names):
+        self.monitor(*(f"sendkey {name} 20" for name in names))
+
+    def type(self, data):
+        self.line.sendall(data)
+
+    def screen(self):
+        """The text on the screen, a list of rows without the blanks at their ends."""
+        shot = os.path.join(self.folder, "screen.ppm")
+        self.monitor(f"screendump {shot}")
+        with open(shot, "rb") as file:
+            data = file.read()
+        header = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data)
+        width, height = int(header.group(1)), int(header.group(2))
+        dots = data[header.end() + 1 :: 3].translate(bytes(int(level > 64) for level in range(256)))
+        lines = [dots[y * width : (y + 1) * width] for y in range(height)]
+        return [self.row(lines[y : y + CELL_HEIGHT], width) for y in range(0, height - CELL_HEIGHT + 1, CELL_HEIGHT)]
+
+    def row(self, lines, width):
+        cells = (b"".join(line[x + 1 : x + 6] for line in lines) for x in range(0, width - CELL_WIDTH + 1, CELL_WIDTH))
+        return "".join(self.glyphs.get(cell, "\0") for cell in cells).rstrip()
+
+    def wait(self, look, seconds, what):
+        """Call look() until it is true; its result."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            seen = look()
+            if seen:
+                return seen
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.2)
+        shown = "\n".join(row for row in self.screen() if row) if self.process.poll() is None else "(it is off)"
+        raise Failed(f"{what} was not seen in {seconds} s; the screen shows\n{shown}\nthe serial line\n{self.text()[-1500:]}")
+
+    def wait_screen(self, pattern, seconds=90):
+        return self.wait(lambda: re.search(pattern, "\n".join(self.screen()), re.M), seconds, f"{pattern!r} on the screen")
+
+    def text(self):
+        """What the serial line has brought so far."""
+        self.line.setblocking(False)
+        try:
+            while data := self.line.recv(65536):
+                self.output += data
+        except BlockingIOError:
+            pass
+        finally:
+            self.line.setblocking(True)
+        return self.output.replace(b"\r\n", b"\n").decode(errors="replace")
+
+    def wait_line(self, pattern, seconds=60):
+        return self.wait(lambda: re.search(pattern, self.text(), re.M), seconds, f"{pattern!r} on the serial line")
