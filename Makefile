@@ -50,8 +50,8 @@ BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo check test stress bench loc clean help usb run-bochs run-qemu run-kvm \
-        qemu-gdb images FORCE
+.PHONY: all run demo check test stress coverage mutants bench loc clean help usb \
+        run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
 
@@ -63,6 +63,8 @@ help:
 	@echo 'make check           the tests that need no emulator, in less than a minute'
 	@echo 'make test            all tests'
 	@echo 'make stress          minutes of stress with one, two and four CPUs'
+	@echo 'make coverage        which lines and functions the tests reach'
+	@echo 'make mutants         how many planted defects and patches the quick tests notice'
 	@echo 'make bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
 
@@ -202,6 +204,10 @@ test:
 	@scripts/test
 stress:
 	@scripts/test --long
+coverage:
+	@tests/coverage/coverage.py
+mutants:
+	@tests/mutants/mutants.py
 BENCH_IMAGES := $(BUILD)/bench.img $(BUILD)/parallel.img $(BUILD)/test/parallel.img
 bench: $(BENCH_IMAGES)
 	@scripts/bench $(BENCH_IMAGES) $(BUILD)/bench.json

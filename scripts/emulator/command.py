@@ -9,6 +9,7 @@ line on standard error tells them apart.
 import argparse
 import os
 import signal
+import sys
 
 from emulator.choose import candidates
 from emulator.report import WRONG_USE, Finished, Interrupted, note
@@ -59,7 +60,7 @@ def parser():
         metavar="S",
         help="how long the machine may take to switch off",
     )
-    add("image")
+    add("image", help="what follows it behind a -- goes to QEMU")
     return made
 
 
@@ -71,8 +72,6 @@ def check(args):
         raise Finished(WRONG_USE, "--smp needs at least 1, --mem at least 64")
     if args.smp > 64 or args.mem > 65536:
         raise Finished(WRONG_USE, "--smp takes up to 64, --mem up to 65536")
-    if args.gdb and args.bochs:
-        raise Finished(WRONG_USE, "--gdb is QEMU's: add --qemu")
     try:
         if args.input and args.input != "-":
             open(args.input, "rb").close()
@@ -114,8 +113,8 @@ def run(args):
     log = check(args)
     kinds = candidates(args)
     for at, (kind, why) in enumerate(kinds):
-        if args.gdb and kind.name == "bochs":
-            raise Finished(WRONG_USE, "--gdb is QEMU's: add --qemu")
+        if (args.gdb or args.for_qemu) and kind.name == "bochs":
+            raise Finished(WRONG_USE, "--gdb and what follows -- are QEMU's: add --qemu")
         if why:
             note(why)
         outcome = run_in(kind, args, log)
@@ -125,10 +124,17 @@ def run(args):
     raise AssertionError("no candidates")
 
 
+def split(words):
+    """The script's own words, and QEMU's behind a "--"."""
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
 def main(words=None, root="/"):
     """The exit status. root: where /proc, /sys, /dev and the firmware are looked for."""
+    words, for_qemu = split(sys.argv[1:] if words is None else list(words))
     args = parser().parse_args(words)
-    args.root = root
+    args.root, args.for_qemu = root, for_qemu
     try:
         listen()
         end = run(args)

@@ -65,6 +65,7 @@ class Qemu(Machine):
             *("-chardev", f"socket,id=serial,fd={theirs.fileno()}", "-serial", "chardev:serial"),
             *("-monitor", "unix:monitor,server=on,wait=off"),
         ]
+        command += args.for_qemu
         if args.gdb:
             command += ["-s", "-S"]
             note("waiting for gdb: gdb build/kernel.debug -ex 'target remote :1234'")

@@ -110,7 +110,8 @@ run_tests(
         "emulate_bad_numbers": wrong_for(["--smp", "65", "IMAGE"], "--smp takes up to 64"),
         "emulate_no_input": wrong_for(["--input", "/no/such", "IMAGE"], "/no/such: No such file"),
         "emulate_no_place_for_a_log": wrong_for(["--log", "/no/log", "IMAGE"], "/no/log: No such"),
-        "emulate_gdb_is_qemus": wrong_for(["--bochs", "--gdb", "IMAGE"], "--gdb is QEMU's"),
+        "emulate_gdb_is_qemus": wrong_for(["--bochs", "--gdb", "IMAGE"], "are QEMU's: add --qemu"),
+        "emulate_words_for_qemu": wrong_for(["--bochs", "IMAGE", "--", "-d", "int"], "are QEMU's"),
         "emulate_bochs_with_a_debugger": bochs_of_kind(True),
         "emulate_bochs_without_a_debugger": bochs_of_kind(False),
         "emulate_old_bochs": too_old(
