@@ -42,7 +42,8 @@ static UINT32 cpuid_edx(UINT32 leaf)
 static void cpu_check(void)
 {
     if (!(cpuid_edx(0x80000001u) & 1u << 20))
-        loader_fail(L"this CPU", L"has no NX (no-execute pages), or the firmware's set-up hides it");
+        loader_fail(L"this CPU",
+                    L"has no NX (no-execute pages), or the firmware's set-up hides it");
 }
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)

@@ -64,8 +64,10 @@ def nmi_between_syscall_and_swapgs(boots):
 
 
 def return_not_mended(boots):
-    """An IRETQ that cannot return to user mode faults in ring 0 with the program's GS: who does not look at that runs on with it."""
-    words = "init=/tests/runner console=serial defect=return_not_mended -- qemu a_frame_that_leads_nowhere"
+    """An IRETQ that cannot return to user mode faults in ring 0 with the program's GS: who does not
+    look at that runs on with it."""
+    words = "init=/tests/runner console=serial defect=return_not_mended"
+    words += " -- qemu a_frame_that_leads_nowhere"
     boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), timeout=25)
     expect(boot.status in (124, 125), f"expect a panic or a hang, saw {boot.status}", boot.text)
 

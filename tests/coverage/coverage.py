@@ -22,10 +22,15 @@ RUNNER = "init=/tests/runner console=serial shstk_huge=1 -- qemu"
 FOLDERS = ("base/", "arch/", "mm/", "kernel/")
 
 
-def call(*words):
+def call(*words, cwd=ROOT):
     """What a command prints; its failure is ours."""
     done = subprocess.run(
-        words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        words,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if done.returncode:
         sys.exit(f"{done.stdout[-2000:]}\ncoverage: {' '.join(words)}: status {done.returncode}")
@@ -42,7 +47,8 @@ def host():
         if name.endswith("_test"):
             call(os.path.join(out, name))
     summary = os.path.join(OUT, "host.json")
-    call("gcovr", "-r", ".", "--object-directory", out, "--json-summary", summary, out)
+    # Run where the compiler ran: the objects name their sources from there.
+    call("gcovr", "-r", ROOT, "--json-summary", summary, out, cwd=path("tests", "host"))
     with open(summary) as file:
         files = json.load(file)["files"]
     return {file["filename"]: (file["line_covered"], file["line_total"]) for file in files}
