@@ -79,7 +79,7 @@ uint64_t arch_ipi_count(void); /* interrupts sent between CPUs since boot */
 
 /* ---- Time --------------------------------------------------------------- */
 
-uint64_t arch_clock_ns(void);     /* nanoseconds since boot, never goes back */
+uint64_t arch_clock_ns(void);     /* nanoseconds since boot; never goes back, on no CPU */
 uint64_t arch_wall_clock_s(void); /* seconds since 1970 from the RTC, 0 when there is none */
 void arch_delay_us(uint64_t us);
 

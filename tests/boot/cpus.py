@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Proves: CPUs are found with ACPI and without, up to 64 of them, in xAPIC and x2APIC mode;
 maxcpus= limits them; one that does not answer is reported and left out, and the others go on."""
-from boot import Boot, run_tests, TEST_INITRD, TEST_KERNEL
+import re
+
+from boot import Boot, expect, run_tests, TEST_INITRD, TEST_KERNEL
 
 
 def running(emulator, asked, line, words="", test_kernel=False):
@@ -32,8 +34,25 @@ def stuck(boots):
     )
 
 
+def clock(defect):
+    """CPUs whose TSCs stand minutes apart, as after a reset that not all of them saw."""
+
+    def test(boots):
+        words = f"init=/tests/runner console=serial defect={defect} -- qemu the_clock_"
+        boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), "--smp", "3", timeout=90)
+        boot.expect_text(r"^time: CPU 1's TSC is \d+ ticks away from the first CPU's")
+        good = re.search(r"^ok 1 - .*\nok 2 - the_clock_moves_on_every_cpu$", boot.text, re.M)
+        expect(
+            bool(good) == (defect == "tsc_apart"), "expect one clock but for tsc_trusted", boot.text
+        )
+
+    return test
+
+
 run_tests(
     {
+        "the_clock_moves_on_every_cpu where TSCs are apart": clock("tsc_apart"),
+        "the_clock_moves_on_every_cpu notices tsc_trusted": clock("tsc_trusted"),
         "cpus_one_in_qemu": running("qemu", 1, r"^cpus: 1 running"),
         "cpus_four_in_qemu": running("qemu", 4, r"^cpus: 4 running, found by ACPI$"),
         "cpus_sixty_four_in_qemu": running("qemu", 64, r"^cpus: 64 running"),

@@ -23,6 +23,7 @@ struct percpu {
     uint64_t flush_from;                  /* [A] the CPUs whose flush requests wait for this one */
     int pid;                              /* [C] */
     uint32_t apic_id;                     /* [I] */
+    int64_t tsc_offset;                   /* [I] tsc_now() adds it to this CPU's TSC */
     uint64_t ipis_sent;                   /* [C] */
     const struct trap_frame *fault_frame; /* [C] innermost exception taken in the kernel */
     /* [A] its answer to arch_cpus_report() */

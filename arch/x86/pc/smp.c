@@ -22,6 +22,7 @@
 #include "arch/x86/entry/idt.h"
 #include "arch/x86/pc/acpi.h"
 #include "arch/x86/pc/apic.h"
+#include "arch/x86/pc/tsc.h"
 #include "arch/x86/pgtable.h"
 #include "arch/x86/start/trampoline.h"
 #include "arch/x86/upcalls.h"
@@ -163,6 +164,7 @@ static void arrival_welcome(unsigned cpu)
     __atomic_store_n(&ap_stacks[cpu], stack, __ATOMIC_RELEASE);
     uint64_t deadline = arch_clock_ns() + ANSWER_US * 1000;
     while (stack != STAY_OUT && !(arch_cpus_online() & 1ull << cpu)) {
+        tsc_answer();
         arch_pause();
         if (arch_clock_ns() > deadline) {
             log_line("cpus: CPU %u arrived but did not become ready", cpu);
@@ -255,6 +257,7 @@ void x86_ap_start(unsigned cpu)
     fpu_init_this();
     cet_init_this();
     apic_init_this();
+    tsc_follow();
     entry_cpu_begin(ap_stacks[cpu]);
 }
 

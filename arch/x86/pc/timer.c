@@ -7,6 +7,7 @@
 #include "arch/x86/entry/idt.h"
 #include "arch/x86/pc/apic.h"
 #include "arch/x86/pc/clocks.h"
+#include "arch/x86/pc/tsc.h"
 #include "base/log.h"
 
 #define ASSUMED_HZ  2000000000ull
@@ -16,6 +17,7 @@
  * ASSUMED_HZ: good enough to bound a wait. */
 static uint64_t tsc_hz = ASSUMED_HZ, tsc_start;
 static uint64_t ns_per_tick_32 = (1000000000ull << 32) / ASSUMED_HZ; /* times 2^32 */
+static uint64_t clock_last; /* [A] the latest that arch_clock_ns() has told */
 
 void timer_init(void)
 {
@@ -28,14 +30,26 @@ void timer_init(void)
     } else {
         log_line("time: no clock answers; the TSC is taken to run at %lu MHz", tsc_hz / 1000000);
     }
+    if (!tsc_is_invariant() && !arch_on_emulator())
+        log_line("time: this CPU does not promise that its TSC keeps its speed");
     tsc_start = rdtsc();
+    clock_last = 0;
 }
 
 uint64_t timer_tsc_hz(void) { return tsc_hz; }
 
+/* What has been told stays true: whatever their TSCs do, no CPU tells an earlier time. */
 uint64_t arch_clock_ns(void)
 {
-    return (uint64_t)((unsigned __int128)(rdtsc() - tsc_start) * ns_per_tick_32 >> 32);
+    uint64_t ticks = tsc_now() - tsc_start;
+    uint64_t now = (uint64_t)((unsigned __int128)ticks * ns_per_tick_32 >> 32);
+    uint64_t last = __atomic_load_n(&clock_last, __ATOMIC_RELAXED);
+    while (now > last) {
+        if (__atomic_compare_exchange_n(&clock_last, &last, now, true, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return now;
+    }
+    return last;
 }
 
 void arch_delay_us(uint64_t us)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves: the clock is one clock, whichever CPU is asked. */
+#include <time.h>
+
+#include "test.h"
+
+static long now_ns(void)
+{
+    struct timespec now;
+    CHECK_EQ(raw3(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0), 0);
+    return now.tv_sec * 1000000000l + now.tv_nsec;
+}
+
+/* From CPU to CPU it neither goes back nor jumps. */
+TEST_CPUS(the_clock_is_the_same_on_every_cpu, "")
+{
+    int cpus = cpu_count();
+    long before = now_ns();
+    for (int i = 0; i < 200; i++) {
+        pin(i % cpus);
+        long now = now_ns();
+        CHECK(now >= before);
+        CHECK(now - before < 10000000000l);
+        before = now;
+    }
+}
+
+/* Nor does it wait for the clock of another: who looks again sees that time has passed. */
+TEST(the_clock_moves_on_every_cpu, "")
+{
+    for (int cpu = 0, cpus = cpu_count(); cpu < cpus; cpu++) {
+        int still = 0;
+        pin(cpu);
+        for (long before = now_ns(), looks = 0; looks < 2000; looks++) {
+            long now = now_ns();
+            still += now == before;
+            before = now;
+        }
+        CHECK(still < 1000);
+    }
+}
