@@ -6,13 +6,50 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A file line by line, in memory of the caller's stack alone: what it tells may be about the very
+ * process that reads it, which stdio's buffers would change. */
+struct lines {
+    int fd;
+    size_t at, len;
+    char bytes[1024];
+};
+
+static int line_byte(struct lines *lines)
+{
+    if (lines->at == lines->len) {
+        ssize_t got = read(lines->fd, lines->bytes, sizeof(lines->bytes));
+        lines->at = 0;
+        lines->len = got > 0 ? (size_t)got : 0;
+    }
+    return lines->at < lines->len ? lines->bytes[lines->at++] : -1;
+}
+
+/* The next line, without its end and cut to size; false at the end. */
+static bool line_next(struct lines *lines, char *line, size_t size)
+{
+    size_t len = 0;
+    int c;
+    while ((c = line_byte(lines)) >= 0 && c != '\n') {
+        if (len < size - 1)
+            line[len++] = (char)c;
+    }
+    line[len] = 0;
+    return len || c >= 0;
+}
+
+static struct lines lines_of(int pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    return (struct lines){ .fd = open(path, O_RDONLY) };
+}
+
 struct pte pte_of(int pid, uint64_t va)
 {
-    char path[64], line[160];
+    char line[160];
     struct pte found = { 0 };
-    snprintf(path, sizeof(path), "/proc/%d/ptes", pid);
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof(line), file)) {
+    struct lines lines = lines_of(pid, "ptes");
+    while (!found.state && line_next(&lines, line, sizeof(line))) {
         struct pte pte;
         char size;
         unsigned count;
@@ -24,8 +61,7 @@ struct pte pte_of(int pid, uint64_t va)
         if (va >= pte.va && va - pte.va < pte.bytes)
             found = pte;
     }
-    if (file)
-        fclose(file);
+    close(lines.fd);
     return found;
 }
 
@@ -41,12 +77,11 @@ void pte_print(FILE *to, const struct pte *pte)
 
 bool mapping_of(int pid, uint64_t va, struct mapping *mapping)
 {
-    char path[64], line[256];
+    char line[256];
     uint64_t start, end, end_before = 0;
     bool found = false, complete = false;
-    snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-    FILE *file = fopen(path, "r");
-    while (file && !complete && fgets(line, sizeof(line), file)) {
+    struct lines lines = lines_of(pid, "maps");
+    while (!complete && line_next(&lines, line, sizeof(line))) {
         char name[32] = "";
         if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %31[^\n]", &start, &end, name) < 2)
             continue;
@@ -60,8 +95,7 @@ bool mapping_of(int pid, uint64_t va, struct mapping *mapping)
         }
         end_before = end;
     }
-    if (file)
-        fclose(file);
+    close(lines.fd);
     return found;
 }
 
