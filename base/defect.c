@@ -13,7 +13,7 @@ static const char *const names[DEFECT_COUNT] = {
     "no_flush",      "plain_store",      "ssp_not_switched", "fpu_not_switched",  "token_unchecked",
     "oom_leak",      "walker_blind",     "wrss_always",      "no_shootdown",      "cpu_silent",
     "lock_order",    "ist_by_cs",        "nmi_does_work",    "return_not_mended", "tsc_apart",
-    "tsc_trusted",   "clean_no_flush",   "cpu_stuck",        "program_writable",
+    "tsc_trusted",   "clean_no_flush",   "cpu_stuck",        "program_writable",  "stale_cut",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

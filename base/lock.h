@@ -22,11 +22,12 @@
  * only by spin_lock_second(), in the order that the rank's line gives.
  */
 enum lock_rank {
-    LOCK_MM,    /* mm.lock: read for faults; write for fork, mmap, munmap, mprotect, exec, exit */
-    LOCK_TREE,  /* the RAM file system's names */
-    LOCK_INODE, /* one file's contents */
-    LOCK_FILES, /* a process's file table */
-    LOCK_PIPE,  /* one pipe's ring */
+    LOCK_MM,     /* mm.lock: read for faults; write for fork, mmap, munmap, mprotect, exec, exit */
+    LOCK_TREE,   /* the RAM file system's names */
+    LOCK_INODE,  /* one file's contents */
+    LOCK_FILES,  /* a process's file table */
+    LOCK_PIPE,   /* one pipe's ring */
+    LOCK_SOURCE, /* which VMAs show a file */
     /* frame.table.lock, the entries of one table page; a table, then the tables below it */
     LOCK_TABLE,
     LOCK_FUTEX,                  /* one bucket of futexes; two: the lower address first */

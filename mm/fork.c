@@ -17,16 +17,12 @@ static int vmas_copy(struct mm *child, struct mm *parent)
 {
     mm_for_each_vma(parent, vma)
     {
+        if (vma->flags & VM_DONTFORK)
+            continue;
         struct vma *copy = vma_create();
         if (!copy)
             return -ENOMEM;
-        copy->start = vma->start;
-        copy->end = vma->end;
-        copy->flags = vma->flags;
-        copy->source = vma->source;
-        copy->source_page = vma->source_page;
-        if (copy->source)
-            copy->source->hold(copy->source);
+        vma_copy(copy, vma);
         list_append(&copy->link, &child->vmas);
     }
     child->brk_start = parent->brk_start;
@@ -35,10 +31,18 @@ static int vmas_copy(struct mm *child, struct mm *parent)
     return 0;
 }
 
+/* Does the child get the leaves as well? */
+static bool leaves_are_shared(const struct vma *vma)
+{
+    return !(vma->flags & (VM_DONTFORK | VM_WIPEONFORK));
+}
+
 static int all_tables_reserve(struct mm *child, struct mm *parent)
 {
     mm_for_each_vma(parent, vma)
     {
+        if (!leaves_are_shared(vma))
+            continue;
         int err = tables_reserve(child, parent, vma->start, vma->end);
         if (err)
             return err;
@@ -98,9 +102,23 @@ static void leaves_share(struct mm *child, struct mm *parent)
     mm_for_each_vma(parent, vma)
     {
         struct sharing sharing = { vma, child, &flush, &child_flush };
-        tables_visit_pair(parent, child, vma->start, vma->end, leaf_share, &sharing);
+        if (leaves_are_shared(vma))
+            tables_visit_pair(parent, child, vma->start, vma->end, leaf_share, &sharing);
     }
     flush_end(&flush);
+}
+
+/* The child's VMAs have their leaves: from now on they hear of cuts of their sources. */
+static void vmas_attach(struct mm *child, struct mm *parent)
+{
+    struct list *link = child->vmas.next;
+    mm_for_each_vma(parent, vma)
+    {
+        if (vma->flags & VM_DONTFORK)
+            continue;
+        vma_attach(child, vma_of_link(link), vma);
+        link = link->next;
+    }
 }
 
 int mm_fork(struct mm *parent, struct mm **result)
@@ -112,8 +130,10 @@ int mm_fork(struct mm *parent, struct mm **result)
     int err = vmas_copy(child, parent);
     if (!err)
         err = all_tables_reserve(child, parent);
-    if (!err)
-        leaves_share(child, parent); /* cannot fail */
+    if (!err) {
+        leaves_share(child, parent); /* from here on nothing can fail */
+        vmas_attach(child, parent);
+    }
     write_unlock(&parent->lock);
     if (err)
         mm_put(planted_undo(child)); /* takes its empty tables along */

@@ -44,6 +44,15 @@ struct mm *mm_create(void)
 
 void mm_hold(struct mm *mm) { __atomic_add_fetch(&mm->users, 1, __ATOMIC_RELAXED); }
 
+bool mm_try_hold(struct mm *mm)
+{
+    uint32_t users = __atomic_load_n(&mm->users, __ATOMIC_RELAXED);
+    while (users
+           && !__atomic_compare_exchange_n(&mm->users, &users, users + 1, true, __ATOMIC_ACQUIRE,
+                                           __ATOMIC_RELAXED)) {}
+    return users;
+}
+
 static void mm_unmap_all(struct mm *mm)
 {
     struct flush flush;

@@ -14,6 +14,7 @@
  * Where a file mapping's frames come from: kernel/ provides one for each file it lets be mapped.
  * frame(): put the frame that holds page number page of the file, with a reference for the caller,
  * in *frame; 0, -ENOMEM, or -EIO beyond the end of the file. Called with mm.lock held for reading.
+ * hold() and release(): one more, one fewer VMA shows it; mm.lock may be held for writing.
  */
 struct vm_source {
     int (*frame)(struct vm_source *source, uint64_t page, struct frame **frame);
@@ -21,6 +22,10 @@ struct vm_source {
     void (*release)(struct vm_source *source);
     /* for /proc/PID/maps */
     void (*name)(struct vm_source *source, char *to, size_t size);
+    /* the rest is mm/'s: vm_source_init(), then nobody else's */
+    struct spinlock lock; /* LOCK_SOURCE */
+    struct list vmas;     /* [lock] by vma.source_link; those not up to date with cuts come first */
+    uint32_t cuts;        /* [lock] how often vm_source_cut() was called */
 };
 
 #define VM_READ         0x0001u
@@ -34,15 +39,22 @@ struct vm_source {
 #define VM_HUGE_1G      0x0080u
 #define VM_STACK        0x0100u /* a program's first stack; for /proc/PID/maps */
 #define VM_HEAP         0x0200u /* brk; for /proc/PID/maps */
+/* a shared mapping of what was opened for reading only: mprotect may not add VM_WRITE */
+#define VM_WRITE_DENIED 0x0400u
+#define VM_DONTFORK     0x0800u /* a child does not get it */
+#define VM_WIPEONFORK   0x1000u /* a child gets it empty; private anonymous memory only */
 #define VM_PROT         (VM_READ | VM_WRITE | VM_EXEC)
 
-/* [M] mm.lock for writing; read with it held either way */
+/* [M] mm.lock for writing; read with it held either way  [S] source.lock */
 struct vma {
     struct list link;         /* [M] in mm.vmas, by address */
     uint64_t start, end;      /* [M] page aligned, end excluded */
     uint32_t flags;           /* [M] VM_* */
     struct vm_source *source; /* [M] NULL: anonymous */
     uint64_t source_page;     /* [M] the source's page number at start */
+    struct list source_link;  /* [S] in source.vmas */
+    struct mm *mm;            /* [S] whose it is, while it is in that list */
+    uint32_t cuts;            /* [M, S] of source.cuts, those that its leaves tell of */
 };
 
 static inline bool vma_is_shstk(const struct vma *vma) { return vma->flags & VM_SHADOW_STACK; }
@@ -77,6 +89,8 @@ void mm_init(void);
 /* An empty address space with one user, or NULL when memory is out. */
 MUST_CHECK struct mm *mm_create(void);
 void mm_hold(struct mm *mm);
+/* The same where the last use may just have ended: false then. */
+MUST_CHECK bool mm_try_hold(struct mm *mm);
 /* The last user's put checks the invariant, unmaps everything and frees it. No CPU runs it by
  * then. */
 void mm_put(struct mm *mm);
@@ -92,7 +106,14 @@ void mm_activate(struct mm *mm);
  */
 MUST_CHECK int mm_fork(struct mm *parent, struct mm **child);
 
-/* ---- Mappings (mm/mmap.c). All take mm.lock for writing. ---------------- */
+/* ---- Mappings (mm/mmap.c, mm/protect.c). All take mm.lock for writing. -- */
+
+/*
+ * A range may be as long as its caller likes. Where it is long the work is done in steps, and
+ * between two of them nothing is locked: others may use the address space, and see what has been
+ * done so far; breathe, unless NULL, is called there.
+ */
+typedef void (*mm_breathe)(void);
 
 struct map_request {
     uint64_t start;           /* a hint, or the address when fixed */
@@ -100,6 +121,7 @@ struct map_request {
     uint32_t flags;           /* VM_* */
     bool fixed;               /* exactly there, replacing what is there */
     bool no_replace;          /* with fixed: -EEXIST rather than replace */
+    uint64_t low, high;       /* unless fixed: nowhere else; 0: no limit */
     struct vm_source *source; /* NULL: anonymous; mm holds it for itself */
     uint64_t source_page;
 };
@@ -109,16 +131,42 @@ struct map_request {
  * or memory), -EEXIST. Nothing changes on failure.
  */
 MUST_CHECK int mm_map(struct mm *mm, const struct map_request *request, uint64_t *start);
-/* As munmap(2): -EINVAL (alignment, part of a huge leaf), -ENOMEM (a VMA had to be split). */
-MUST_CHECK int mm_unmap(struct mm *mm, uint64_t start, uint64_t len);
-/* As mprotect(2): prot is of VM_READ|VM_WRITE|VM_EXEC; -ENOMEM for a hole, -EINVAL, -EACCES. */
-MUST_CHECK int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot);
-/* madvise(MADV_DONTNEED): drop the pages, keep the VMAs. */
-MUST_CHECK int mm_discard(struct mm *mm, uint64_t start, uint64_t len);
+/*
+ * As munmap(2): -EINVAL (alignment, part of a huge leaf), -ENOMEM (a VMA had to be split); nothing
+ * changes then, unless others changed the range between two steps.
+ */
+MUST_CHECK int mm_unmap(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe);
+/*
+ * As mprotect(2): prot is of VM_READ|VM_WRITE|VM_EXEC; -ENOMEM for a hole or out of memory, -EINVAL
+ * (VM_EXEC for a shadow stack), -EACCES (VM_WRITE_DENIED). On failure as mm_unmap().
+ */
+MUST_CHECK int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot,
+                          mm_breathe breathe);
+/* madvise(MADV_DONTNEED): drop the pages, keep the VMAs. -EINVAL, or -ENOMEM for a hole, when all
+ * that is mapped has been dropped. */
+MUST_CHECK int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe);
+/*
+ * The rest of madvise(2): set and clear flags of VM_DONTFORK and VM_WIPEONFORK in all VMAs of the
+ * range. -ENOMEM for a hole or out of memory; -EINVAL (alignment, part of a huge leaf, or private:
+ * not private anonymous memory). Nothing changes on failure.
+ */
+MUST_CHECK int mm_advise(struct mm *mm, uint64_t start, uint64_t len, uint32_t set, uint32_t clear,
+                         bool private);
 /* Start the heap at start. */
 void mm_brk_init(struct mm *mm, uint64_t start);
 /* As Linux's brk(): the new break, or the old one when it cannot be had. */
-uint64_t mm_brk(struct mm *mm, uint64_t brk);
+uint64_t mm_brk(struct mm *mm, uint64_t brk, mm_breathe breathe);
+
+/* ---- Sources (mm/source.c) ---------------------------------------------- */
+
+/* Once, before anybody maps it; its functions are there already. */
+void vm_source_init(struct vm_source *source);
+/*
+ * The source ends before page number page from now on, and frame() says so already: no mapping of
+ * any address space keeps a leaf behind that, private ones and their copies included. Takes the
+ * mm.lock of each for writing; no spinlock is held. One cut of a source at a time.
+ */
+void vm_source_cut(struct vm_source *source, uint64_t page);
 
 /* ---- Shadow stacks (mm/shstk.c) ----------------------------------------- */
 

@@ -5,10 +5,22 @@
 
 #include "mm/mm.h"
 
+/* Where top-down placement begins: Linux leaves at least 128 MiB for the first stack above. */
+#define PLACE_TOP (USER_END - (128ull << 20))
+
+static inline bool range_is_user(uint64_t start, uint64_t len)
+{
+    return len != 0 && len <= USER_END && start <= USER_END - len;
+}
+
 /* Is [start, end) free, with gap bytes around it and the gaps its neighbours ask for? */
 bool place_is_free(struct mm *mm, uint64_t start, uint64_t end, uint64_t gap);
-/* The highest such range of len bytes below the stack's area; its start, or 0 when there is
- * none. */
-uint64_t place_find(struct mm *mm, uint64_t len, uint64_t align, uint64_t gap);
+
+struct place {
+    uint64_t len, align, gap;
+    uint64_t low, high; /* not below, not above; 0: no limit but the usual ones */
+};
+/* The highest such range; its start, or 0 when there is none. */
+uint64_t place_find(struct mm *mm, const struct place *wanted);
 
 #endif

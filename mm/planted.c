@@ -114,4 +114,9 @@ struct vma *planted_guards(struct vma *vma)
 
 /* token_unchecked: map_shadow_stack says it wrote a restore token, and wrote none. */
 bool planted_token(bool wanted) { return wanted && !defect_on(DEFECT_TOKEN_UNCHECKED); }
+
+/* ---- Sources ------------------------------------------------------------ */
+
+/* stale_cut: the file and its mappings are two from then on. */
+bool planted_cut(bool due) { return due && !defect_on(DEFECT_STALE_CUT); }
 #endif

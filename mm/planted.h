@@ -32,6 +32,8 @@ bool planted_drop(bool due);
 unsigned planted_findings(unsigned found);
 /* race: is a flush due once the entry is clean */
 bool planted_clean_flush(bool due);
+/* source: are the leaves of what was cut off to go */
+bool planted_cut(bool due);
 /* shstk: the VMA between its guard pages; is a token to be written */
 struct vma *planted_guards(struct vma *vma);
 bool planted_token(bool wanted);
@@ -56,6 +58,7 @@ static inline bool planted_check(bool valid) { return valid; }
 static inline bool planted_drop(bool due) { return due; }
 static inline unsigned planted_findings(unsigned found) { return found; }
 static inline bool planted_clean_flush(bool due) { return due; }
+static inline bool planted_cut(bool due) { return due; }
 static inline struct vma *planted_guards(struct vma *vma) { return vma; }
 static inline bool planted_token(bool wanted) { return wanted; }
 #endif

@@ -19,7 +19,7 @@ static int shstk_insert(struct mm *mm, struct vma *vma, uint64_t address, uint64
 {
     uint64_t start = address;
     if (!address)
-        start = place_find(mm, len, align, GUARD_BYTES);
+        start = place_find(mm, &(struct place){ .len = len, .align = align, .gap = GUARD_BYTES });
     else if (!place_is_free(mm, address, address + len, GUARD_BYTES))
         return -EEXIST;
     if (!start)
@@ -66,7 +66,7 @@ int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_toke
     if (planted_token(with_token)) {
         err = token_write(mm, at + len);
         if (err) {
-            (void)!mm_unmap(mm, at, len);
+            (void)!mm_unmap(mm, at, len, NULL);
             return err;
         }
     }

@@ -45,8 +45,10 @@ uint64_t vma_gap_above(const struct vma *vma) { return vma_is_shstk(vma) ? PAGE_
 struct vma *vma_create(void)
 {
     struct vma *vma = kzalloc(sizeof(*vma));
-    if (vma)
+    if (vma) {
         list_init(&vma->link);
+        list_init(&vma->source_link);
+    }
     return vma;
 }
 
@@ -62,34 +64,50 @@ void vma_insert(struct mm *mm, struct vma *vma)
     struct vma *above = vma_find(mm, vma->start);
     ASSERT(vma->start < vma->end && (!above || vma->end <= above->start));
     list_append(&vma->link, above ? &above->link : &mm->vmas);
+    vma_attach(mm, vma, NULL);
 }
 
 void vma_remove(struct mm *mm, struct vma *vma)
 {
     mm->hint = NULL;
     list_remove(&vma->link);
+    vma_detach(vma);
+}
+
+void vma_set_start(struct vma *vma, uint64_t start)
+{
+    if (vma->source)
+        vma->source_page += (start >> PAGE_SHIFT) - (vma->start >> PAGE_SHIFT);
+    vma->start = start;
+}
+
+void vma_copy(struct vma *copy, const struct vma *vma)
+{
+    copy->start = vma->start;
+    copy->end = vma->end;
+    copy->flags = vma->flags;
+    copy->source = vma->source;
+    copy->source_page = vma->source_page;
+    if (copy->source)
+        copy->source->hold(copy->source);
 }
 
 void vma_split(struct mm *mm, struct vma *vma, uint64_t va, struct vma *upper)
 {
     ASSERT(vma->start < va && va < vma->end);
     mm->hint = NULL;
-    upper->start = va;
-    upper->end = vma->end;
-    upper->flags = vma->flags;
-    upper->source = vma->source;
-    upper->source_page = vma->source ? vma_source_page(vma, va) : 0;
-    if (upper->source)
-        upper->source->hold(upper->source);
+    vma_copy(upper, vma);
+    vma_set_start(upper, va);
     vma->end = va;
     list_add(&upper->link, &vma->link);
+    vma_attach(mm, upper, vma);
 }
 
 /* Does b go on where a ends, with the same meaning? A shadow stack is always a VMA of its own. */
 static bool vma_continues(const struct vma *a, const struct vma *b)
 {
     return a->end == b->start && a->flags == b->flags && a->source == b->source && !vma_is_shstk(a)
-           && (!a->source || vma_source_page(a, a->end) == b->source_page);
+           && (!a->source || (vma_source_page(a, a->end) == b->source_page && a->cuts == b->cuts));
 }
 
 void vma_merge(struct mm *mm, struct vma *vma)

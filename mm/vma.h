@@ -33,13 +33,24 @@ static inline pgprot_t vma_prot(const struct vma *vma)
 
 /* ---- mm.lock held for writing ------------------------------------------- */
 
-MUST_CHECK struct vma *vma_create(void);         /* NULL: out of memory */
-void vma_free(struct vma *vma);                  /* not in a list; releases the source */
-void vma_insert(struct mm *mm, struct vma *vma); /* overlaps nothing */
+MUST_CHECK struct vma *vma_create(void); /* NULL: out of memory */
+void vma_free(struct vma *vma);          /* not in mm.vmas; releases the source */
+/* A new VMA without leaves, which overlaps nothing. */
+void vma_insert(struct mm *mm, struct vma *vma);
 void vma_remove(struct mm *mm, struct vma *vma);
+/* Move where vma begins; where it begins in its source moves along. */
+void vma_set_start(struct vma *vma, uint64_t start);
 /* Cut vma at va, strictly inside: vma keeps the lower part, upper becomes the rest and is
  * inserted. */
 void vma_split(struct mm *mm, struct vma *vma, uint64_t va, struct vma *upper);
+/* Make copy, new, show what vma shows, with a hold of its own on the source. It is in no list. */
+void vma_copy(struct vma *copy, const struct vma *vma);
+/*
+ * From now on vma, of mm, hears of cuts of its source, if it has one; its leaves are as up to date
+ * as those of from (NULL: there are none). mm.lock of both is held for writing, or mm is new.
+ */
+void vma_attach(struct mm *mm, struct vma *vma, const struct vma *from);
+void vma_detach(struct vma *vma);
 /* Join vma with its neighbours where they continue each other; vma may be freed. */
 void vma_merge(struct mm *mm, struct vma *vma);
 

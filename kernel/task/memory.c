@@ -2,6 +2,7 @@
 /* Memory system calls: Linux's flags translated into mm/'s. */
 #include "kernel/fs/file.h"
 #include "kernel/fs/ramfs/ramfs.h"
+#include "kernel/sched/sched.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
@@ -26,98 +27,174 @@ static uint32_t huge_flags(int flags)
     }
 }
 
-/* Where a file mapping's frames come from, with a reference; or an errno. */
-static int file_source(int fd, int prot, bool shared, struct vm_source **source)
+/*
+ * Give a file mapping its source, with a reference. A shared mapping of a file that was opened for
+ * reading only can never become writable.
+ */
+static int file_source(int fd, int prot, struct map_request *request)
 {
     struct file *file = files_get(process_current()->files, fd);
     if (!file)
         return -EBADF;
     int err = 0;
     unsigned mode = file->flags & O_ACCMODE;
-    if (mode == O_WRONLY || (shared && prot & PROT_WRITE && mode != O_RDWR))
+    bool denied = request->flags & VM_SHARED && mode != O_RDWR;
+    if (mode == O_WRONLY || (denied && prot & PROT_WRITE))
         err = -EACCES;
     else if (!file->ops->source)
         err = -ENODEV;
     else
-        *source = file->ops->source(file);
+        request->source = file->ops->source(file);
+    if (denied)
+        request->flags |= VM_WRITE_DENIED;
     file_put(file);
     return err;
 }
 
-/* Touch every page now, as far as memory reaches. */
+/* Touch every page now, as far as memory reaches and the task is to live. */
 static void populate(struct mm *mm, uint64_t start, uint64_t len, int prot)
 {
     for (uint64_t va = start; va < start + len; va += PAGE_SIZE) {
         struct frame *frame;
-        if (mm_gup(mm, va, prot & PROT_WRITE ? GUP_WRITE : 0, &frame))
+        if (task_breathe() || mm_gup(mm, va, prot & PROT_WRITE ? GUP_WRITE : 0, &frame))
             return;
         frame_put(frame);
     }
 }
 
-/* mmap(address, len, prot, flags, fd, offset) */
+/* What every program may pass. MAP_SHARED_VALIDATE refuses the rest; the other kinds ignore it, as
+ * on Linux. */
+#define MAP_KNOWN                                                                                \
+    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_ABOVE4G | MAP_GROWSDOWN              \
+     | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK \
+     | MAP_STACK | MAP_HUGETLB | MAP_HUGE_MASK << MAP_HUGE_SHIFT)
+
+/* Is there such a kind of mapping? 0 or a negative errno. */
+static int kind_check(unsigned flags)
+{
+    bool anonymous = flags & MAP_ANONYMOUS;
+    switch (flags & MAP_TYPE) {
+    case MAP_PRIVATE:
+    case MAP_SHARED: break;
+    case MAP_SHARED_VALIDATE:
+        if (anonymous)
+            return -EINVAL;
+        if (flags & ~MAP_KNOWN)
+            return -EOPNOTSUPP;
+        break;
+    default: return -EINVAL;
+    }
+    /* huge leaves are for private anonymous memory */
+    bool plain = anonymous && (flags & MAP_TYPE) == MAP_PRIVATE;
+    return flags & MAP_HUGETLB && (!plain || !huge_flags((int)flags)) ? -EINVAL : 0;
+}
+
+/* VM_* of a mapping, and where it may lie. */
+static void request_fill(struct map_request *request, int prot, unsigned flags)
+{
+    request->flags = prot_flags(prot) | (flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0)
+                     | (flags & MAP_HUGETLB ? huge_flags((int)flags) : 0)
+                     | ((flags & MAP_TYPE) != MAP_PRIVATE ? VM_SHARED : 0);
+    request->fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
+    request->no_replace = flags & MAP_FIXED_NOREPLACE;
+    request->low = flags & MAP_ABOVE4G ? 4ull << 30 : 0;
+    request->high = flags & MAP_32BIT ? 2ull << 30 : 0;
+}
+
+/* mmap(address, len, prot, flags, fd, offset). Nothing is ever paged out: MAP_LOCKED is
+ * MAP_POPULATE. */
 long sys_mmap(uint64_t start, size_t len, int prot, int flags, int fd, uint64_t offset)
 {
     struct mm *mm = task_current()->mm;
-    int kind = flags & MAP_TYPE;
-    bool shared = kind != MAP_PRIVATE;
-    if ((kind != MAP_SHARED && kind != MAP_PRIVATE && kind != MAP_SHARED_VALIDATE)
-        || !is_aligned(offset, PAGE_SIZE) || !len)
-        return -EINVAL;
-    struct map_request request = {
-        .start = align_down(start, PAGE_SIZE),
-        .len = len,
-        .flags = prot_flags(prot),
-        .source_page = offset >> PAGE_SHIFT,
-        .fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE),
-        .no_replace = flags & MAP_FIXED_NOREPLACE,
-    };
+    struct map_request request = { .start = align_down(start, PAGE_SIZE), .len = len };
+    int err = kind_check((unsigned)flags);
+    if (err || !is_aligned(offset, PAGE_SIZE) || !len)
+        return err ? err : -EINVAL;
+    if (offset + len < offset)
+        return -EOVERFLOW;
+    request_fill(&request, prot, (unsigned)flags);
     if (request.fixed && start != request.start)
         return -EINVAL;
-    if (flags & MAP_GROWSDOWN)
-        request.flags |= VM_GROWSDOWN;
-    int err = 0;
-    if (flags & MAP_HUGETLB) {
-        request.flags |= huge_flags(flags);
-        if (!(flags & MAP_ANONYMOUS) || shared || !huge_flags(flags))
-            return -EINVAL;
-    } else if (!(flags & MAP_ANONYMOUS)) {
-        err = file_source(fd, prot, shared, &request.source);
-    } else if (shared) {
+    if (!(flags & MAP_ANONYMOUS)) {
+        request.source_page = offset >> PAGE_SHIFT;
+        err = file_source(fd, prot, &request);
+    } else if (request.flags & VM_SHARED) {
         request.source = ramfs_unnamed_source(align_up(len, PAGE_SIZE));
-        request.source_page = 0;
         err = request.source ? 0 : -ENOMEM;
     }
-    if (err)
-        return err;
-    if (shared)
-        request.flags |= VM_SHARED;
-    err = mm_map(mm, &request, &start);
+    if (!err)
+        err = mm_map(mm, &request, &start);
     if (request.source)
         request.source->release(request.source);
-    if (!err && flags & MAP_POPULATE)
+    bool touch = flags & MAP_LOCKED || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
+    if (!err && touch)
         populate(mm, start, len, prot);
     return err ? err : (long)start;
 }
 
-long sys_munmap(uint64_t start, size_t len) { return mm_unmap(task_current()->mm, start, len); }
+long sys_munmap(uint64_t start, size_t len)
+{
+    return mm_unmap(task_current()->mm, start, len, sched_yield_if_due);
+}
 
+/* PROT_SEM promises what always holds; PROT_GROWSDOWN and PROT_GROWSUP are refused. */
 long sys_mprotect(uint64_t start, size_t len, int prot)
 {
-    if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
+    if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
         return -EINVAL;
-    return mm_protect(task_current()->mm, start, len, prot_flags(prot));
+    return mm_protect(task_current()->mm, start, len, prot_flags(prot), sched_yield_if_due);
 }
 
+/* Hints are heard and need not be followed. What would have to be followed and cannot be is
+ * refused, as is what nobody knows. */
 long sys_madvise(uint64_t start, size_t len, int advice)
 {
-    return advice == MADV_DONTNEED ? mm_discard(task_current()->mm, start, len) : 0;
+    struct mm *mm = task_current()->mm;
+    switch (advice) {
+    case MADV_NORMAL:
+    case MADV_RANDOM:
+    case MADV_SEQUENTIAL:
+    case MADV_WILLNEED:
+    case MADV_HUGEPAGE:
+    case MADV_NOHUGEPAGE:
+    case MADV_DONTDUMP:
+    case MADV_DODUMP:
+    case MADV_COLD:
+    case MADV_PAGEOUT: return mm_advise(mm, start, len, 0, 0, false);
+    case MADV_DONTNEED:
+    case MADV_DONTNEED_LOCKED: return mm_discard(mm, start, len, sched_yield_if_due);
+    case MADV_FREE: { /* at any time, says Linux: at once */
+        int err = mm_advise(mm, start, len, 0, 0, true);
+        return err ? err : mm_discard(mm, start, len, sched_yield_if_due);
+    }
+    case MADV_DONTFORK: return mm_advise(mm, start, len, VM_DONTFORK, 0, false);
+    case MADV_DOFORK: return mm_advise(mm, start, len, 0, VM_DONTFORK, false);
+    case MADV_WIPEONFORK: return mm_advise(mm, start, len, VM_WIPEONFORK, 0, true);
+    case MADV_KEEPONFORK: return mm_advise(mm, start, len, 0, VM_WIPEONFORK, false);
+    default: return -EINVAL;
+    }
 }
 
-long sys_brk(uint64_t end) { return (long)mm_brk(task_current()->mm, end); }
+long sys_brk(uint64_t end) { return (long)mm_brk(task_current()->mm, end, sched_yield_if_due); }
 
-/* Libraries fall back to allocate, copy and free. */
+/*
+ * A mapping can become shorter, where it is. It cannot grow or move: libraries then allocate, copy
+ * and free.
+ */
 long sys_mremap(uint64_t start, size_t len, size_t new_len, int flags, uint64_t new_start)
 {
-    return -ENOMEM;
+    struct mm *mm = task_current()->mm;
+    struct vma vma;
+    char name[1];
+    uint64_t old_bytes = align_up(len, PAGE_SIZE), new_bytes = align_up(new_len, PAGE_SIZE);
+    if (flags & ~MREMAP_MAYMOVE || !is_aligned(start, PAGE_SIZE) || !old_bytes || !new_bytes)
+        return -EINVAL;
+    if (!mm_next_vma(mm, start, &vma, name, sizeof(name)) || vma.start > start)
+        return -EFAULT;
+    if (new_bytes > old_bytes)
+        return -ENOMEM;
+    if (new_bytes == old_bytes)
+        return (long)start;
+    int err = mm_unmap(mm, start + new_bytes, old_bytes - new_bytes, sched_yield_if_due);
+    return err ? err : (long)start;
 }

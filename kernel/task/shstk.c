@@ -105,7 +105,7 @@ int shstk_thread(struct task *thread, uint64_t stack_bytes)
 void shstk_thread_end(struct task *task)
 {
     if (task->shstk_bytes && __atomic_load_n(&task->mm->users, __ATOMIC_RELAXED) > 1)
-        (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes);
+        (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes, NULL);
     task->shstk_start = task->shstk_bytes = 0;
 }
 
@@ -139,7 +139,7 @@ static long shstk_disable(struct task *task, uint64_t feature)
     arch_shstk_write(0, 0);
     features_set(task, 0);
     if (task->shstk_bytes)
-        (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes);
+        (void)!mm_unmap(task->mm, task->shstk_start, task->shstk_bytes, NULL);
     task->shstk_start = task->shstk_bytes = 0;
     return 0;
 }

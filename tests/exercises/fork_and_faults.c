@@ -16,30 +16,36 @@ static void pages_map(void)
     CHECK(pages != MAP_FAILED);
 }
 
-/* ---- madvise(MADV_DONTFORK) --------------------------------------------- */
+/* ---- madvise(MADV_POPULATE_WRITE) --------------------------------------- */
 
-static void load_middle(void) { (void)pages[5 * 4096]; }
-static void load_ends(void) { CHECK(pages[3 * 4096] == 3 && pages[6 * 4096] == 6); }
+#define POPULATE_WRITE 23 /* what a store to each page would bring about, without the store */
 
-/* Advice 10: the pages stay with the parent. 11, MADV_DOFORK, takes it back. */
-EXERCISE(exercise_dontfork)
+static char state_of_page(int page)
+{
+    return (char)pte_of(getpid(), (uint64_t)pages + (uint64_t)page * 4096).state;
+}
+
+static void populate_as_a_child(void)
+{
+    CHECK(state_of_page(1) == 'a' && state_of_page(2) == 'a');
+    CHECK_EQ(madvise((void *)(pages + 4096), 4096, POPULATE_WRITE), 0);
+    EXPECT(state_of_page(1) == 'w' && state_of_page(2) == 'a',
+           "a copy of the page that was advised, state w, and no other");
+    EXPECT(pages[4096] == 1, "the copy to hold what the page held");
+}
+
+EXERCISE(exercise_populate_write)
 {
     pages_map();
+    pages[4096] = 1;
+    EXPECT(madvise((void *)pages, PAGES * 4096, POPULATE_WRITE) == 0, "advice 23 to be known");
     for (int i = 0; i < PAGES; i++)
-        pages[i * 4096] = (char)i;
-    CHECK_EQ(madvise((void *)(pages + 4 * 4096), 2 * 4096, 10), 0);
-    int pid, status = in_child(load_middle, &pid);
-    EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV,
-           "the child not to have the pages advised MADV_DONTFORK");
-    struct refusal refusal;
-    CHECK(refusal_of(pid, &refusal));
-    EXPECT(refusal.code == 1, "SEGV_MAPERR: nothing is mapped there in the child");
-    EXPECT(in_child(load_ends, NULL) == 0, "the child to have the pages on both sides");
-    struct pte pte = pte_of(getpid(), (uint64_t)pages + 5 * 4096);
-    EXPECT(pages[5 * 4096] == 5 && pte.state == 'w', "the parent's page untouched, state w, not %c",
-           pte.state);
-    CHECK_EQ(madvise((void *)(pages + 4 * 4096), 2 * 4096, 11), 0);
-    EXPECT(in_child(load_middle, NULL) == 0, "MADV_DOFORK to undo it");
+        EXPECT(state_of_page(i) == 'w', "page %d in state w", i);
+    EXPECT(pages[4096] == 1 && pages[2 * 4096] == 0, "the pages to hold what they held");
+    CHECK_EQ(in_child(populate_as_a_child, NULL), 0);
+    CHECK_EQ(munmap((void *)(pages + 4 * 4096), 4096), 0);
+    EXPECT(madvise((void *)pages, PAGES * 4096, POPULATE_WRITE) == -1 && errno == ENOMEM,
+           "ENOMEM for a hole");
 }
 
 /* ---- Counting faults ---------------------------------------------------- */

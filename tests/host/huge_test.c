@@ -131,7 +131,7 @@ static bool stored_then_protected(struct mm *mm)
                                    .fixed = true };
     uint64_t at;
     return mm_map(mm, &request, &at) == 0 && store(mm, VA, 1)
-           && mm_protect(mm, VA, PAGE_SIZE, VM_READ) == 0;
+           && mm_protect(mm, VA, PAGE_SIZE, VM_READ, NULL) == 0;
 }
 
 static bool the_walker_repairs_state_e(void)

@@ -4,20 +4,22 @@
 
 #include "uapi/errno.h"
 
-uint64_t model_file[FILE_PAGES];
+uint64_t model_file[FILE_PAGES], model_file_pages = FILE_PAGES;
 
 uint64_t cell_va(unsigned index)
 {
     static const uint64_t within_leaf[LEAF_CELLS] = { 0, 5 * PAGE_SIZE, 511 * PAGE_SIZE };
     if (index < SMALL_CELLS)
         return SMALL_BASE + index * PAGE_SIZE;
+    if (index >= MIXED_FIRST)
+        return MIXED_BASE + (index - MIXED_FIRST) * MIXED_BYTES;
     index -= SMALL_CELLS;
     return HUGE_BASE + index / LEAF_CELLS * level_bytes(2) + within_leaf[index % LEAF_CELLS];
 }
 
 static bool beyond_file(const struct cell *cell)
 {
-    return cell->backing != ANONYMOUS && !cell->own && cell->file_page >= FILE_PAGES;
+    return cell->backing != ANONYMOUS && cell->file_page >= model_file_pages;
 }
 
 uint64_t cell_value(const struct cell *cell)
@@ -35,6 +37,48 @@ void cell_store(struct cell *cell, uint64_t value)
     }
     cell->own = true;
     cell->value = value;
+}
+
+void model_grow(struct model *model, unsigned index)
+{
+    struct cell *cell = model->cell;
+    bool small = index < SMALL_CELLS;
+    unsigned low = small ? 0 : MIXED_FIRST, high = small ? SMALL_CELLS : CELLS, above = index;
+    if (cell[index].mapped || (!small && index < MIXED_FIRST))
+        return;
+    while (above < high && !cell[above].mapped)
+        above++;
+    if (above == high || !(cell[above].flags & VM_GROWSDOWN))
+        return;
+    for (unsigned below = index; below-- > low;) { /* no mapping in the 1 MiB below */
+        if (cell[below].mapped)
+            return;
+        if (!small)
+            break;
+    }
+    for (unsigned i = index; i < above; i++)
+        cell[i] = (struct cell){ true, cell[above].flags, ANONYMOUS, 0, false, 0 };
+}
+
+/* Is this cell the upper half of a leaf of 2 MiB? */
+static bool inside_leaf(const struct model *model, unsigned index)
+{
+    return index > MIXED_FIRST && index < CELLS && (index - MIXED_FIRST) % 2
+           && model->cell[index].mapped && model->cell[index].flags & VM_HUGE_2M;
+}
+
+bool model_cuts_leaf(const struct model *model, unsigned first, unsigned count)
+{
+    return inside_leaf(model, first) || inside_leaf(model, first + count);
+}
+
+void model_cut(struct model *model)
+{
+    for (unsigned i = 0; i < CELLS; i++) {
+        struct cell *cell = &model->cell[i];
+        if (cell->backing != ANONYMOUS && cell->file_page >= model_file_pages)
+            cell->own = false;
+    }
 }
 
 enum fault_outcome cell_access(const struct cell *cell, enum cpu_access access)

@@ -12,16 +12,21 @@
 #define SMALL_CELLS 96 /* pages of their own, side by side */
 #define HUGE_LEAVES 4  /* 2 MiB leaves, side by side */
 #define LEAF_CELLS  3  /* cells looked at in each */
-#define CELLS       (SMALL_CELLS + HUGE_LEAVES * LEAF_CELLS)
+#define MIXED_CELLS 8  /* 1 MiB each, side by side: as much as a growing mapping keeps free below \
+                        */
+#define MIXED_FIRST (SMALL_CELLS + HUGE_LEAVES * LEAF_CELLS)
+#define CELLS       (MIXED_FIRST + MIXED_CELLS)
 #define SMALL_BASE  0x10000000ull
 #define HUGE_BASE   0x40000000ull
+#define MIXED_BASE  0x50000000ull
+#define MIXED_BYTES (1ull << 20)
 #define FILE_PAGES  8
 
 enum backing { ANONYMOUS, FILE_PRIVATE, FILE_SHARED };
 
 struct cell {
     bool mapped;
-    uint32_t flags; /* VM_PROT and VM_SHADOW_STACK */
+    uint32_t flags; /* VM_PROT and what else there is, but VM_SHARED */
     enum backing backing;
     uint64_t file_page;
     bool own; /* value is the mapping's; else the file's, or 0 */
@@ -33,10 +38,17 @@ struct model {
 };
 
 extern uint64_t model_file[FILE_PAGES]; /* the file's words, one a page */
+extern uint64_t model_file_pages;       /* its length */
 
 uint64_t cell_va(unsigned index);
 uint64_t cell_value(const struct cell *cell);
 void cell_store(struct cell *cell, uint64_t value);
+/* A load or store at an unmapped cell: where a mapping above it may grow down, it does. */
+void model_grow(struct model *model, unsigned index);
+/* Do these cells begin, or end, in the middle of a huge leaf? */
+bool model_cuts_leaf(const struct model *model, unsigned first, unsigned count);
+/* Now the file has this many pages. */
+void model_cut(struct model *model);
 /* What an access must come to; FAULT_OK_SPURIOUS: it succeeds. */
 enum fault_outcome cell_access(const struct cell *cell, enum cpu_access access);
 /* What get-user-pages must say: 0 or -EFAULT. */

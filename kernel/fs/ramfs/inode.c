@@ -62,7 +62,11 @@ struct ram_inode *ram_inode_create(uint32_t mode, const char *link)
         inode->inode.link = copy;
         inode->bytes = strlen(link);
     }
-    inode->source = (struct vm_source){ source_frame, source_hold, source_release, source_name };
+    inode->source = (struct vm_source){ .frame = source_frame,
+                                        .hold = source_hold,
+                                        .release = source_release,
+                                        .name = source_name };
+    vm_source_init(&inode->source);
     inode->lock = (struct spinlock)SPINLOCK_INIT(LOCK_INODE);
     sleep_lock_init(&inode->write_lock);
     list_init(&inode->entries);
@@ -184,11 +188,13 @@ int ram_truncate(struct inode *base, uint64_t bytes)
     if (bytes > FILE_BYTES_MAX)
         return -EFBIG;
     sleep_lock(&inode->write_lock);
+    uint64_t pages = align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
     spin_lock(&inode->lock);
-    pages_cut(&inode->pages, align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT);
+    pages_cut(&inode->pages, pages);
     tail_zero(inode, bytes);
     inode->bytes = bytes;
     spin_unlock(&inode->lock);
+    vm_source_cut(&inode->source, pages);
     sleep_unlock(&inode->write_lock);
     return 0;
 }

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changing what mappings allow, and what a program advises about them. Each call first makes sure
+ * that it can be carried out, then changes the VMAs, then the entries.
+ */
+#include "base/panic.h"
+#include "mm/cut.h"
+#include "mm/place.h"
+#include "mm/table.h"
+#include "mm/vma.h"
+#include "uapi/errno.h"
+
+/* ---- Protecting --------------------------------------------------------- */
+
+struct protecting {
+    const struct vma *vma;
+    struct flush *flush;
+};
+
+/*
+ * Give a leaf the VMA's new rights. A private page keeps W only where it had it and may keep it;
+ * one that lost it gets it back at its next store, when it is known whether it is shared.
+ */
+static void leaf_protect(const struct slot *slot, pte_t old, void *context)
+{
+    struct protecting *protecting = context;
+    const struct vma *vma = protecting->vma;
+    for (;; old = slot_read(slot)) {
+        pgprot_t prot = vma_prot(vma);
+        if (vma->flags & VM_WRITE && pte_hw_write(old))
+            prot.raw |= PTE_W;
+        if (slot_set(slot, vma, old, pte_modify(old, prot), TRACE_PROTECT, protecting->flush))
+            return;
+    }
+}
+
+/* Is the whole range mapped, and may each VMA get these rights? */
+static int protect_allowed(struct mm *mm, uint64_t start, uint64_t end, uint32_t prot)
+{
+    struct vma *vma = vma_find(mm, start);
+    for (uint64_t at = start; at < end; at = vma->end, vma = vma_next(mm, vma)) {
+        if (!vma || vma->start > at)
+            return -ENOMEM;
+        if (vma_is_shstk(vma) && prot & VM_EXEC)
+            return -EINVAL;
+        if (vma->flags & VM_WRITE_DENIED && prot & VM_WRITE)
+            return -EACCES;
+        if (vma->end >= end)
+            break;
+    }
+    return 0;
+}
+
+/* Give every VMA of [start, end), which none reaches over, and its leaves the new rights. */
+static void range_protect(struct mm *mm, uint64_t start, uint64_t end, uint32_t prot)
+{
+    struct flush flush;
+    flush_begin(&flush, mm);
+    for (struct vma *vma = vma_find(mm, start); vma && vma->start < end; vma = vma_next(mm, vma)) {
+        vma->flags = (vma->flags & ~VM_PROT) | prot;
+        struct protecting protecting = { vma, &flush };
+        tables_visit(mm, vma->start, vma->end, leaf_protect, &protecting);
+    }
+    flush_end(&flush);
+}
+
+/* Join what has become alike, from the VMA below start to the one above end. */
+static void range_merge(struct mm *mm, uint64_t start, uint64_t end)
+{
+    uint64_t at = start;
+    struct vma *vma;
+    while ((vma = vma_find(mm, at)) && vma->start <= end) {
+        at = vma->end;
+        vma_merge(mm, vma);
+    }
+}
+
+/*
+ * One step of mm_protect() on [at, end): *stop says where the next begins. A VMA that the step ends
+ * in has to be cut there; where memory is out for that the step is the last.
+ */
+static int protect_step(struct mm *mm, uint64_t at, uint64_t end, uint32_t prot, uint64_t *stop)
+{
+    struct spare spare;
+    *stop = end;
+    int err = protect_allowed(mm, at, end, prot);
+    if (!err)
+        err = spare_prepare(mm, at, end, &spare);
+    if (err)
+        return err;
+    range_cut(mm, at, end, &spare);
+    uint64_t middle = step_end(mm, at, end);
+    if (middle < end && spare_prepare(mm, at, middle, &spare) == 0) {
+        range_cut(mm, at, middle, &spare);
+        *stop = middle;
+    }
+    range_protect(mm, at, *stop, prot);
+    range_merge(mm, at, *stop);
+    return 0;
+}
+
+/* May [start, start + len), which becomes whole pages, be protected or advised about? */
+static int range_check(uint64_t start, uint64_t *len)
+{
+    uint64_t pages = align_up(*len, PAGE_SIZE);
+    if (!is_aligned(start, PAGE_SIZE) || pages < *len)
+        return -EINVAL;
+    *len = pages;
+    return !pages || range_is_user(start, pages) ? 0 : -ENOMEM;
+}
+
+int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot, mm_breathe breathe)
+{
+    int err = range_check(start, &len);
+    if (err || !len)
+        return err;
+    write_lock(&mm->lock);
+    for (uint64_t at = start, stop;; at = stop) {
+        err = protect_step(mm, at, start + len, prot, &stop);
+        if (err || stop == start + len)
+            break;
+        step_pause(mm, breathe);
+    }
+    write_unlock(&mm->lock);
+    return err;
+}
+
+/* ---- Advice ------------------------------------------------------------- */
+
+/* Drop the leaves of [*at, end); *at becomes where what was looked at ends. A hole is an error all
+ * the same, and so is a part of a huge leaf, which is left alone. */
+static int range_discard(struct mm *mm, uint64_t *at, uint64_t end)
+{
+    struct flush flush;
+    flush_begin(&flush, mm);
+    int err = 0;
+    for (struct vma *vma = vma_find(mm, *at); vma && vma->start < end; vma = vma_next(mm, vma)) {
+        uint64_t from = max_u64(vma->start, *at), to = min_u64(vma->end, end);
+        if (from > *at)
+            err = -ENOMEM;
+        *at = to;
+        if (!is_aligned(from | to, level_bytes(vma_leaf_level(vma))))
+            err = -EINVAL;
+        else
+            tables_zap(mm, vma, from, to, &flush);
+    }
+    flush_end(&flush);
+    return *at < end ? -ENOMEM : err;
+}
+
+int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe)
+{
+    int result = range_check(start, &len);
+    if (result || !len)
+        return result;
+    uint64_t at = start, end = start + len;
+    write_lock(&mm->lock);
+    for (;;) {
+        uint64_t stop = step_end(mm, at, end);
+        int err = range_discard(mm, &at, stop);
+        result = err ? err : result;
+        if (stop == end)
+            break;
+        at = stop;
+        step_pause(mm, breathe);
+    }
+    write_unlock(&mm->lock);
+    return result;
+}
+
+/* Is the whole range mapped, and, if private, by private anonymous memory? */
+static int advice_allowed(struct mm *mm, uint64_t start, uint64_t end, bool private)
+{
+    uint64_t at = start;
+    for (struct vma *vma = vma_find(mm, start); at < end; vma = vma_next(mm, vma)) {
+        if (!vma || vma->start > at)
+            return -ENOMEM;
+        if (private && (vma->source || vma->flags & VM_SHARED))
+            return -EINVAL;
+        at = vma->end;
+    }
+    return 0;
+}
+
+int mm_advise(struct mm *mm, uint64_t start, uint64_t len, uint32_t set, uint32_t clear,
+              bool private)
+{
+    int err = range_check(start, &len);
+    if (err || !len)
+        return err;
+    uint64_t end = start + len;
+    struct spare spare;
+    write_lock(&mm->lock);
+    err = advice_allowed(mm, start, end, private);
+    if (!err && (set | clear))
+        err = spare_prepare(mm, start, end, &spare);
+    if (!err && (set | clear)) {
+        range_cut(mm, start, end, &spare);
+        for (struct vma *vma = vma_find(mm, start); vma && vma->start < end;
+             vma = vma_next(mm, vma))
+            vma->flags = (vma->flags & ~clear) | set;
+        range_merge(mm, start, end);
+    }
+    write_unlock(&mm->lock);
+    return err;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves: work on a long range is done in steps, others get the address space between two of them,
+ * and what they do there stays done. */
+#include "base/failpoint.h"
+#include "mm/slab.h"
+#include "uapi/errno.h"
+
+#define ARENA_BYTES (256ull << 20)
+#define VA          0x80000000ull
+#define LONG_BYTES  (64ull << 20)
+#define TIB         (1ull << 40)
+#define RW          (VM_READ | VM_WRITE)
+
+static struct mm *mm;
+static unsigned breaths;
+static bool was_locked;
+
+static void breathe(void)
+{
+    breaths++;
+    was_locked |= __atomic_load_n(&mm->lock.count, __ATOMIC_RELAXED) != 0;
+}
+
+static bool map(uint64_t start, uint64_t bytes, uint32_t flags)
+{
+    struct map_request request = { .start = start, .len = bytes, .flags = flags, .fixed = true };
+    uint64_t at;
+    return mm_map(mm, &request, &at) == 0;
+}
+
+static enum fault_outcome touch(uint64_t va, enum cpu_access access)
+{
+    uint64_t value = 1;
+    return cpu_access(mm, va, access, &value);
+}
+
+/* An address space with LONG_BYTES at VA, every page of them stored to. */
+static bool begin(void)
+{
+    mm = mm_create();
+    breaths = 0;
+    was_locked = false;
+    bool good = mm && map(VA, LONG_BYTES, RW);
+    for (uint64_t va = VA; good && va < VA + LONG_BYTES; va += PAGE_SIZE)
+        good = touch(va, CPU_STORE) == FAULT_OK_SPURIOUS;
+    return good || diagnose("no memory");
+}
+
+static bool end(bool good)
+{
+    mm_put(mm);
+    return good && breaths >= 3 && !was_locked
+               ? true
+               : diagnose("good %d, %u breaths, locked %d", good, breaths, was_locked);
+}
+
+/* Another thread takes the first page that is free again. */
+static void breathe_and_map(void)
+{
+    breathe();
+    if (breaths == 1)
+        (void)(map(VA, PAGE_SIZE, RW) && touch(VA, CPU_STORE));
+}
+
+static bool unmap_in_steps(void)
+{
+    if (!begin())
+        return false;
+    int err = mm_unmap(mm, VA, LONG_BYTES, breathe_and_map);
+    return end(err == 0 && mm->resident == 1 && touch(VA, CPU_LOAD) == FAULT_OK_SPURIOUS
+               && touch(VA + PAGE_SIZE, CPU_LOAD) == FAULT_BAD_NO_VMA
+               && touch(VA + LONG_BYTES - PAGE_SIZE, CPU_LOAD) == FAULT_BAD_NO_VMA);
+}
+
+static bool discard_in_steps(void)
+{
+    if (!begin())
+        return false;
+    int err = mm_discard(mm, VA, LONG_BYTES, breathe);
+    return end(err == 0 && mm->resident == 0 && touch(VA, CPU_LOAD) == FAULT_OK_SPURIOUS);
+}
+
+static bool brk_shrinks_in_steps(void)
+{
+    if (!begin())
+        return false;
+    mm_brk_init(mm, VA + LONG_BYTES);
+    uint64_t top = VA + 2 * LONG_BYTES;
+    bool grown = mm_brk(mm, top, breathe) == top;
+    for (uint64_t va = VA + LONG_BYTES; grown && va < top; va += PAGE_SIZE)
+        grown = touch(va, CPU_STORE) == FAULT_OK_SPURIOUS;
+    uint64_t now = mm_brk(mm, VA + LONG_BYTES + 1, breathe);
+    return end(grown && now == VA + LONG_BYTES + 1 && mm->resident == LONG_BYTES / PAGE_SIZE + 1);
+}
+
+static bool protected(uint64_t from, uint64_t to)
+{
+    for (uint64_t va = from; va < to; va += PAGE_SIZE) {
+        if (touch(va, CPU_STORE) != FAULT_BAD_PROTECTION)
+            return false;
+    }
+    return touch(from, CPU_LOAD) == FAULT_OK_SPURIOUS;
+}
+
+/* How many VMAs there are. */
+static unsigned vmas(void)
+{
+    unsigned count = 0;
+    list_for_each (link, &mm->vmas)
+        count++;
+    return count;
+}
+
+static bool protect_in_steps(void)
+{
+    if (!begin())
+        return false;
+    int err = mm_protect(mm, VA, LONG_BYTES, VM_READ, breathe);
+    return end(err == 0 && protected(VA, VA + LONG_BYTES) && vmas() == 1);
+}
+
+/* From the second step on there is no memory: the rest is done in one. */
+static void breathe_once(void)
+{
+    breathe();
+    failpoint_arm(1);
+}
+
+static bool protect_without_memory(void)
+{
+    if (!begin())
+        return false;
+    int err = mm_protect(mm, VA, LONG_BYTES, VM_READ, breathe_once);
+    bool one = breaths == 1;
+    failpoint_arm(0);
+    breaths = 3;
+    return end(err == 0 && one && protected(VA, VA + LONG_BYTES) && vmas() == 1);
+}
+
+/* Another thread makes a hole ahead. */
+static void breathe_and_unmap(void)
+{
+    breathe();
+    (void)!mm_unmap(mm, VA + LONG_BYTES - PAGE_SIZE, PAGE_SIZE, NULL);
+}
+
+static bool protect_meets_a_new_hole(void)
+{
+    if (!begin())
+        return false;
+    int err = mm_protect(mm, VA, LONG_BYTES, VM_READ, breathe_and_unmap);
+    breaths += 2; /* the first step is the last */
+    return end(err == -ENOMEM && protected(VA, VA + PAGE_SIZE));
+}
+
+/* A TiB with one page in it takes as many steps as that page calls for. */
+static bool emptiness_costs_nothing(void)
+{
+    mm = mm_create();
+    breaths = 0;
+    bool good = map(VA, TIB, RW) && touch(VA + TIB - PAGE_SIZE, CPU_STORE) == FAULT_OK_SPURIOUS
+                && mm_protect(mm, VA, TIB, VM_READ, breathe) == 0
+                && mm_discard(mm, VA, TIB, breathe) == 0 && mm_unmap(mm, VA, TIB, breathe) == 0
+                && list_empty(&mm->vmas);
+    mm_put(mm);
+    return (good && breaths <= 3) || diagnose("good %d, %u breaths", good, breaths);
+}
+
+/* Only what lies in the middle of a VMA needs memory to be unmapped. */
+static bool ends_are_unmapped_without_memory(void)
+{
+    mm = mm_create();
+    bool good = map(VA, 8 * PAGE_SIZE, RW);
+    failpoint_arm(1);
+    good &= mm_unmap(mm, VA, PAGE_SIZE, NULL) == 0;
+    good &= mm_unmap(mm, VA + 7 * PAGE_SIZE, PAGE_SIZE, NULL) == 0;
+    good &= mm_unmap(mm, VA + 3 * PAGE_SIZE, PAGE_SIZE, NULL) == -ENOMEM;
+    failpoint_arm(0);
+    struct vma *vma = container_of(mm->vmas.next, struct vma, link);
+    good &= vmas() == 1 && vma->start == VA + PAGE_SIZE && vma->end == VA + 7 * PAGE_SIZE;
+    mm_put(mm);
+    return good;
+}
+
+int main(void)
+{
+    fake_start(ARENA_BYTES);
+    plan(8);
+    result("unmap_in_steps", unmap_in_steps());
+    result("discard_in_steps", discard_in_steps());
+    result("brk_shrinks_in_steps", brk_shrinks_in_steps());
+    result("protect_in_steps", protect_in_steps());
+    result("protect_without_memory", protect_without_memory());
+    result("protect_meets_a_new_hole", protect_meets_a_new_hole());
+    result("emptiness_costs_nothing", emptiness_costs_nothing());
+    result("ends_are_unmapped_without_memory", ends_are_unmapped_without_memory());
+    return suite_status();
+}
