@@ -208,6 +208,8 @@ static const char *signal_name(int signal)
 
 static const char *code_name(int signal, int si_code)
 {
+    if (signal == SIGBUS)
+        return si_code == BUS_ADRERR ? "BUS_ADRERR" : "SI_KERNEL";
     if (signal != SIGSEGV)
         return "-";
     return si_code == SEGV_MAPERR   ? "SEGV_MAPERR"

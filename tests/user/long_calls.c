@@ -53,3 +53,26 @@ TEST(getrandom_refuses_what_it_does_not_know, "")
     CHECK_EQ(syscall(SYS_getrandom, byte, 2, 1), 2);
     CHECK(syscall(SYS_getrandom, 8, 1, 0) == -1 && errno == EFAULT);
 }
+
+/* One CPU with the parent; it says how far the child has come by what is left for it to do. */
+TEST(a_long_populate_can_be_killed, "")
+{
+    unsigned char *bytes = shared_bytes();
+    CHECK_EQ(munmap(bytes, LONG_BYTES), 0);
+    long before = frames_in_use();
+    int status, child = fork();
+    if (child == 0) {
+        mmap(NULL, LONG_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+             -1, 0);
+        for (;;)
+            pause();
+    }
+    long taken;
+    while ((taken = frames_in_use() - before) < 256)
+        usleep(1000);
+    CHECK_EQ(kill(child, SIGKILL), 0);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(WTERMSIG(status), SIGKILL);
+    printf("    # killed after %ld of %d pages\n", taken, LONG_BYTES / 4096);
+    CHECK(taken < LONG_BYTES / 4096);
+}

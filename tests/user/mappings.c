@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves: mmap does what it is asked, or says that it cannot. */
+#define _GNU_SOURCE
 #include <cpuid.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "test.h"
 
@@ -69,4 +71,140 @@ TEST(no_mapping_grows_to_null, "")
     store(); /* down to there it may */
     target = LOWEST - 1;
     check_killed(store, SIGSEGV, SEGV_MAPERR, 6);
+}
+
+/* ---- Flags -------------------------------------------------------------- */
+
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 3
+#endif
+#define MAP_SYNC_BIT 0x80000
+#define MAP_ABOVE4G  0x80
+#define WIPEONFORK   18
+#define KEEPONFORK   19
+#define TWO_GIB      (2ul << 30)
+
+static int scratch(int flags)
+{
+    int fd = open("/tmp/mappings", flags | O_CREAT, 0644);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+TEST(unknown_flags_are_refused_where_linux_refuses_them, "")
+{
+    int fd = scratch(O_RDWR);
+    CHECK_EQ(refusal(NULL, 4096, MAP_SHARED_VALIDATE | MAP_SYNC_BIT, fd), EOPNOTSUPP);
+    CHECK_EQ(refusal(NULL, 4096, MAP_SHARED_VALIDATE | MAP_NORESERVE, fd), 0);
+    CHECK_EQ(refusal(NULL, 4096, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1), EINVAL);
+    CHECK_EQ(refusal(NULL, 4096, MAP_ANONYMOUS, -1), EINVAL);
+    void *at = (void *)syscall(SYS_mmap, 0, 8192, RW, MAP_SHARED, fd, -4096l);
+    CHECK(at == MAP_FAILED && errno == EOVERFLOW);
+    at = mmap(NULL, 4096, RW, ANON, -1, 0);
+    CHECK(mprotect(at, 4096, PROT_READ | 0x10) == -1 && errno == EINVAL);
+    CHECK_EQ(mprotect(at, 4096, PROT_READ | 8), 0); /* PROT_SEM */
+}
+
+TEST(placement_flags_place, "")
+{
+    for (int i = 0; i < 4; i++) {
+        char *low = mmap(NULL, 1 << 20, RW, ANON | MAP_32BIT, -1, 0);
+        CHECK(low != MAP_FAILED && (unsigned long)low + (1 << 20) <= TWO_GIB);
+        char *high = mmap((void *)0x20000, 1 << 20, RW, ANON | MAP_ABOVE4G, -1, 0);
+        CHECK(high != MAP_FAILED && (unsigned long)high >= 2 * TWO_GIB);
+    }
+    CHECK_EQ(refusal(NULL, TWO_GIB, ANON | MAP_32BIT, -1), ENOMEM);
+}
+
+static int is_there(char *at) { return pte_of(getpid(), (uint64_t)at).state != 0; }
+
+TEST(locked_memory_is_there_at_once, "")
+{
+    char *locked = mmap(NULL, 8192, RW, ANON | MAP_LOCKED, -1, 0),
+         *populated = mmap(NULL, 8192, RW, ANON | MAP_POPULATE, -1, 0),
+         *neither = mmap(NULL, 8192, RW, ANON | MAP_POPULATE | MAP_NONBLOCK, -1, 0);
+    CHECK(is_there(locked + 4096) && is_there(populated + 4096) && !is_there(neither + 4096));
+}
+
+TEST(a_shared_mapping_of_a_read_only_file_stays_read_only, "")
+{
+    CHECK_EQ(ftruncate(scratch(O_RDWR), 4096), 0);
+    int fd = scratch(O_RDONLY);
+    CHECK_EQ(refusal(NULL, 4096, MAP_SHARED, fd), EACCES);
+    char *at = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    CHECK(at != MAP_FAILED);
+    CHECK(mprotect(at, 4096, RW) == -1 && errno == EACCES);
+    CHECK_EQ(mprotect(at, 4096, PROT_READ | PROT_EXEC), 0);
+    target = at;
+    check_killed(store, SIGSEGV, SEGV_ACCERR, -1);
+    at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0); /* a copy is one's own */
+    CHECK_EQ(mprotect(at, 4096, RW), 0);
+    at[0] = 1;
+}
+
+TEST(a_mapping_shrinks_where_it_is, "")
+{
+    char *at = mmap(NULL, 3 * 4096, RW, ANON, -1, 0);
+    CHECK_EQ(mremap(at, 3 * 4096, 4096, 0), at);
+    CHECK_EQ(at[0], 0);
+    target = at + 4096;
+    check_killed(store, SIGSEGV, SEGV_MAPERR, 6);
+    CHECK(mremap(at, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED && errno == ENOMEM);
+    CHECK(mremap(at, 4096, 4096, 0x80) == MAP_FAILED && errno == EINVAL);
+    CHECK(mremap(at + 1, 4096, 4096, 0) == MAP_FAILED && errno == EINVAL);
+    CHECK(mremap(at + 4096, 4096, 4096, 0) == MAP_FAILED && errno == EFAULT);
+}
+
+/* ---- Advice ------------------------------------------------------------- */
+
+static char *advised;
+static void look_at_it(void) { _exit(*(volatile char *)advised); }
+
+TEST(unknown_advice_is_refused, "")
+{
+    char *at = mmap(NULL, 3 * 4096, RW, ANON, -1, 0);
+    static const int unknown[] = { -1, 5, 9, 12, 22, 25, 99, 100, 101, 1000 };
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+        CHECK(madvise(at, 4096, unknown[i]) == -1 && errno == EINVAL);
+    CHECK_EQ(madvise(at, 4096, MADV_WILLNEED), 0);
+    CHECK(madvise(at + 1, 4096, MADV_WILLNEED) == -1 && errno == EINVAL);
+    munmap(at + 4096, 4096);
+    CHECK(madvise(at, 3 * 4096, MADV_RANDOM) == -1 && errno == ENOMEM);
+    CHECK(madvise(at, 3 * 4096, MADV_DONTFORK) == -1 && errno == ENOMEM);
+}
+
+TEST(wiped_memory_is_empty_in_a_child, "")
+{
+    advised = mmap(NULL, 4096, RW, ANON, -1, 0);
+    advised[0] = 7;
+    CHECK_EQ(madvise(advised, 4096, WIPEONFORK), 0);
+    CHECK_EQ(in_child(look_at_it, NULL), 0);
+    CHECK_EQ(advised[0], 7);
+    CHECK_EQ(madvise(advised, 4096, KEEPONFORK), 0);
+    CHECK_EQ(in_child(look_at_it, NULL), 7 << 8);
+    char *file = mmap(NULL, 4096, RW, MAP_PRIVATE, scratch(O_RDWR), 0);
+    CHECK(madvise(file, 4096, WIPEONFORK) == -1 && errno == EINVAL);
+    CHECK(madvise(file, 4096, MADV_FREE) == -1 && errno == EINVAL);
+    CHECK_EQ(madvise(advised, 4096, MADV_FREE), 0);
+}
+
+TEST(a_child_does_not_get_what_it_is_not_to_have, "")
+{
+    target = advised = mmap(NULL, 4096, RW, ANON, -1, 0);
+    advised[0] = 7;
+    CHECK_EQ(madvise(advised, 4096, MADV_DONTFORK), 0);
+    check_killed(store, SIGSEGV, SEGV_MAPERR, 6);
+    CHECK_EQ(madvise(advised, 4096, MADV_DOFORK), 0);
+    CHECK_EQ(in_child(look_at_it, NULL), 7 << 8);
+}
+
+/* ---- Large -------------------------------------------------------------- */
+
+TEST(the_last_byte_of_3_gib_of_shared_memory, "")
+{
+    size_t bytes = 3ul << 30;
+    char *at = mmap(NULL, bytes, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(at != MAP_FAILED);
+    at[bytes - 1] = 1;
+    CHECK_EQ(at[bytes - 1] + at[0], 1);
 }
