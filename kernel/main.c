@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "boot_info.h"
 #include "kernel/cmdline.h"
+#include "kernel/drivers/fbcon.h"
 #include "kernel/fs/cpio.h"
 #include "kernel/fs/devices.h"
 #include "kernel/fs/file.h"
@@ -34,6 +35,7 @@ static void memory_start(const struct boot_info *info)
 {
     frame_init(info);
     kmap_init(info);
+    fbcon_remap();
     frame_init_high(info);
     mm_init();
 }
@@ -157,7 +159,8 @@ void entry_boot(const struct boot_info *info)
     bool found = info->magic == BOOT_INFO_MAGIC, same = found && info->version == BOOT_INFO_VERSION;
     boot_info = info;
     cmdline_init(same ? arch_phys_to_virt(paddr(info->cmdline.start)) : "");
-    console_early_init();
+    static const struct boot_framebuffer none;
+    console_early_init(found ? &info->framebuffer : &none);
     if (!found)
         panic("the loader has left no boot information");
     if (!same)
@@ -171,7 +174,7 @@ void kernel_main(const struct boot_info *info)
     log_line("cmdline: %s", cmdline_text());
     memory_start(info);
     arch_init(info);
-    console_init(info);
+    console_init();
     shstk_init();
     mounts_init();
     devices_init();

@@ -4,6 +4,10 @@
  * it has none, in one that the Bochs/QEMU display adapter (DISPI) is told to make. The newest rows
  * are kept in memory, so that one can scroll back through them; of what changes on the screen only
  * the cells that differ are drawn.
+ *
+ * It draws from the kernel's first line on, so that an early panic is seen: at first through the
+ * early map, which is slow, so that only the rows in use are cleared, and not at all where that map
+ * does not reach; then, from fbcon_remap() on, through a mapping of its own.
  */
 #include "kernel/drivers/fbcon.h"
 
@@ -27,9 +31,11 @@
 #define ROWS_KEPT          512u  /* a power of two */
 #define TEXT_COLOR         0xd0u /* each channel */
 
-/* The screen. Fixed once it is a console. */
-static volatile uint32_t *pixels;
-static unsigned stride, columns, rows; /* pixels; cells */
+/* The screen. Fixed once it is a console, but for the mapping. */
+static struct boot_framebuffer fb;
+static volatile uint32_t *pixels; /* NULL: what is printed is only remembered */
+static bool early;                /* they are mapped by the early map */
+static unsigned columns, rows;    /* 0: there is no screen */
 static uint32_t ink;
 
 /* The text. All of it is guarded by the log, which calls one console at a time. */
@@ -47,8 +53,9 @@ static void cell_draw(unsigned r, unsigned c, char character)
 {
     unsigned index = (uint8_t)character - FONT_FIRST;
     const uint8_t *glyph = font[index < FONT_GLYPHS ? index : '?' - FONT_FIRST];
-    volatile uint32_t *at = pixels + (uint64_t)r * CELL_HEIGHT * stride + (uint64_t)c * CELL_WIDTH;
-    for (unsigned y = 0; y < CELL_HEIGHT; y++, at += stride) {
+    volatile uint32_t *at = pixels + (uint64_t)r * CELL_HEIGHT * fb.stride
+                            + (uint64_t)c * CELL_WIDTH;
+    for (unsigned y = 0; y < CELL_HEIGHT; y++, at += fb.stride) {
         unsigned line = y == 0 || y > 2 * FONT_ROWS ? 0 : glyph[(y - 1) / 2];
         for (unsigned x = 0; x < CELL_WIDTH; x++)
             at[x] = x >= 1 && x <= 5 && line >> (5 - x) & 1 ? ink : 0;
@@ -60,7 +67,16 @@ static void cell_show(unsigned r, unsigned c, char character)
     if (shown[r][c] == character)
         return;
     shown[r][c] = character;
-    cell_draw(r, c, character);
+    if (pixels)
+        cell_draw(r, c, character);
+}
+
+/* Make count lines of pixels black. */
+static void lines_clear(unsigned first, unsigned count)
+{
+    volatile uint32_t *at = pixels + (uint64_t)first * fb.stride;
+    for (uint64_t left = pixels ? (uint64_t)count * fb.stride : 0; left; left--)
+        *at++ = 0;
 }
 
 static void screen_show(void)
@@ -84,6 +100,8 @@ static void line_next(void)
         top += rows / 2;
         screen_show();
     }
+    if (early)
+        lines_clear((row - top) * CELL_HEIGHT, CELL_HEIGHT);
 }
 
 static void character_put(char c)
@@ -172,9 +190,8 @@ static uint64_t dispi_base(void)
 /* A mode of 32 bits per pixel on the emulators' display adapter; base 0 when there is none. */
 static struct boot_framebuffer dispi_framebuffer(void)
 {
-    struct boot_framebuffer fb = { 0 };
     if (!arch_on_emulator() || (dispi_read(0) & 0xfff0) != 0xb0c0)
-        return fb;
+        return (struct boot_framebuffer){ 0 };
     static const uint16_t mode[][2] = {
         { 4, 0 }, { 1, DISPI_WIDTH }, { 2, DISPI_HEIGHT }, { 3, 32 }, { 6, DISPI_WIDTH },
         { 8, 0 }, { 9, 0 },           { 4, 0x41 },
@@ -183,7 +200,7 @@ static struct boot_framebuffer dispi_framebuffer(void)
         dispi_write(mode[i][0], mode[i][1]);
     (void)arch_inb(0x3da);
     arch_outb(0x3c0, 0x20); /* screen on */
-    fb = (struct boot_framebuffer){
+    return (struct boot_framebuffer){
         .base = dispi_base(),
         .bytes = (uint64_t)DISPI_WIDTH * DISPI_HEIGHT * 4,
         .width = DISPI_WIDTH,
@@ -193,41 +210,41 @@ static struct boot_framebuffer dispi_framebuffer(void)
         .green_shift = 8,
         .blue_shift = 0,
     };
-    return fb;
 }
 
-static void screen_clear(const struct boot_framebuffer *fb)
-{
-    uint64_t count = (uint64_t)fb->stride * fb->height;
-    for (uint64_t i = 0; i < count; i++)
-        pixels[i] = 0;
-    memset(text, ' ', sizeof(text));
-    memset(shown, ' ', sizeof(shown));
-}
+static uint64_t fb_bytes(void) { return (uint64_t)fb.stride * fb.height * 4; }
 
-void fbcon_init(const struct boot_info *info)
+void fbcon_init(const struct boot_framebuffer *firmwares)
 {
-    struct boot_framebuffer fb = info->framebuffer;
-    if (!fb.base)
-        fb = dispi_framebuffer();
-    uint64_t bytes = (uint64_t)fb.stride * fb.height * 4;
+    fb = firmwares->base ? *firmwares : dispi_framebuffer();
     if (!fb.base || fb.width < CELL_WIDTH * 20 || fb.height < CELL_HEIGHT * 5)
         return;
-    pixels = kmap_device(paddr(fb.base), bytes, KMAP_WRITE_COMBINING);
-    if (!pixels)
-        return;
-    stride = fb.stride;
     columns = (unsigned)min_u64(fb.width / CELL_WIDTH, COLUMNS_MAX);
     rows = (unsigned)min_u64(fb.height / CELL_HEIGHT, ROWS_MAX);
     ink = TEXT_COLOR << fb.red_shift | TEXT_COLOR << fb.green_shift | TEXT_COLOR << fb.blue_shift;
-    screen_clear(&fb);
+    early = fb.base + fb_bytes() <= arch_early_map_end();
+    pixels = early ? arch_phys_to_virt(paddr(fb.base)) : NULL;
+    memset(text, ' ', sizeof(text));
+    memset(shown, ' ', sizeof(shown));
+    lines_clear(0, CELL_HEIGHT);
     log_sink_register(&sink);
+}
+
+void fbcon_remap(void)
+{
+    early = false;
+    pixels = columns ? kmap_device(paddr(fb.base), fb_bytes(), KMAP_WRITE_COMBINING) : NULL;
+    if (!pixels)
+        return;
+    lines_clear(0, fb.height);
+    memset(shown, ' ', sizeof(shown));
+    screen_show();
     log_line("screen: %ux%u, %u columns, %u rows", fb.width, fb.height, columns, rows);
 }
 
 bool fbcon_size(unsigned *to_rows, unsigned *to_columns)
 {
-    if (!pixels)
+    if (!columns)
         return false;
     *to_rows = rows;
     *to_columns = columns;

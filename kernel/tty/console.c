@@ -270,19 +270,19 @@ static bool wanted(const char *name)
     return !names_one || list_has(list, name);
 }
 
-void console_early_init(void)
+void console_early_init(const struct boot_framebuffer *screen)
 {
     if (wanted("e9"))
         e9_init();
     if (wanted("serial"))
         serial_init();
+    if (wanted("fb"))
+        fbcon_init(screen);
 }
 
-void console_init(const struct boot_info *info)
+void console_init(void)
 {
     line_init(&line);
-    if (wanted("fb"))
-        fbcon_init(info);
     bool keyboard = keyboard_init(), serial = serial_input_init();
     typable = keyboard || serial;
 }

@@ -5,14 +5,14 @@
 
 #include "base/types.h"
 
-struct boot_info;
+struct boot_framebuffer;
 struct file_ops;
 
-/* Serial port and debug port, before any memory management. console= on the command line chooses
- * among serial, fb, e9. */
-void console_early_init(void);
-/* Framebuffer, keyboard, interrupts. */
-void console_init(const struct boot_info *info);
+/* Serial port, debug port and this screen, before any memory management. console= on the command
+ * line chooses among serial, fb, e9. */
+void console_early_init(const struct boot_framebuffer *screen);
+/* Keyboard, interrupts. */
+void console_init(void);
 /* /dev/console and /dev/tty. */
 extern const struct file_ops console_ops;
 /* A key arrived; interrupts off. */

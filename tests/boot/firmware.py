@@ -64,6 +64,28 @@ def ends_with(words, line):
     return test
 
 
+def panics_on_the_screen(words, line):
+    """A panic before memory is managed reaches the serial line and the screen."""
+
+    def test(boots):
+        shot = boots.file("screen.png")
+        options = ("--screenshot", shot, "--screenshot-at", "panic: end", "--linger", "6")
+        boot = Boot("qemu", odd_image(boots, words), *options, timeout=60)
+        boot.expect_status(125)
+        boot.expect_text(line)
+        top = subprocess.run(
+            ["convert", shot, "-crop", "1280x160+0+0", "rgb:-"], check=True, stdout=subprocess.PIPE
+        )
+        pixels = [top.stdout[at : at + 3] for at in range(0, len(top.stdout), 3)]
+        lit = pixels.count(b"\xd0\xd0\xd0")
+        expect(
+            lit > 1000,
+            f"expect text in the kernel's colour at the top of the screen, saw {lit} of its pixels",
+        )
+
+    return test
+
+
 def test_kernel(*lines, words="attributes=9"):
     """The same with the test kernel, which overwrites what boot services leave behind."""
     return boots_with(words, *lines, kernel=(TEST_KERNEL, TEST_INITRD))
@@ -157,6 +179,13 @@ run_tests(
             r"^efi: \d+ runtime pages, 0 of them", words="attributes=1"
         ),
         "firmware_damaged_rsdp": boots_with("rsdp=0", r"^acpi: the firmware has no usable tables"),
+        "firmware_with_nothing_free": panics_on_the_screen(
+            "free=0", r"^panic: no memory for the frame array: it needs \d+ KiB in one piece"
+        ),
+        "boot_information_of_another_version": panics_on_the_screen(
+            "version=99", r"^panic: .* of version 99, this kernel needs version 2$"
+        ),
+        "boot_information_missing": ends_with("version=0", r"^panic: the loader has left no boot"),
         "firmware_without_pm_timer": boots_with("pmtimer=0", r"^time: TSC at \d+ kHz by the HPET$"),
         "firmware_without_pm_timer_and_hpet": boots_with(
             "pmtimer=0", r"^time: TSC at \d+ kHz by the PIT$", options=("--machine", "q35,hpet=off")

@@ -10,7 +10,8 @@
  *   reverse=1    the map runs from high addresses to low ones
  *   empty=1      a descriptor of no pages follows each
  *   twice=N      N pages of free memory are listed twice
- *   low=0        nothing is free below 1 MiB
+ *   low=0        nothing is free below 1 MiB;  free=0  nothing is free at all
+ *   version=N    the loader's boot information says that it is of version N; 0: it is not there
  *   format=N     of the framebuffer: 1 none to draw in, 2 red first, 3 8 bits elsewhere, 4 565
  *   width=N height=N stride=N      of the framebuffer, in pixels
  *   room=N       its memory is N bytes
@@ -22,11 +23,14 @@
 #include <efi.h>
 #include <efilib.h>
 
+#include "boot_info.h"
+
 #define MAP_MAX     8192 /* descriptors */
 #define TEXT_BYTES  512
 #define ONE_MIB     0x100000ull
 #define FADT_TIMER  76
 #define REAL_LOADER L"\\EFI\\BOOT\\REAL.EFI"
+#define SAME        0xffff
 
 static CHAR8 text[TEXT_BYTES];
 static EFI_STATUS(EFIAPI *real_map)(UINTN *, EFI_MEMORY_DESCRIPTOR *, UINTN *, UINTN *, UINT32 *);
@@ -70,6 +74,10 @@ static BOOLEAN is_free(const EFI_MEMORY_DESCRIPTOR *memory)
 /* One descriptor of the firmware's, as what is odd makes of it. */
 static void map_add_odd(EFI_MEMORY_DESCRIPTOR memory, UINTN *splits, UINTN *twice)
 {
+    BOOLEAN free = memory.Type == EfiConventionalMemory || memory.Type == EfiBootServicesCode
+                   || memory.Type == EfiBootServicesData;
+    if (!odd("free", 1) && free)
+        memory.Type = EfiReservedMemoryType;
     if (!odd("low", 1) && memory.Type == EfiConventionalMemory && memory.PhysicalStart < ONE_MIB)
         memory.Type = EfiReservedMemoryType;
     for (; *splits && is_free(&memory) && memory.NumberOfPages > 1; --*splits) {
@@ -128,9 +136,29 @@ static EFI_STATUS EFIAPI odd_map(UINTN *bytes, EFI_MEMORY_DESCRIPTOR *out, UINTN
     return EFI_SUCCESS;
 }
 
+/* Find the loader's boot information, which begins a page of its memory, and change it. */
+static void boot_info_change(UINT32 version)
+{
+    for (UINTN i = 0; i < map_count; i++) {
+        UINT8 *at = (UINT8 *)map[i].PhysicalStart;
+        for (UINTN left = map[i].Type == EfiLoaderData ? map[i].NumberOfPages : 0; left; left--) {
+            struct boot_info *info = (struct boot_info *)at;
+            at += EFI_PAGE_SIZE;
+            if (info->magic != BOOT_INFO_MAGIC || info->self != (UINT64)info)
+                continue;
+            info->version = version;
+            info->magic = version ? info->magic : 0;
+        }
+    }
+}
+
 static EFI_STATUS EFIAPI odd_exit(EFI_HANDLE image, UINTN key)
 {
-    return exits_tried++ < odd("stale", 0) ? EFI_INVALID_PARAMETER : real_exit(image, key);
+    if (exits_tried++ < odd("stale", 0))
+        return EFI_INVALID_PARAMETER;
+    if (odd("version", SAME) != SAME)
+        boot_info_change((UINT32)odd("version", SAME));
+    return real_exit(image, key);
 }
 
 /* ---- Tables and screen -------------------------------------------------- */
