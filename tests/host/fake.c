@@ -2,6 +2,7 @@
 /* The fake architecture, and what mm/ needs of base/ on the build machine. */
 #include "fake.h"
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 char *fake_memory;
 bool quiet, trace_enabled;
 uint64_t fake_seed = 1;
+bool fake_threads;
+_Thread_local unsigned fake_cpu;
 
 /* ---- KTAP --------------------------------------------------------------- */
 
@@ -72,8 +75,13 @@ void trace_record(enum trace_why why, int level, uint64_t va, uint64_t old, uint
 /* ---- The architecture --------------------------------------------------- */
 
 int arch_current_pid(void) { return 2; } /* not 1: planted defects spare that one */
-unsigned arch_cpu_id(void) { return 0; }
-void arch_pause(void) { panic("a lock is taken twice: nobody else runs here"); }
+unsigned arch_cpu_id(void) { return fake_cpu; }
+void arch_pause(void)
+{
+    if (!fake_threads)
+        panic("a lock is taken twice: nobody else runs here");
+    sched_yield();
+}
 uint64_t arch_irq_save(void) { return 0; }
 void arch_irq_restore(uint64_t state) { (void)state; }
 uint64_t arch_early_map_end(void) { return ~0ull; }

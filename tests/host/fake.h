@@ -40,6 +40,11 @@ void fake_start(uint64_t bytes);
 extern uint64_t fake_seed;
 uint64_t fake_random(uint64_t limit);
 
+/* Set while a test runs several threads, each a CPU; else whoever waits for a lock waits in vain.
+ */
+extern bool fake_threads;
+extern _Thread_local unsigned fake_cpu;
+
 enum cpu_access { CPU_LOAD, CPU_STORE, CPU_FETCH, CPU_SHSTK_LOAD, CPU_SHSTK_STORE };
 /*
  * One access of 8 bytes at va by a program of mm, faults resolved through mm_fault() as the trap

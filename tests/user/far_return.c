@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Proves: a program whose far call or return faults for ever is ended. QEMU makes the accesses of
+ * LCALL and LRETQ to the stack the supervisor's, which SMAP forbids however the entry looks. Where
+ * the CPU does as its manual says, the call returns.
+ */
+#include "test.h"
+
+static struct {
+    uint64_t offset;
+    uint16_t selector;
+} __attribute__((packed)) target;
+
+static void far_call_and_return(void)
+{
+    __asm__ volatile("lea 1f(%%rip), %%rax\n"
+                     "mov %%rax, %0\n"
+                     "mov %%cs, %1\n"
+                     "sub $128, %%rsp\n"
+                     "rex.w lcall *%0\n"
+                     "jmp 2f\n"
+                     "1: lretq\n"
+                     "2: add $128, %%rsp\n"
+                     : "+m"(target.offset), "+m"(target.selector)
+                     :
+                     : "rax", "memory", "cc");
+    _exit(42);
+}
+
+TEST(a_far_return_ends_one_way_or_the_other, "")
+{
+    int status = in_child(far_call_and_return, NULL);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 42)
+          || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV));
+}
