@@ -46,6 +46,7 @@ enum defect {
     DEFECT_CPU_STUCK,        /* CPU 1, once idle, spins with interrupts off */
     DEFECT_PROGRAM_WRITABLE, /* a running program's file may be opened for writing */
     DEFECT_STALE_CUT,        /* mappings keep what a truncated file has lost */
+    DEFECT_REF_FORGOTTEN,    /* fork maps frames in the child without a reference */
     DEFECT_COUNT
 };
 

@@ -7,6 +7,7 @@
 #include "base/panic.h"
 #include "mm/planted.h"
 #include "mm/table.h"
+#include "mm/watch.h"
 
 #define ROOT_LEVEL 4
 
@@ -44,6 +45,7 @@ static inline bool entry_set(const struct slot *slot, const struct vma *vma, pte
     value_check(slot, vma, new);
     if (!entry_replace(slot->entry, old, new))
         return false;
+    watch_leaf(old, new, slot->level);
     slot->table->count += (uint16_t)(!pte_none(new) - !pte_none(old));
     if (pte_needs_flush(old, new))
         flush_note(flush, slot->va, slot->level);

@@ -86,7 +86,7 @@ static void leaf_share(const struct slot *parent, const struct slot *child, void
     struct sharing *sharing = context;
     const struct vma *vma = sharing->vma;
     leaf_t leaf = { parent_share(parent, vma, sharing->flush), parent->level };
-    frame_get_many(leaf_first(leaf), leaf_frames(leaf));
+    frame_get_many(leaf_first(leaf), planted_references(leaf_frames(leaf)));
     sharing->child->resident += leaf_frames(leaf);
     if (!slot_set(child, vma, (pte_t){ 0 }, planted_child(vma, leaf.pte), TRACE_FORK_CHILD,
                   sharing->child_flush))

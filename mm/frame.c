@@ -15,11 +15,11 @@
 #include "base/string.h"
 #include "mm/ram.h"
 #include "mm/slab.h"
+#include "mm/watch.h"
 
 #define ORDERS    19
 #define NO_PFN    0xffffffffu
 #define STOCK_MAX 64
-#define POISON    0x5a5a5a5a5a5a5a5aull
 
 struct frame *frame_array;
 uint64_t frame_limit;
@@ -117,60 +117,6 @@ static void stocks_drain(void)
         buddy_free((uint32_t)frame_pfn(tables.frame[--tables.count]), 0);
 }
 
-/* ---- Poison (test build) ------------------------------------------------ */
-
-#ifdef CONFIG_TEST
-static void poison(struct frame *frame)
-{
-    uint64_t *words = frame_va(frame);
-    for (size_t i = 0; i < PAGE_SIZE / 8; i++)
-        words[i] = POISON;
-}
-
-/* Was a free frame written to? Only one that begins with the poison is compared: a frame that was
- * never handed out may hold anything. */
-static void poison_check(struct frame *frame)
-{
-    const uint64_t *words = frame_va(frame);
-    if (words[0] != POISON)
-        return;
-    for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
-        if (words[i] != POISON)
-            panic("free frame %#lx was written to at offset %#lx", frame_pfn(frame), i * 8);
-    }
-}
-
-/* What boot services leave behind is gone from here on, so that a late reader finds out. */
-static void leftovers_poison(const struct boot_info *info)
-{
-    const struct boot_memory *memory = NULL;
-    while ((memory = boot_memory_next(info, memory))) {
-        bool left = memory->type == BOOT_MEMORY_BOOT_SERVICES_CODE
-                    || memory->type == BOOT_MEMORY_BOOT_SERVICES_DATA;
-        uint64_t first = memory->start >> PAGE_SHIFT,
-                 end = min_u64(first + memory->page_count, arch_early_map_end() >> PAGE_SHIFT);
-        for (uint64_t pfn = first; left && pfn < end; pfn++) {
-            if (pfn < frame_limit && frame_array[pfn].kind == FRAME_FREE)
-                poison(frame_array + pfn);
-        }
-    }
-}
-
-static void zero_check(struct frame *frame)
-{
-    const uint64_t *words = frame_va(frame);
-    for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
-        if (words[i])
-            panic("page table %#lx was freed with entry %lu in it", frame_pfn(frame), i);
-    }
-}
-#else
-static void poison(struct frame *frame) { (void)frame; }
-static void poison_check(struct frame *frame) { (void)frame; }
-static void zero_check(struct frame *frame) { (void)frame; }
-static void leftovers_poison(const struct boot_info *info) { (void)info; }
-#endif
-
 /* ---- Allocation --------------------------------------------------------- */
 
 static void frame_begin(struct frame *frame, enum frame_kind kind)
@@ -179,6 +125,7 @@ static void frame_begin(struct frame *frame, enum frame_kind kind)
     frame->kind = (uint8_t)kind;
     frame->count = 0;
     frame->refs = 1;
+    watch_begin(frame);
 }
 
 /* Take one frame from the singles, else the buddies, else the tables. frame_lock is held. */
@@ -206,7 +153,7 @@ struct frame *frame_alloc(enum frame_kind kind)
     if (!frame)
         return slab_reclaim() ? frame_alloc(kind) : NULL;
     __atomic_add_fetch(&used_by_kind[kind], 1, __ATOMIC_RELAXED);
-    poison_check(frame);
+    watch_alloc(frame);
     return frame;
 }
 
@@ -276,10 +223,7 @@ static void frame_free(struct frame *frame)
     enum frame_kind kind = frame->kind;
     ASSERT(kind != FRAME_FREE && kind != FRAME_RESERVED);
     bool zero = kind == FRAME_TABLE && frame->count == 0;
-    if (zero)
-        zero_check(frame);
-    else
-        poison(frame);
+    watch_free(frame);
     __atomic_sub_fetch(&used_by_kind[kind], 1, __ATOMIC_RELAXED);
     spin_lock(&frame_lock);
     frame->kind = FRAME_FREE;
@@ -359,7 +303,7 @@ void frame_init(const struct boot_info *info)
     for (unsigned i = 0; i < ORDERS; i++)
         heads[i] = NO_PFN;
     ram_release(info, 0, arch_early_map_end());
-    leftovers_poison(info);
+    watch_leftovers(info);
 }
 
 void frame_init_high(const struct boot_info *info)

@@ -48,6 +48,10 @@ struct frame {
             uint16_t free_head, object_bytes;
             uint32_t next_pfn;
         } slab;
+        /* what programs map: the leaves that do; counted by the test build alone. Atomic */
+        struct {
+            uint32_t leaves;
+        } user;
     };
 };
 

@@ -29,6 +29,12 @@ pte_t planted_child(const struct vma *vma, pte_t new)
     return vma_is_shstk(vma) && defect_on(DEFECT_FORK_PARENT_ONLY) ? pte_mkwrite_shstk(new) : new;
 }
 
+/* ref_forgotten: the child's end takes the parent's frame away under the parent. */
+uint64_t planted_references(uint64_t frames)
+{
+    return defect_on(DEFECT_REF_FORGOTTEN) ? 0 : frames;
+}
+
 /* oom_leak: somebody seems to use the unfinished child still, so its tables are never freed. */
 struct mm *planted_undo(struct mm *child)
 {

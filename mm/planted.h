@@ -15,6 +15,8 @@
 /* fork: the value of a leaf that parent and child share from now on; then the child's alone */
 pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new);
 pte_t planted_child(const struct vma *vma, pte_t new);
+/* fork: the references that the child's leaf takes */
+uint64_t planted_references(uint64_t frames);
 /* fork: the address space to take down again, since memory is out */
 struct mm *planted_undo(struct mm *child);
 /* fault: is this entry the last owner; the frame to copy from; why the access is refused */
@@ -40,6 +42,7 @@ bool planted_token(bool wanted);
 #else
 static inline pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new) { return new; }
 static inline pte_t planted_child(const struct vma *vma, pte_t new) { return new; }
+static inline uint64_t planted_references(uint64_t frames) { return frames; }
 static inline struct mm *planted_undo(struct mm *child) { return child; }
 static inline bool planted_reuse(const struct vma *vma, bool last_owner) { return last_owner; }
 static inline struct frame *planted_source(const struct vma *vma, struct frame *from)

@@ -12,6 +12,7 @@
 #include "base/panic.h"
 #include "base/string.h"
 #include "mm/frame.h"
+#include "mm/watch.h"
 
 #define CLASS_SHIFT_MIN 5
 #define CLASS_SHIFT_MAX 11
@@ -128,9 +129,7 @@ void kfree(void *pointer)
     }
     ASSERT(frame->kind == FRAME_SLAB && frame->count != 0);
     struct class *class = &classes[class_index(frame->slab.object_bytes)];
-#ifdef CONFIG_TEST
-    memset(pointer, 0x5b, frame->slab.object_bytes);
-#endif
+    watch_free_object(pointer, frame->slab.object_bytes);
     struct object *object = pointer;
     spin_lock(&class->lock);
     object->next = class->free;

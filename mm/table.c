@@ -41,6 +41,7 @@ bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t 
     if (planted_flush(true))
         arch_tlb_flush(&mm->arch, slot->va, level_bytes(slot->level), false);
     (void)entry_replace(slot->entry, (pte_t){ 0 }, new);
+    watch_leaf(old, new, slot->level);
     trace_entry(why, slot->level, slot->va, old.raw, new.raw);
     return true;
 }

@@ -147,7 +147,7 @@ int main(int argc, char *argv[])
     static const char *const defects[] = {
         "fork_keeps_dirty", "fork_parent_only", "skip_copy",   "skip_cow_copy", "cow_not_moved",
         "no_guard",         "refusals_off",     "share_frame", "ref_leak",      "no_flush",
-        "token_unchecked",  "oom_leak",         "stale_cut",
+        "token_unchecked",  "oom_leak",         "stale_cut",   "ref_forgotten",
     };
     if (argc == 3) {
         run_sequence(strtoul(argv[1], NULL, 0), strtoul(argv[2], NULL, 0));
