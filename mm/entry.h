@@ -28,14 +28,21 @@ static inline bool entry_replace(pte_t *entry, pte_t old, pte_t new)
     return true;
 }
 
+static inline void large_value_check(const struct slot *slot, const struct vma *vma, pte_t new)
+{
+    if (!vma_holds_leaf(vma, slot->va, slot->level))
+        panic("the leaf %#lx for %#lx reaches out of the VMA [%#lx, %#lx)", new.raw, slot->va,
+              vma->start, vma->end);
+    ASSERT(is_aligned(pte_pfn(new), level_frames(slot->level)));
+}
+
 static inline void value_check(const struct slot *slot, const struct vma *vma, pte_t new)
 {
     if (!planted_check(pte_check(new, vma_is_shstk(vma))))
         panic("page-table entry %#lx for %#lx in a VMA with flags %#x", new.raw, slot->va,
               vma->flags);
-    if (slot->level > 1 && !vma_holds_leaf(vma, slot->va, slot->level))
-        panic("the leaf %#lx for %#lx reaches out of the VMA [%#lx, %#lx)", new.raw, slot->va,
-              vma->start, vma->end);
+    if (slot->level > 1)
+        large_value_check(slot, vma, new);
 }
 
 /* The setter itself: slot_set(), which is how all others call it. */

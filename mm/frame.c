@@ -189,6 +189,7 @@ struct frame *frame_alloc_zeroed(enum frame_kind kind)
 
 struct frame *frame_alloc_block(enum frame_kind kind, unsigned order)
 {
+    ASSERT(order < ORDERS);
     if (failpoint_hit())
         return NULL;
     spin_lock(&frame_lock);

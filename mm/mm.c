@@ -42,7 +42,11 @@ struct mm *mm_create(void)
     return mm;
 }
 
-void mm_hold(struct mm *mm) { __atomic_add_fetch(&mm->users, 1, __ATOMIC_RELAXED); }
+void mm_hold(struct mm *mm)
+{
+    uint32_t users = __atomic_fetch_add(&mm->users, 1, __ATOMIC_RELAXED);
+    ASSERT(users != 0);
+}
 
 bool mm_try_hold(struct mm *mm)
 {
@@ -76,7 +80,9 @@ static void root_free(struct frame *root)
 
 void mm_put(struct mm *mm)
 {
-    if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL) != 0)
+    uint32_t users = __atomic_fetch_sub(&mm->users, 1, __ATOMIC_ACQ_REL);
+    ASSERT(users != 0);
+    if (users != 1)
         return;
     arch_mm_forget(&mm->arch);
     write_lock(&mm->lock);

@@ -128,6 +128,7 @@ void kfree(void *pointer)
         return;
     }
     ASSERT(frame->kind == FRAME_SLAB && frame->count != 0);
+    ASSERT(is_aligned((uint64_t)pointer, frame->slab.object_bytes));
     struct class *class = &classes[class_index(frame->slab.object_bytes)];
     watch_free_object(pointer, frame->slab.object_bytes);
     struct object *object = pointer;
