@@ -75,10 +75,13 @@ TEST(private_file_mapping_keeps_stores_to_itself, "")
     char *one = mmap(NULL, 4096, RW, MAP_PRIVATE, fd, 0),
          *two = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
     CHECK(one != MAP_FAILED && two != MAP_FAILED);
-    CHECK(memcmp(one, "\177ELF", 4) == 0);
-    CHECK_EQ(pte_of(getpid(), (uint64_t)one).pfn, pte_of(getpid(), (uint64_t)one).pfn);
+    CHECK(memcmp(one, "\177ELF", 4) == 0 && memcmp(two, "\177ELF", 4) == 0);
+    uint64_t shared = pte_of(getpid(), (uint64_t)two).pfn;
+    CHECK_EQ(pte_of(getpid(), (uint64_t)one).pfn, shared);
     one[0] = 'X';
     CHECK_EQ(two[0], 0x7f);
+    CHECK_EQ(pte_of(getpid(), (uint64_t)two).pfn, shared);
+    CHECK(pte_of(getpid(), (uint64_t)one).pfn != shared);
 }
 
 /* ---- Frames come back --------------------------------------------------- */
