@@ -65,8 +65,11 @@ static bool task_peek(struct process *process, char name[TASK_NAME_BYTES], uint6
     uint64_t irq = spin_lock_irq(&tasks_lock);
     bool alive = !list_empty(&process->threads);
     if (alive) {
-        memcpy(name, process_task(process)->name, TASK_NAME_BYTES);
-        *features = process_task(process)->shstk_features;
+        const struct task *task = process_task(process);
+        spin_lock(&process->lock);
+        memcpy(name, task->name, TASK_NAME_BYTES);
+        spin_unlock(&process->lock);
+        *features = __atomic_load_n(&task->shstk_features, __ATOMIC_RELAXED);
     }
     spin_unlock_irq(&tasks_lock, irq);
     return alive;
@@ -94,9 +97,10 @@ static void show_stat(struct text *text, struct process *process, struct mm *mm)
     char name[TASK_NAME_BYTES] = "?";
     uint64_t features;
     (void)task_peek(process, name, &features);
-    text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 0 %lu\n",
+    text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu %lu 0 0 20 0 1 0 0 0 %lu\n",
                 process->pid, name, process_state_letter(process), parent_pid(process),
-                process->pid, process->pid, process->used.user_ticks, (mm ? mm->resident : 0));
+                process->group, process->session, process->used.user_ticks,
+                process->used.system_ticks, (mm ? mm->resident : 0));
 }
 
 static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)
@@ -195,8 +199,9 @@ static void show_uptime(struct text *text, struct process *process, struct mm *m
 static void show_cpuinfo(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
-    for (uint64_t rest = arch_cpus_online(); rest; rest &= rest - 1)
-        text_printf(text, "processor\t: %d\nflags\t\t: fpu sse sse2%s\n\n", __builtin_ctzll(rest),
+    unsigned cpu;
+    for_each_cpu (cpu, arch_cpus_online())
+        text_printf(text, "processor\t: %u\nflags\t\t: fpu sse sse2%s\n\n", cpu,
                     arch_has_shstk() ? " user_shstk" : "");
 }
 

@@ -52,8 +52,9 @@ static bool in_shared_mapping(struct mm *mm, uint64_t va)
 }
 
 /* 0 with a key to be given back by key_put(); -EINVAL (alignment), -EFAULT, -ENOMEM. */
-static int key_get(uint64_t va, bool is_private, struct key *key)
+static int key_get(uaddr_t word, bool is_private, struct key *key)
 {
+    uint64_t va = word.v;
     struct mm *mm = task_current()->mm;
     *key = (struct key){ mm, va, false };
     if (va % sizeof(uint32_t))
@@ -135,21 +136,21 @@ static int waiter_sleep(struct waiter *waiter, uint64_t deadline_ns)
                       deadline_ns);
 }
 
-static long futex_wait(uint64_t va, bool is_private, uint32_t expected, uint64_t deadline_ns,
+static long futex_wait(uaddr_t word, bool is_private, uint32_t expected, uint64_t deadline_ns,
                        uint32_t bits)
 {
     struct key key;
     struct waiter waiter;
-    uint32_t word;
+    uint32_t value;
     if (!bits)
         return -EINVAL;
-    int err = key_get(va, is_private, &key);
+    int err = key_get(word, is_private, &key);
     if (err)
         return err;
     waiter_enter(&waiter, &key, bits);
-    if (arch_copy_from_user(&word, uaddr(va), sizeof(word)))
+    if (arch_copy_from_user(&value, word, sizeof(value)))
         err = -EFAULT;
-    else if (word != expected)
+    else if (value != expected)
         err = -EAGAIN;
     else
         err = waiter_sleep(&waiter, deadline_ns);
@@ -184,12 +185,12 @@ static unsigned key_wake(const struct key *key, unsigned count, uint32_t bits)
     return woken;
 }
 
-static long futex_wake(uint64_t va, bool is_private, unsigned count, uint32_t bits)
+static long futex_wake(uaddr_t word, bool is_private, unsigned count, uint32_t bits)
 {
     struct key key;
     if (!bits)
         return -EINVAL;
-    int err = key_get(va, is_private, &key);
+    int err = key_get(word, is_private, &key);
     if (err)
         return err;
     unsigned woken = key_wake(&key, count, bits);
@@ -199,7 +200,7 @@ static long futex_wake(uint64_t va, bool is_private, unsigned count, uint32_t bi
 
 void futex_wake_word(uaddr_t word, unsigned count)
 {
-    (void)futex_wake(word.v, false, count, FUTEX_BITSET_MATCH_ANY);
+    (void)futex_wake(word, false, count, FUTEX_BITSET_MATCH_ANY);
 }
 
 static void both_lock(struct bucket *a, struct bucket *b)
@@ -277,25 +278,25 @@ static int requeue_compared(struct frame *frame, size_t offset, void *context)
 
 /* The word is compared with its page held in place. It may be read-only: then nobody writes to the
  * page through this address space. */
-static int requeue_do(struct requeue *requeue, uint64_t va)
+static int requeue_do(struct requeue *requeue, uaddr_t word)
 {
     struct mm *mm = task_current()->mm;
     if (!requeue->expected)
         return requeue_if(requeue, NULL);
-    int err = mm_gup_with(mm, va, GUP_WRITE, requeue_compared, requeue);
-    return err == -EFAULT ? mm_gup_with(mm, va, 0, requeue_compared, requeue) : err;
+    int err = mm_gup_with(mm, word.v, GUP_WRITE, requeue_compared, requeue);
+    return err == -EFAULT ? mm_gup_with(mm, word.v, 0, requeue_compared, requeue) : err;
 }
 
 static long futex_requeue(uaddr_t word, uaddr_t word2, bool is_private, struct requeue requeue)
 {
     int err = (int)requeue.wake_max < 0 || (int)requeue.move_max < 0 ? -EINVAL : 0;
     if (!err)
-        err = key_get(word.v, is_private, &requeue.from);
+        err = key_get(word, is_private, &requeue.from);
     if (err)
         return err;
-    err = key_get(word2.v, is_private, &requeue.to);
+    err = key_get(word2, is_private, &requeue.to);
     if (!err) {
-        err = requeue_do(&requeue, word.v);
+        err = requeue_do(&requeue, word);
         key_put(&requeue.to);
     }
     key_put(&requeue.from);
@@ -329,7 +330,7 @@ static long wait_call(uaddr_t word, int op, uint32_t expected, uaddr_t timeout, 
 {
     uint64_t deadline;
     int err = deadline_get(timeout, op, &deadline);
-    return err ? err : futex_wait(word.v, op & FUTEX_PRIVATE_FLAG, expected, deadline, bits);
+    return err ? err : futex_wait(word, op & FUTEX_PRIVATE_FLAG, expected, deadline, bits);
 }
 
 /* futex(uaddr, op, val, timeout or val2, uaddr2, val3). As on Linux, only an absolute time can be
@@ -345,8 +346,8 @@ long sys_futex(uaddr_t word, int op, uint32_t value, uint64_t timeout, uaddr_t w
     switch (command) {
     case FUTEX_WAIT: return wait_call(word, op, value, uaddr(timeout), FUTEX_BITSET_MATCH_ANY);
     case FUTEX_WAIT_BITSET: return wait_call(word, op, value, uaddr(timeout), value3);
-    case FUTEX_WAKE: return futex_wake(word.v, is_private, value, FUTEX_BITSET_MATCH_ANY);
-    case FUTEX_WAKE_BITSET: return futex_wake(word.v, is_private, value, value3);
+    case FUTEX_WAKE: return futex_wake(word, is_private, value, FUTEX_BITSET_MATCH_ANY);
+    case FUTEX_WAKE_BITSET: return futex_wake(word, is_private, value, value3);
     case FUTEX_CMP_REQUEUE: requeue.expected = &value3; __attribute__((fallthrough));
     case FUTEX_REQUEUE: return futex_requeue(word, word2, is_private, requeue);
     default: return -ENOSYS;

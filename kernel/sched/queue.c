@@ -9,18 +9,26 @@ static uint64_t idle_cpus; /* [A] CPUs about to halt or halted, not yet woken */
 
 /* ---- Idle CPUs ---------------------------------------------------------- */
 
+/* Wake cpu if it is idle and nobody else has woken it. */
+static bool idle_wake(unsigned cpu)
+{
+    if (!(__atomic_fetch_and(&idle_cpus, ~cpu_bit(cpu), __ATOMIC_SEQ_CST) & cpu_bit(cpu)))
+        return false;
+    if (cpu != arch_cpu_id())
+        arch_cpu_kick(cpu);
+    return true;
+}
+
 void idle_notify(uint64_t cpus, unsigned cpu)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     uint64_t idle = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) & cpus;
-    while (idle) {
-        unsigned to = idle & cpu_bit(cpu) ? cpu : (unsigned)__builtin_ctzll(idle);
-        if (__atomic_fetch_and(&idle_cpus, ~cpu_bit(to), __ATOMIC_SEQ_CST) & cpu_bit(to)) {
-            if (to != arch_cpu_id())
-                arch_cpu_kick(to);
+    if (idle & cpu_bit(cpu) && idle_wake(cpu))
+        return;
+    unsigned other;
+    for_each_cpu (other, idle) {
+        if (idle_wake(other))
             return;
-        }
-        idle &= ~cpu_bit(to);
     }
 }
 
@@ -130,21 +138,26 @@ static struct task *first_allowed(struct run_queue *from, unsigned cpu)
     return NULL;
 }
 
+/* Move one task that may run here from from to here. */
+static bool steal_from(struct run_queue *here, struct run_queue *from)
+{
+    both_lock(here, from);
+    struct task *task = first_allowed(from, queue_cpu(here));
+    if (task) {
+        queue_remove(from, task);
+        queue_add(here, task);
+    }
+    spin_unlock(&from->lock);
+    spin_unlock(&here->lock);
+    return task != NULL;
+}
+
 bool queue_steal(struct run_queue *here)
 {
-    for (uint64_t rest = arch_cpus_online() & ~cpu_bit(queue_cpu(here)); rest; rest &= rest - 1) {
-        struct run_queue *from = &run_queues[__builtin_ctzll(rest)];
-        if (!__atomic_load_n(&from->length, __ATOMIC_SEQ_CST))
-            continue;
-        both_lock(here, from);
-        struct task *task = first_allowed(from, queue_cpu(here));
-        if (task) {
-            queue_remove(from, task);
-            queue_add(here, task);
-        }
-        spin_unlock(&from->lock);
-        spin_unlock(&here->lock);
-        if (task)
+    unsigned cpu;
+    for_each_cpu (cpu, arch_cpus_online() & ~cpu_bit(queue_cpu(here))) {
+        struct run_queue *from = &run_queues[cpu];
+        if (__atomic_load_n(&from->length, __ATOMIC_SEQ_CST) && steal_from(here, from))
             return true;
     }
     return false;

@@ -12,20 +12,20 @@
 #define ENTRIES_MAX 2048
 
 /*
- * The owner of the futex word at va is dying: say so in the word if the task is the owner, and wake
+ * The owner of the futex word is dying: say so in the word if the task is the owner, and wake
  * a waiter. pending: the task was about to take the lock or had just given it up. A word without an
  * owner then means that it had stored 0 and not yet woken whoever waits: nobody else will.
  */
-static void robust_mark(struct task *task, uint64_t va, bool pending)
+static void robust_mark(struct task *task, uaddr_t word, bool pending)
 {
     uint32_t old;
     int err = -EAGAIN;
-    if (va % sizeof(uint32_t) || arch_copy_from_user(&old, uaddr(va), sizeof(old)))
+    if (word.v % sizeof(old) || arch_copy_from_user(&old, word, sizeof(old)))
         return;
     while (err == -EAGAIN && (old & FUTEX_TID_MASK) == (uint32_t)task->tid)
-        err = mm_cmpxchg(task->mm, va, &old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+        err = mm_cmpxchg(task->mm, word.v, &old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
     if ((!err && old & FUTEX_WAITERS) || (pending && !(old & FUTEX_TID_MASK)))
-        futex_wake_word(uaddr(va), 1);
+        futex_wake_word(word, 1);
 }
 
 /* The list is the program's own: every pointer of it may be wrong, and it may have no end. Bit 0
@@ -40,13 +40,13 @@ void futex_robust_end(struct task *task)
         uint64_t next;
         bool more = arch_copy_from_user(&next, uaddr(entry & ~1ull), sizeof(next)) == 0;
         if (entry != head.list_op_pending && !(entry & 1))
-            robust_mark(task, entry + (uint64_t)head.futex_offset, false);
+            robust_mark(task, uaddr(entry + (uint64_t)head.futex_offset), false);
         if (!more)
             break;
         entry = next;
     }
     if (head.list_op_pending && !(head.list_op_pending & 1))
-        robust_mark(task, head.list_op_pending + (uint64_t)head.futex_offset, true);
+        robust_mark(task, uaddr(head.list_op_pending + (uint64_t)head.futex_offset), true);
 }
 
 long sys_set_robust_list(uaddr_t head, size_t size)

@@ -14,7 +14,7 @@ void wait_queue_init(struct wait_queue *queue)
     list_init(&queue->waiters);
 }
 
-void wait_begin(struct wait_queue *queue)
+static void queue_enter(struct wait_queue *queue)
 {
     struct task *task = task_current();
     uint64_t irq = spin_lock_irq(&queue->lock);
@@ -26,7 +26,7 @@ void wait_begin(struct wait_queue *queue)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-void wait_end(struct wait_queue *queue)
+static void queue_leave(struct wait_queue *queue)
 {
     struct task *task = task_current();
     uint64_t irq = spin_lock_irq(&queue->lock);
@@ -36,7 +36,7 @@ void wait_end(struct wait_queue *queue)
 }
 
 /* A signal sent after it was looked for finds the task waiting, and wakes it. */
-int wait_sleep(uint64_t deadline_ns)
+static int queue_sleep(uint64_t deadline_ns)
 {
     const struct task *task = task_current();
     if (!signal_due(task))
@@ -53,8 +53,8 @@ bool wait_again(struct wait *wait)
     if (wait->in_queue && wait->deaf)
         sched_sleep(0);
     else if (wait->in_queue)
-        wait->err = wait_sleep(wait->deadline_ns);
-    wait_begin(wait->queue);
+        wait->err = queue_sleep(wait->deadline_ns);
+    queue_enter(wait->queue);
     wait->in_queue = true;
     return true;
 }
@@ -62,7 +62,7 @@ bool wait_again(struct wait *wait)
 void wait_over(struct wait *wait)
 {
     if (wait->in_queue)
-        wait_end(wait->queue);
+        queue_leave(wait->queue);
 }
 
 unsigned wait_wake(struct wait_queue *queue, unsigned count)

@@ -57,11 +57,6 @@ struct wait {
 MUST_CHECK bool wait_again(struct wait *wait);
 void wait_over(struct wait *wait);
 
-/* What wait_until() is made of: enter the queue; sleep in it, for the same answers; leave it. */
-void wait_begin(struct wait_queue *queue);
-MUST_CHECK int wait_sleep(uint64_t deadline_ns);
-void wait_end(struct wait_queue *queue);
-
 /* Wake the first count waiters; how many there were. Safe in interrupt context. */
 unsigned wait_wake(struct wait_queue *queue, unsigned count);
 /* Wake all. A waiter has tested its condition in the queue, so an empty queue needs no lock. */

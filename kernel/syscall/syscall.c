@@ -77,7 +77,9 @@ static const syscall_fn table[SYSCALL_COUNT] = {
 #undef ENTRY
 
 #define ENTRY(number, name, ...) [number] = #name,
+#define ABSENT(number, name)     [number] = #name,
 static const char *const names[SYSCALL_COUNT] = {
+#include "kernel/syscall/absent.h"
 #include "kernel/syscall/list.h"
 };
 
@@ -85,16 +87,22 @@ const char *syscall_name(uint64_t number) { return number < SYSCALL_COUNT ? name
 
 /* ---- Dispatch ----------------------------------------------------------- */
 
-/* Numbers that programs probe for and do without: membarrier, rseq. */
-static bool quiet(uint64_t number) { return number == 324 || number == 334; }
+#define MEMBARRIER 324
+#define RSEQ       334
 
-/* Of those not in list.h only the number is known. */
+/* C libraries probe for these, and do without. */
+static bool quiet(uint64_t number) { return number == MEMBARRIER || number == RSEQ; }
+
+/* Says so once for each number. */
 static long not_implemented(uint64_t number)
 {
     static uint8_t logged[SYSCALL_COUNT];
-    if (number < SYSCALL_COUNT && !quiet(number)
-        && !__atomic_exchange_n(&logged[number], 1, __ATOMIC_RELAXED))
-        log_line("syscall: number %lu is not implemented (pid %d)", number, arch_current_pid());
+    if (number >= SYSCALL_COUNT || quiet(number)
+        || __atomic_exchange_n(&logged[number], 1, __ATOMIC_RELAXED))
+        return -ENOSYS;
+    const char *name = syscall_name(number);
+    log_line("syscall: %s (number %lu) is not implemented (pid %d)", name ? name : "?", number,
+             arch_current_pid());
     return -ENOSYS;
 }
 
