@@ -16,7 +16,15 @@ FIRMWARE = (
     "/usr/share/OVMF/OVMF_CODE_4M.fd",
 )
 CELL_WIDTH, CELL_HEIGHT = 8, 16
-KEYS = {" ": "spc", "\n": "ret", "/": "slash", "-": "minus", ".": "dot", "\b": "backspace", "|": "shift-backslash"}
+KEYS = {
+    " ": "spc",
+    "\n": "ret",
+    "/": "slash",
+    "-": "minus",
+    ".": "dot",
+    "\b": "backspace",
+    "|": "shift-backslash",
+}
 
 
 def font():
@@ -25,7 +33,9 @@ def font():
         rows = re.findall(r"^ +\{ ((?:0x..,? ?){7})\}", file.read(), re.M)
     glyphs = {}
     for number, row in enumerate(rows):
-        lines = [0] + [int(byte, 16) for byte in row.replace(",", " ").split() for _ in range(2)] + [0]
+        lines = (
+            [0] + [int(byte, 16) for byte in row.replace(",", " ").split() for _ in range(2)] + [0]
+        )
         glyphs[bytes(line >> 4 - x & 1 for line in lines for x in range(5))] = chr(32 + number)
     return glyphs
 
@@ -40,9 +50,25 @@ class Machine:
         ours, theirs = socket.socketpair()
         self.line = ours
         firmware = next(name for name in FIRMWARE if os.path.exists(name))
-        lines = ["-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line"] if serial else ["-serial", "none"]
+        lines = (
+            ["-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line"]
+            if serial
+            else ["-serial", "none"]
+        )
         self.process = subprocess.Popen(
-            ["qemu-system-x86_64", "-machine", machine, "-accel", "tcg", "-cpu", "max", "-m", "512", "-bios", firmware]
+            [
+                "qemu-system-x86_64",
+                "-machine",
+                machine,
+                "-accel",
+                "tcg",
+                "-cpu",
+                "max",
+                "-m",
+                "512",
+                "-bios",
+                firmware,
+            ]
             + ["-vga", "std", "-display", "none", "-no-reboot", "-net", "none", *lines, *options]
             + ["-drive", f"file={image},format=raw,if=ide,snapshot=on"]
             + ["-monitor", f"unix:{self.monitor_path},server=on,wait=off"],
@@ -76,7 +102,12 @@ class Machine:
                     answer += monitor.recv(65536)
 
     def keys(self, text):
-        self.monitor(*(f"sendkey {KEYS.get(c, c if c.islower() or c.isdigit() else 'shift-' + c.lower())} 20" for c in text))
+        self.monitor(
+            *(
+                f"sendkey {KEYS.get(c, c if c.islower() or c.isdigit() else 'shift-' + c.lower())} 20"
+                for c in text
+            )
+        )
 
     def press(self, *names):
         self.monitor(*(f"sendkey {name} 20" for name in names))
@@ -94,10 +125,16 @@ class Machine:
         width, height = int(header.group(1)), int(header.group(2))
         dots = data[header.end() + 1 :: 3].translate(bytes(int(level > 64) for level in range(256)))
         lines = [dots[y * width : (y + 1) * width] for y in range(height)]
-        return [self.row(lines[y : y + CELL_HEIGHT], width) for y in range(0, height - CELL_HEIGHT + 1, CELL_HEIGHT)]
+        return [
+            self.row(lines[y : y + CELL_HEIGHT], width)
+            for y in range(0, height - CELL_HEIGHT + 1, CELL_HEIGHT)
+        ]
 
     def row(self, lines, width):
-        cells = (b"".join(line[x + 1 : x + 6] for line in lines) for x in range(0, width - CELL_WIDTH + 1, CELL_WIDTH))
+        cells = (
+            b"".join(line[x + 1 : x + 6] for line in lines)
+            for x in range(0, width - CELL_WIDTH + 1, CELL_WIDTH)
+        )
         return "".join(self.glyphs.get(cell, "\0") for cell in cells).rstrip()
 
     def wait(self, look, seconds, what):
@@ -110,11 +147,21 @@ class Machine:
             if self.process.poll() is not None:
                 break
             time.sleep(0.2)
-        shown = "\n".join(row for row in self.screen() if row) if self.process.poll() is None else "(it is off)"
-        raise Failed(f"{what} was not seen in {seconds} s; the screen shows\n{shown}\nthe serial line\n{self.text()[-1500:]}")
+        shown = (
+            "\n".join(row for row in self.screen() if row)
+            if self.process.poll() is None
+            else "(it is off)"
+        )
+        raise Failed(
+            f"{what} was not seen in {seconds} s; the screen shows\n{shown}\nthe serial line\n{self.text()[-1500:]}"
+        )
 
     def wait_screen(self, pattern, seconds=90):
-        return self.wait(lambda: re.search(pattern, "\n".join(self.screen()), re.M), seconds, f"{pattern!r} on the screen")
+        return self.wait(
+            lambda: re.search(pattern, "\n".join(self.screen()), re.M),
+            seconds,
+            f"{pattern!r} on the screen",
+        )
 
     def text(self):
         """What the serial line has brought so far."""
@@ -129,4 +176,8 @@ class Machine:
         return self.output.replace(b"\r\n", b"\n").decode(errors="replace")
 
     def wait_line(self, pattern, seconds=60):
-        return self.wait(lambda: re.search(pattern, self.text(), re.M), seconds, f"{pattern!r} on the serial line")
+        return self.wait(
+            lambda: re.search(pattern, self.text(), re.M),
+            seconds,
+            f"{pattern!r} on the serial line",
+        )

@@ -5,7 +5,7 @@ memory, and without CET in QEMU; and each planted defect makes it exit with 1 an
 that went wrong."""
 import re
 
-from boot import Boot, expect, run_tests, TEST_INITRD, TEST_KERNEL
+from boot import Boot, expect, path, run_tests, TEST_INITRD, TEST_KERNEL
 
 # A defect, and words of the step that must notice it.
 DEFECTS = {
@@ -36,6 +36,22 @@ def story_in_bochs(boots):
     )
 
 
+def normal(line):
+    """A line without what differs from run to run: its numbers."""
+    return re.sub(r"0x[0-9a-f]+|\d+", "N", line).strip()
+
+
+def story_as_in_the_readme(boots):
+    """Every line of the README's transcript is printed, but for its numbers."""
+    with open(path("README.md")) as file:
+        shown = re.search(r"^From a run in Bochs.*?(?=^\S.*\n\n|^## )", file.read(), re.M | re.S)
+    lines = [line.strip() for line in re.findall(r"^    (.+)$", shown.group(0), re.M)]
+    boot = Boot("bochs", boots.image())
+    printed = {normal(line) for line in boot.text.splitlines()}
+    missing = [line for line in lines if line != "..." and normal(line) not in printed]
+    expect(len(lines) > 20 and not missing, "not printed:\n" + "\n".join(missing))
+
+
 def story_in_qemu(boots):
     boot = Boot("qemu", boots.image())
     boot.expect_status(0)
@@ -64,6 +80,7 @@ def story_with(defect):
 run_tests(
     {
         "story_in_bochs": story_in_bochs,
+        "story_as_in_the_readme": story_as_in_the_readme,
         "story_in_qemu": story_in_qemu,
         "story_shstk_off": story_shstk_off,
     }

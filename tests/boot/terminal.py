@@ -14,8 +14,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def typist(boots):
     program = boots.file("typist")
-    subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", program, os.path.join(HERE, "typist.c")], check=True)
-    return Machine(boots, boots.image("init=/bin/typist", initrd=boots.initrd({"bin/typist": program})))
+    subprocess.run(
+        ["gcc", "-O2", "-Wall", "-static", "-o", program, os.path.join(HERE, "typist.c")],
+        check=True,
+    )
+    return Machine(
+        boots, boots.image("init=/bin/typist", initrd=boots.initrd({"bin/typist": program}))
+    )
 
 
 def long_lines(boots):
@@ -92,17 +97,31 @@ def scrolling_back(boots):
         machine.wait_screen(r"^#$")
         end = machine.screen()
         first = r"Penumbra .*: a small kernel with shadow stacks"
-        expect(not re.search(first, "\n".join(end)), "the whole log fits on the screen: this test needs more text")
+        expect(
+            not re.search(first, "\n".join(end)),
+            "the whole log fits on the screen: this test needs more text",
+        )
         expect("PageUp" in "\n".join(end), "the prompt does not say how to scroll", "\n".join(end))
         for wanted in (r"^ 1\. A shadow-stack page of the subject's own", first):
-            machine.wait(lambda: machine.press("shift-pgup") or re.search(wanted, "\n".join(machine.screen()), re.M), 60, wanted)
-        machine.wait(lambda: machine.press("shift-pgdn") or machine.screen() == end, 60, "the end, scrolled down to")
+            machine.wait(
+                lambda: machine.press("shift-pgup")
+                or re.search(wanted, "\n".join(machine.screen()), re.M),
+                60,
+                wanted,
+            )
+        machine.wait(
+            lambda: machine.press("shift-pgdn") or machine.screen() == end,
+            60,
+            "the end, scrolled down to",
+        )
         machine.press("shift-pgup", "a")
         machine.wait_screen(r"^# a$")
 
 
 def nothing_to_type_on(boots):
-    with Machine(boots, boots.image("init=/sbin/init"), serial=False, machine="q35,i8042=off") as machine:
+    with Machine(
+        boots, boots.image("init=/sbin/init"), serial=False, machine="q35,i8042=off"
+    ) as machine:
         machine.wait_screen(r"nothing can be typed here")
 
 
@@ -112,7 +131,9 @@ def escape_sequences(boots):
     with open(script, "w") as file:
         file.write("printf 'a\\033[1;34mb\\033[0m\\033Mc\\td\\n'\nexec /bin/busybox sleep 1000\n")
     initrd = boots.initrd({"bin/busybox": BUSYBOX, "script": script})
-    with Machine(boots, boots.image("init=/bin/busybox -- sh /script", initrd=initrd), serial=False) as machine:
+    with Machine(
+        boots, boots.image("init=/bin/busybox -- sh /script", initrd=initrd), serial=False
+    ) as machine:
         machine.wait_screen(r"^abc     d$")
 
 

@@ -96,6 +96,15 @@ def black(folder):
     expect(status == 0, "black would change Python files (black FILE)", text)
 
 
+def patches(folder):
+    """The mutants of `make mutants` are patches of the tree as it is."""
+    found = []
+    for name in files(".patch"):
+        status, text = run("patch", "-p1", "-s", "--dry-run", "-f", "-i", name)
+        found += [f"{name}: {text.strip()}"] if status else []
+    none(found, "patches that do not apply")
+
+
 run_tests(
     {
         "tree_every_file_has_its_licence": spdx,
@@ -103,6 +112,7 @@ run_tests(
         "tree_no_file_is_too_long": heights,
         "tree_no_stray_blanks": blanks,
         "tree_c_is_formatted": clang_format,
+        "tree_mutants_apply": patches,
         "tree_python_is_formatted": black,
     }
 )
