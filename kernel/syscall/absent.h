@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls of Linux that programs ask for and this kernel lacks: number and name, for the log.
- * Define ABSENT(number, name), and include this file. One that comes into list.h leaves this list. */
+/*
+ * System calls of Linux that programs ask for and this kernel lacks: number and name, for the log.
+ * Define ABSENT(number, name), and include this file. One that comes into list.h leaves this list.
+ */
 /* clang-format off */
 ABSENT(15, rt_sigreturn)
 ABSENT(23, select)
