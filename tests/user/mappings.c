@@ -91,9 +91,12 @@ static int scratch(int flags)
     return fd;
 }
 
+static void scratch_remove(void) { CHECK_EQ(unlink("/tmp/mappings"), 0); }
+
 TEST(unknown_flags_are_refused_where_linux_refuses_them, "")
 {
     int fd = scratch(O_RDWR);
+    scratch_remove();
     CHECK_EQ(refusal(NULL, 4096, MAP_SHARED_VALIDATE | MAP_SYNC_BIT, fd), EOPNOTSUPP);
     CHECK_EQ(refusal(NULL, 4096, MAP_SHARED_VALIDATE | MAP_NORESERVE, fd), 0);
     CHECK_EQ(refusal(NULL, 4096, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1), EINVAL);
@@ -130,6 +133,7 @@ TEST(a_shared_mapping_of_a_read_only_file_stays_read_only, "")
 {
     CHECK_EQ(ftruncate(scratch(O_RDWR), 4096), 0);
     int fd = scratch(O_RDONLY);
+    scratch_remove();
     CHECK_EQ(refusal(NULL, 4096, MAP_SHARED, fd), EACCES);
     char *at = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
     CHECK(at != MAP_FAILED);
@@ -183,6 +187,7 @@ TEST(wiped_memory_is_empty_in_a_child, "")
     CHECK_EQ(madvise(advised, 4096, KEEPONFORK), 0);
     CHECK_EQ(in_child(look_at_it, NULL), 7 << 8);
     char *file = mmap(NULL, 4096, RW, MAP_PRIVATE, scratch(O_RDWR), 0);
+    scratch_remove();
     CHECK(madvise(file, 4096, WIPEONFORK) == -1 && errno == EINVAL);
     CHECK(madvise(file, 4096, MADV_FREE) == -1 && errno == EINVAL);
     CHECK_EQ(madvise(advised, 4096, MADV_FREE), 0);
