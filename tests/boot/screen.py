@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A machine with a screen, a keyboard and a serial line of its own: what is typed goes in through QEMU's monitor or the
-serial line, and the text on the screen is read back with the kernel's own font."""
+"""A machine with a screen, a keyboard and a serial line of its own: what is typed goes in through
+QEMU's monitor or the serial line, and the text on the screen is read with the kernel's own font."""
 import os
 import re
 import socket
@@ -102,12 +102,9 @@ class Machine:
                     answer += monitor.recv(65536)
 
     def keys(self, text):
-        self.monitor(
-            *(
-                f"sendkey {KEYS.get(c, c if c.islower() or c.isdigit() else 'shift-' + c.lower())} 20"
-                for c in text
-            )
-        )
+        plain = "abcdefghijklmnopqrstuvwxyz0123456789"
+        names = (KEYS.get(c, c if c in plain else "shift-" + c.lower()) for c in text)
+        self.press(*names)
 
     def press(self, *names):
         self.monitor(*(f"sendkey {name} 20" for name in names))
@@ -153,7 +150,8 @@ class Machine:
             else "(it is off)"
         )
         raise Failed(
-            f"{what} was not seen in {seconds} s; the screen shows\n{shown}\nthe serial line\n{self.text()[-1500:]}"
+            f"{what} was not seen in {seconds} s; the screen shows\n{shown}\n"
+            f"the serial line\n{self.text()[-1500:]}"
         )
 
     def wait_screen(self, pattern, seconds=90):

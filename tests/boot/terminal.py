@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: what is typed, on the keyboard and on the serial line, arrives as termios(3) says; what left the screen can be
-scrolled back to; and where nothing can be typed the screen says so."""
+"""Proves: what is typed, on the keyboard and on the serial line, arrives as termios(3) says; what
+left the screen can be scrolled back to; and where nothing can be typed the screen says so."""
 import os
 import re
 import subprocess
@@ -78,7 +78,7 @@ def raw_mode(boots):
 
 
 def keyboard(boots):
-    """Letters, Shift, Backspace and ^C of a PS/2 keyboard, before a screen and without a serial line."""
+    """Letters, Shift, Backspace and ^C of a PS/2 keyboard; there is no serial line."""
     with Machine(boots, boots.image("init=/sbin/init"), serial=False) as machine:
         machine.wait_screen(r"^#$")
         machine.keys("nothinX\bg\n")
@@ -92,7 +92,7 @@ def keyboard(boots):
 
 
 def scrolling_back(boots):
-    """The boot log and the first steps have left the screen when the prompt comes; Shift+PageUp shows them."""
+    """The log and the first steps have left the screen at the prompt; Shift+PageUp shows them."""
     with Machine(boots, boots.image("init=/sbin/init"), serial=False) as machine:
         machine.wait_screen(r"^#$")
         end = machine.screen()
