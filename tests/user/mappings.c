@@ -144,6 +144,7 @@ TEST(a_shared_mapping_of_a_read_only_file_stays_read_only, "")
     at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0); /* a copy is one's own */
     CHECK_EQ(mprotect(at, 4096, RW), 0);
     at[0] = 1;
+    unlink("/tmp/mappings"); /* a page of it is there by now */
 }
 
 TEST(a_mapping_shrinks_where_it_is, "")
