@@ -68,8 +68,7 @@ void arch_cpus_start(unsigned max);
 /* the last thing entry_cpu_begin() does before its CPU counts as online */
 void arch_cpu_ready(void);
 uint64_t arch_cpus_online(void); /* the set of CPUs that run the kernel */
-/* Make cpu pass through its interrupt entry soon: one that is halted goes on, one in user mode
- * looks for work. */
+/* Interrupt cpu soon: if it is halted it goes on, and in user mode it looks for work. */
 void arch_cpu_kick(unsigned cpu);
 /* Log what every other CPU is doing. Waits, bounded, for their answers. */
 void arch_cpus_report(void);
@@ -118,7 +117,7 @@ void arch_mm_load(struct arch_mm *arch, struct mm *mm);
 /* This CPU runs no address space until the next arch_mm_load(); it need not hear of flushes
  * until then. */
 void arch_mm_idle(void);
-/* No task runs it any more and its tables are about to go: make idle CPUs let go of it, too. */
+/* No task runs it any more, and its tables are about to be freed: idle CPUs unload it. */
 void arch_mm_forget(struct arch_mm *arch);
 /* The kernel's own final table replaces the early one. */
 void arch_mm_load_kernel(paddr_t root);
@@ -170,17 +169,17 @@ void arch_shstk_write(uint64_t u_cet, uint64_t ssp);
 
 /* ---- Tasks -------------------------------------------------------------- */
 
-/* A task's machine state. [O] the task itself while it runs, valid only when switched out, but
- * for what is fixed. */
+/* A task's machine state. [O] the task itself, while it runs: then the registers hold the truth.
+ * [I] fixed before the task runs */
 struct arch_task {
     uint64_t kernel_sp;        /* [O] */
-    uint64_t kernel_stack_top; /* fixed */
+    uint64_t kernel_stack_top; /* [I] */
     uint64_t fs_base;          /* [O] */
     uint64_t gs_base;          /* [O] the user's */
     uint64_t u_cet;            /* [O] IA32_U_CET */
     uint64_t user_ssp;         /* [O] IA32_PL3_SSP */
-    void *fpu; /* XSAVE area of arch_fpu_bytes(), 64-byte aligned, allocated by kernel/ */
-    int pid;   /* what arch_current_pid() answers */
+    void *fpu;                 /* [I] XSAVE area of arch_fpu_bytes(), 64-byte aligned, kernel/'s */
+    int pid;                   /* [I] what arch_current_pid() answers */
 };
 
 size_t arch_fpu_bytes(void);
@@ -188,16 +187,15 @@ size_t arch_fpu_bytes(void);
 void arch_fpu_reset(struct arch_task *task);
 void arch_fpu_fork(struct arch_task *child); /* running task's registers -> child->fpu */
 
-/* Make a new task, once switched to, return to user mode with a copy of *frame. */
+/* Prepare a new task: when first switched to, it returns to user mode by a copy of *frame. */
 void arch_task_init_user(struct arch_task *task, const struct trap_frame *frame);
-/* Make a new task, once switched to, call function(argument) with interrupts off; it must never
- * return. */
+/* The same, but it calls function(argument) with interrupts off, which must never return. */
 void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), void *argument);
 
 /* Leave the kernel for user mode through *frame, which lies at the top of the running task's
  * stack. */
 NORETURN void arch_enter_user(struct trap_frame *frame);
-/* Make the context that runs since boot count as task's. */
+/* The context that has run since boot is task's from now on. */
 void arch_task_begin(struct arch_task *arch, struct task *task);
 uint64_t arch_boot_stack_top(void);
 
@@ -214,7 +212,7 @@ void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *ne
 /* Ask that entry_user_return() be called before this CPU next returns to user mode. Cleared by
  * that call. */
 void arch_request_user_return(void);
-/* The same of any CPU; one that is in user mode is interrupted. */
+/* The same for any CPU. Another one is interrupted, lest it stay in user mode. */
 void arch_request_user_return_of(unsigned cpu);
 
 void arch_set_fs_base(uint64_t base); /* of the running task; base is canonical */
@@ -238,8 +236,8 @@ size_t arch_registers_read(struct arch_register list[ARCH_REGISTERS_MAX]);
 
 /* ---- The end ------------------------------------------------------------ */
 
-/* Power off by every means in turn: ResetSystem, ACPI S5, the emulator's ports; then halt.
- * Prints "power: off". */
+/* Try every way to power off in turn: ResetSystem, ACPI S5, the emulator's ports; then halt. Logs
+ * "power: off" first. */
 NORETURN void arch_power_off(void);
 NORETURN void arch_reboot(void);
 

@@ -21,7 +21,7 @@ static bool shstk_on;
 
 bool arch_has_shstk(void) { return shstk_on; }
 
-/* CR0.WP is on since the first instructions: CR4.CET demands it. */
+/* CR4.CET can be set only while CR0.WP is, and control.c has set that. */
 void cet_init_this(void)
 {
     if (!shstk_on)
@@ -121,8 +121,8 @@ void cet_describe(const struct trap_frame *frame, char *text, size_t size)
         snprintf(text, size, "control protection, error code %#lx", frame->error);
 }
 
-/* A missing ENDBRANCH leaves the tracker waiting; it must not greet whatever the task executes
- * next. */
+/* A missing ENDBRANCH leaves the tracker waiting for one: whatever the task executes next would
+ * fault again. */
 void cet_after_control_protection(const struct trap_frame *frame)
 {
     if ((frame->error & CP_ERROR_MASK) == CP_ENDBRANCH)

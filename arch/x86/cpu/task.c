@@ -35,7 +35,7 @@ void arch_task_init_user(struct arch_task *task, const struct trap_frame *frame)
 
 void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), void *argument)
 {
-    /* below where its user state may come to lie, should it become a user task */
+    /* leave the top to its user state: it may become a user task */
     struct switch_frame *begin = (struct switch_frame *)arch_user_frame(task) - 1;
     *begin = (struct switch_frame){ .rbx = (uint64_t)argument,
                                     .r12 = (uint64_t)function,

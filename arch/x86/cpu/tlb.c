@@ -35,7 +35,8 @@
 
 enum request_kind { FLUSH_USER, FLUSH_KERNEL, LET_GO };
 
-/* What a CPU asks of others; it writes its own, and only while waiting is empty. */
+/* What a CPU asks of others. It writes its own request alone, and only while nobody has to answer
+ * it. */
 struct request {
     enum request_kind kind;
     struct arch_mm *mm;
@@ -70,7 +71,8 @@ static void flush_all(struct percpu *cpu)
     write_cr3(cpu->loaded->root.v);
 }
 
-/* Flush number generation of mm on this CPU, cpu, should it have mm loaded. */
+/* On this CPU, whose data is cpu, flush [va, va + len_bytes) of mm if it has mm loaded. generation:
+ * the number of this flush. */
 static void flush_user_here(struct percpu *cpu, const struct arch_mm *mm, uint64_t va,
                             uint64_t len_bytes, uint64_t generation)
 {
@@ -138,7 +140,7 @@ void tlb_serve(void)
     arch_irq_restore(irq);
 }
 
-/* Ask it of each of cpus, and wait until all have answered. Interrupts off. */
+/* Send the request to each of cpus and wait until all have answered. Interrupts off. */
 static void request_send(struct request request, uint64_t cpus)
 {
     struct request *mine = &requests[percpu()->cpu_id];
@@ -156,7 +158,7 @@ static void request_send(struct request request, uint64_t cpus)
     }
 }
 
-/* Flush number generation of mm on those of cpus that must not go on without it. */
+/* The same on those of cpus that must not go on without it. */
 COLD static void flush_elsewhere(struct arch_mm *mm, uint64_t cpus, uint64_t va, uint64_t len_bytes,
                                  uint64_t generation, bool tables)
 {
@@ -201,7 +203,7 @@ void arch_mm_load(struct arch_mm *mm, struct mm *whole)
         __atomic_and_fetch(&lazy, ~self_bit(), __ATOMIC_SEQ_CST);
     if (old == mm) {
         if (__atomic_load_n(&mm->generation, __ATOMIC_SEQ_CST) != cpu->generation)
-            flush_all(cpu); /* what it slept through */
+            flush_all(cpu); /* flushes that it missed while idle */
     } else {
         __atomic_or_fetch(&mm->cpus, self_bit(), __ATOMIC_SEQ_CST);
         cpu->loaded = mm;

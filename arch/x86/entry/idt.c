@@ -19,7 +19,7 @@ struct gate {
 };
 
 #define GATE_INTERRUPT      0x8e
-#define GATE_INTERRUPT_USER 0xee /* INT3 and INTO may be executed in ring 3 */
+#define GATE_INTERRUPT_USER 0xee /* ring 3 may execute INT 3 and INT 4 */
 
 static struct gate idt[256] __attribute__((aligned(64)));
 

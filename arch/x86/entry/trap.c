@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Exceptions and interrupts, told apart: resolved by mm/, refused through kernel/, or the
- * kernel's own end. */
+/*
+ * Exceptions and interrupts. A page fault is mm/'s to resolve. What a program may not do, or mm/
+ * does not resolve, is refused through kernel/. In the kernel itself it goes on at a fix-up, or is
+ * the end.
+ */
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/cet.h"
 #include "arch/x86/cpu/percpu.h"
@@ -25,7 +28,7 @@ struct ex_entry {
 };
 extern const struct ex_entry __ex_table_start[], __ex_table_end[];
 
-/* Where to go on after a fault at rip that nothing could resolve, or 0. */
+/* Where the kernel goes on after a fault at rip that was not resolved; 0: nowhere. */
 static uint64_t ex_fixup(uint64_t rip)
 {
     for (const struct ex_entry *entry = __ex_table_start; entry < __ex_table_end; entry++) {
@@ -167,7 +170,7 @@ static void interrupt(struct trap_frame *frame)
         apic_eoi();
         entry_timer_tick(trap_from_user(frame));
     } else if (frame->vector == VECTOR_KICK) {
-        apic_eoi(); /* having come here is all */
+        apic_eoi(); /* nothing to do: that it came here is what was asked for */
     } else if (frame->vector == VECTOR_FLUSH) {
         apic_eoi();
         tlb_serve();
@@ -189,7 +192,7 @@ static COLD void exception(struct trap_frame *frame)
         else
             user_exception(frame);
     } else if (frame->vector == VECTOR_DB) {
-        frame->rflags &= ~RFLAGS_TF; /* MOV SS before SYSCALL: the program's trap, come late */
+        frame->rflags &= ~RFLAGS_TF; /* the program's trap, which MOV SS before SYSCALL delays */
     } else if (!efi_fault(frame)) {
         uint64_t fixup = ex_fixup(frame->rip);
         if (!fixup)
@@ -215,17 +218,15 @@ void x86_trap(struct trap_frame *frame)
 
 void x86_user_work(struct trap_frame *frame)
 {
-    ASSERT(frame->vector != VECTOR_NMI); /* no other is taken before the next IRETQ */
-    /* before anything is looked at: who asks later asks again */
+    ASSERT(frame->vector != VECTOR_NMI); /* the CPU takes no other before the next IRETQ */
+    /* first of all, so that nothing that is asked for from now on is missed */
     __atomic_exchange_n(&percpu()->user_work, 0, __ATOMIC_SEQ_CST);
     arch_irq_enable();
     entry_user_return(frame);
 }
 
-/*
- * The frame becomes one that user mode can be entered by, but for RIP, which the program has to
- * answer for: whoever gave it a frame like this, the program cannot go on.
- */
+/* User mode can be entered by the frame afterwards, but for RIP, which stays for the report: the
+ * program does not go on there, whether or not it made the frame. */
 void x86_return_refused(struct trap_frame *frame)
 {
     frame->cs = USER_CS;
