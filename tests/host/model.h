@@ -12,8 +12,9 @@
 #define SMALL_CELLS 96 /* pages of their own, side by side */
 #define HUGE_LEAVES 4  /* 2 MiB leaves, side by side */
 #define LEAF_CELLS  3  /* cells looked at in each */
-#define MIXED_CELLS 8  /* 1 MiB each, side by side: as much as a growing mapping keeps free below \
-                        */
+#define MIXED_CELLS                                                              \
+    8 /* 1 MiB each, side by side: as much as a growing mapping keeps free below \
+       */
 #define MIXED_FIRST (SMALL_CELLS + HUGE_LEAVES * LEAF_CELLS)
 #define CELLS       (MIXED_FIRST + MIXED_CELLS)
 #define SMALL_BASE  0x10000000ull
