@@ -27,7 +27,4 @@ MUST_CHECK int path_link(struct inode *base, const char *path, struct inode *ino
 /* Take a name away: a folder's, which must be empty, or any other's. */
 MUST_CHECK int path_remove(struct inode *base, const char *path, bool folder);
 
-/* The absolute path of inode. -ENOENT when it, or a folder above, was removed, -ENAMETOOLONG. */
-MUST_CHECK int path_of(struct inode *inode, char *to, size_t size);
-
 #endif

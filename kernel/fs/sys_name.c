@@ -2,6 +2,7 @@
 /* System calls on names. A path is copied in once. */
 #include "base/string.h"
 #include "kernel/fs/file.h"
+#include "kernel/fs/path_of.h"
 #include "kernel/fs/sys_path.h"
 #include "kernel/syscall/syscall.h"
 #include "uapi/errno.h"

@@ -5,6 +5,7 @@
 #include "base/string.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/path.h"
+#include "kernel/fs/path_of.h"
 #include "kernel/proc/mem.h"
 #include "kernel/proc/proc_text.h"
 #include "kernel/proc/text.h"

@@ -9,13 +9,13 @@
  *    (new)      RUNNABLE   sched_add()                         in a run queue
  *    RUNNABLE   RUNNING    switch_away()                       run_queue.running of its CPU
  *    RUNNING    RUNNABLE   sched_yield()                       in the run queue of its CPU
- *    RUNNING    WAITING *  wait_again()                        in a wait queue, and still on its
- * CPU WAITING    RUNNING *  wait_end(), the condition holds     run_queue.running of its CPU
+ *    RUNNING    WAITING *  wait_again()                        in a wait queue, still on its CPU
+ *    WAITING    RUNNING *  wait_end(), the condition holds     run_queue.running of its CPU
  *    WAITING    RUNNING    a wake before sched_sleep()         run_queue.running of its CPU
  *    WAITING    (same)     sched_sleep()                       in the wait queue, off its CPU
  *    WAITING    RUNNABLE   a wake, a deadline or a signal      in the run queue of its last CPU
- *    RUNNING    DEAD       sched_exit()                        run_queue.dead, until the next task
- * on that CPU has freed it
+ *    RUNNING    DEAD       sched_exit()                        run_queue.dead of its CPU; the next
+ *                                                              task there frees it
  *
  * A process begins with its first task. When the last one has ended it is a zombie: its number and
  * its wait status alone remain, until its parent has waited for it.
@@ -52,8 +52,9 @@ struct cpu_use {
     uint64_t user_ticks, system_ticks;
 };
 
-/* What the threads of a process share. [P] process.lock (irq)  [T] tasks_lock (irq)  [A] atomic
- * [I] fixed  [1] its one task, while it has no other */
+/* What the threads of a process share.
+ * [P] process.lock (irq)  [T] tasks_lock (irq)  [A] atomic  [I] fixed
+ * [1] its one task, while it has no other */
 struct process {
     int pid;       /* [I] */
     uint32_t refs; /* [A] */
@@ -84,8 +85,9 @@ struct process {
     struct wait_queue child_wait;  /* waiters for a child's change, and a vfork parent */
 };
 
-/* One thread. [R] its run queue's lock, see sched.c  [W] its wait queue's lock  [O] the task
- * itself  [A] atomic [I] fixed before the task is visible  [P] process.lock  [T] tasks_lock
+/* One thread.
+ * [R] its run queue's lock, see sched.c  [W] its wait queue's lock  [O] the task itself
+ * [A] atomic  [I] fixed before the task is visible  [P] process.lock  [T] tasks_lock
  * [S] written by the task itself alone, with atomic stores; a reader gets some recent value */
 struct task {
     struct arch_task arch;   /* [O] */

@@ -4,7 +4,8 @@
  * an archive that is whole, every name leads to what the last entry of that name gave it, hard
  * links to what the last of them holds.
  *
- * Links: kernel/fs/cpio.c kernel/fs/path.c kernel/fs/mount.c kernel/fs/inode.c kernel/fs/file.c
+ * Links: kernel/fs/cpio.c kernel/fs/path.c kernel/fs/path_of.c kernel/fs/mount.c
+ * Links: kernel/fs/inode.c kernel/fs/file.c
  * Links: kernel/fs/ramfs/inode.c kernel/fs/ramfs/tree.c kernel/fs/ramfs/nodes.c
  * Links: kernel/fs/ramfs/pages.c tests/fuzz/fs_fake.c base/printf.c
  */

@@ -14,6 +14,7 @@
 #include "kernel/sched/wait.h"
 #include "kernel/task/task.h"
 #include "mm/frame.h"
+#include "mm/mm.h"
 #include "mm/slab.h"
 
 unsigned long fake_live;
@@ -37,6 +38,10 @@ void kfree(void *object)
     fake_live -= object != NULL;
     free(object);
 }
+
+/* No address space maps a file here, so a source has no mappings to cut. */
+void vm_source_init(struct vm_source *source) {}
+void vm_source_cut(struct vm_source *source, uint64_t page) {}
 
 /* Frames are an array, and their pages lie where the direct map would have them: the pfns are
  * chosen so that DIRECT_MAP_BASE and the address add up to the arena, around the end of the number

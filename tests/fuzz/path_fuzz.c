@@ -3,9 +3,10 @@
  * Proves: whatever names are made, removed, linked and walked, in whatever order, each call ends
  * where a plain model ends, with the same error; and nothing is left allocated.
  *
- * Links: kernel/fs/path.c kernel/fs/mount.c kernel/fs/inode.c kernel/fs/file.c
+ * Links: kernel/fs/path.c kernel/fs/path_of.c kernel/fs/mount.c kernel/fs/inode.c
+ * Links: kernel/fs/file.c
  * Links: kernel/fs/ramfs/inode.c kernel/fs/ramfs/tree.c kernel/fs/ramfs/nodes.c
- * Links: kernel/fs/ramfs/pages.c tests/fuzz/fs_fake.c
+ * Links: kernel/fs/ramfs/pages.c tests/fuzz/fs_fake.c tests/fuzz/path_model.c
  */
 #include <assert.h>
 #include <stdio.h>
@@ -16,131 +17,14 @@
 #include "kernel/fs/file.h"
 #include "kernel/fs/mount.h"
 #include "kernel/fs/path.h"
+#include "kernel/fs/path_of.h"
+#include "path_model.h"
 #include "uapi/errno.h"
 #include "uapi/stat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- The model: folders are arrays of names, a walk is a recursion ------ */
-
-#define NODES   128
-#define ENTRIES 24
-#define TEXT    160
-
-struct node {
-    uint32_t type;
-    struct inode *inode; /* the kernel's, held */
-    struct node *parent; /* of a folder */
-    int names;           /* that lead here */
-    char link[TEXT];
-    struct {
-        char name[TEXT];
-        struct node *node;
-    } entry[ENTRIES];
-};
-
-static struct node nodes[NODES];
-static size_t node_count;
-static struct node *root, *proc, *here;
-
-static struct node *node_new(uint32_t type, struct node *parent, struct inode *inode)
-{
-    struct node *node = &nodes[node_count++];
-    memset(node, 0, sizeof(*node));
-    node->type = type;
-    node->parent = parent;
-    node->inode = inode;
-    return node;
-}
-
-static int find(const struct node *folder, const char *name)
-{
-    for (int i = 0; i < ENTRIES; i++) {
-        if (folder->entry[i].node && !strcmp(folder->entry[i].name, name))
-            return i;
-    }
-    return -1;
-}
-
-static int free_entry(const struct node *folder)
-{
-    int i = 0;
-    while (i < ENTRIES && folder->entry[i].node)
-        i++;
-    return i;
-}
-
-static void entry_set(struct node *folder, const char *name, struct node *node)
-{
-    int i = free_entry(folder);
-    strcpy(folder->entry[i].name, name);
-    folder->entry[i].node = node;
-    node->names++;
-}
-
-/* Cut text into what stands before the last component, that one, and whether slashes follow. */
-struct parts {
-    char before[TEXT], last[TEXT];
-    bool slash;
-};
-
-static void cut(const char *text, struct parts *parts)
-{
-    size_t end = strlen(text);
-    while (end && text[end - 1] == '/')
-        end--;
-    size_t start = end;
-    while (start && text[start - 1] != '/')
-        start--;
-    parts->slash = text[end] == '/';
-    snprintf(parts->before, TEXT, "%.*s", (int)start, text);
-    snprintf(parts->last, TEXT, "%.*s", (int)(end - start), text + start);
-}
-
-static bool special(const char *name)
-{
-    return !*name || !strcmp(name, ".") || !strcmp(name, "..");
-}
-
-static int walk(struct node *at, const char *text, bool follow, int *links, struct node **to);
-
-/* Where name, no link followed, leads from at. */
-static int step(struct node *at, const char *name, struct node **to)
-{
-    if (at->type != S_IFDIR)
-        return -ENOTDIR;
-    *to = !strcmp(name, "..") ? at->parent : at;
-    if (special(name))
-        return 0;
-    int i = find(at, name);
-    *to = i < 0 ? NULL : at->entry[i].node;
-    return i < 0 ? -ENOENT : 0;
-}
-
-/* The folder in which the last component is to be looked up. */
-static int walk_before(struct node *at, const struct parts *parts, int *links, struct node **to)
-{
-    *to = at;
-    int err = *parts->before ? walk(at, parts->before, true, links, to) : 0;
-    return err ? err : (*to)->type != S_IFDIR ? -ENOTDIR : 0;
-}
-
-static int walk(struct node *at, const char *text, bool follow, int *links, struct node **to)
-{
-    struct parts parts;
-    struct node *folder;
-    cut(text, &parts);
-    if (!*parts.last) { /* slashes only */
-        *to = *text ? root : at;
-        return 0;
-    }
-    int err = walk_before(at, &parts, links, &folder);
-    if (!err)
-        err = step(folder, parts.last, to);
-    if (!err && (*to)->type == S_IFLNK && (follow || parts.slash))
-        err = (*links)++ == LINKS_MAX ? -ELOOP : walk(folder, (*to)->link, true, links, to);
-    return err ? err : parts.slash && (*to)->type != S_IFDIR ? -ENOTDIR : 0;
-}
+static struct node *proc, *here;
 
 /* ---- Each call, in the kernel and in the model -------------------------- */
 

@@ -39,27 +39,28 @@ static const char *tss_find(uint64_t *limit)
                           | descriptor[1] << 32);
 }
 
+static const struct {
+    const char *name;
+    uint32_t msr;
+    bool cet; /* exists only where the CPU has shadow stacks */
+} msrs[] = {
+    { "efer", MSR_EFER, false },
+    { "star", MSR_STAR, false },
+    { "cstar", MSR_CSTAR, false },
+    { "fmask", MSR_FMASK, false },
+    { "pat", MSR_IA32_PAT, false },
+    { "sysenter_cs", MSR_IA32_SYSENTER_CS, false },
+    { "sysenter_esp", MSR_IA32_SYSENTER_ESP, false },
+    { "sysenter_eip", MSR_IA32_SYSENTER_EIP, false },
+    { "s_cet", MSR_IA32_S_CET, true },
+    { "pl0_ssp", MSR_IA32_PL0_SSP, true },
+    { "pl1_ssp", MSR_IA32_PL0_SSP + 1, true },
+    { "pl2_ssp", MSR_IA32_PL0_SSP + 2, true },
+    { "interrupt_ssp_table", MSR_IA32_INTERRUPT_SSP_TABLE, true },
+};
+
 size_t arch_registers_read(struct arch_register list[ARCH_REGISTERS_MAX])
 {
-    static const struct {
-        const char *name;
-        uint32_t msr;
-        bool cet;
-    } msrs[] = {
-        { "efer", MSR_EFER, false },
-        { "star", MSR_STAR, false },
-        { "cstar", MSR_CSTAR, false },
-        { "fmask", MSR_FMASK, false },
-        { "pat", MSR_IA32_PAT, false },
-        { "sysenter_cs", MSR_IA32_SYSENTER_CS, false },
-        { "sysenter_esp", MSR_IA32_SYSENTER_ESP, false },
-        { "sysenter_eip", MSR_IA32_SYSENTER_EIP, false },
-        { "s_cet", MSR_IA32_S_CET, true },
-        { "pl0_ssp", MSR_IA32_PL0_SSP, true },
-        { "pl1_ssp", MSR_IA32_PL0_SSP + 1, true },
-        { "pl2_ssp", MSR_IA32_PL0_SSP + 2, true },
-        { "interrupt_ssp_table", MSR_IA32_INTERRUPT_SSP_TABLE, true },
-    };
     uint64_t tss_limit;
     const char *tss = tss_find(&tss_limit);
     const struct arch_register fixed[] = {

@@ -6,8 +6,11 @@
 #include "arch/x86/arch.h"
 
 /*
- * frame.inc mirrors the first fields. [C] this CPU only, interrupts off where an interrupt handler
- * uses them too [A] atomic, other CPUs use it as well  [I] fixed once the CPU runs
+ * frame.inc mirrors the first fields.
+ *
+ *   [C] used by this CPU only; interrupts are off where an interrupt handler uses the field too
+ *   [A] atomic: other CPUs use it as well
+ *   [I] fixed once the CPU runs
  */
 struct percpu {
     struct percpu *self;   /* [I] */

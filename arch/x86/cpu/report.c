@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What panic() shows of the machine: registers, backtrace, the page-table path of the faulting
- * address. Follows
- * a pointer only where the current page table maps it. */
+ * address. The code here follows a pointer only where the current page table maps it. */
 #include "arch/x86/cpu/report.h"
 
 #include "arch/x86/arch.h"

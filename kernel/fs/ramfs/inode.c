@@ -4,7 +4,7 @@
  * frames of kind FRAME_FILE, which mappings share; a page never written is a hole.
  */
 #include "base/string.h"
-#include "kernel/fs/path.h"
+#include "kernel/fs/path_of.h"
 #include "kernel/fs/ramfs/ram_inode.h"
 #include "kernel/fs/ramfs/ramfs.h"
 #include "mm/slab.h"
