@@ -112,7 +112,7 @@ static const struct page_class *page_class(const struct vma *vma)
 }
 
 /* The entry of a page that is clean, or that others may hold as well. */
-static pte_t leaf_clean(const struct vma *vma, uint64_t pfn, int level)
+static inline pte_t leaf_clean(const struct vma *vma, uint64_t pfn, int level)
 {
     return pte_mkyoung(mk_leaf(pfn, vma_prot(vma), level));
 }
@@ -121,7 +121,7 @@ static pte_t leaf_clean(const struct vma *vma, uint64_t pfn, int level)
  * The entry of a page that only this mapping holds and that has been, or is about to be, modified:
  * (b) where only a debugger may write, else (c) for a shadow stack and (w) for data.
  */
-static pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
+static inline pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
 {
     pte_t pte = leaf_clean(vma, pfn, level);
     if (!(vma->flags & VM_WRITE))
@@ -143,13 +143,19 @@ static inline bool leaf_is_last_owner(const struct vma *vma, leaf_t leaf)
     return true;
 }
 
-bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access)
+/* leaf_allows(), for the way of every fault. */
+static inline bool allows(const struct vma *vma, leaf_t leaf, enum access access)
 {
     if (access == ACCESS_READ)
         return true;
     if (!(vma->flags & VM_WRITE))
         return pte_cow(leaf.pte) && leaf_is_last_owner(vma, leaf); /* state (b) */
     return vma_is_shstk(vma) ? pte_shstk(leaf.pte) : pte_hw_write(leaf.pte);
+}
+
+bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access)
+{
+    return allows(vma, leaf, access);
 }
 
 /* ---- Nothing there yet -------------------------------------------------- */
@@ -302,12 +308,16 @@ enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t 
     if (slot_own(mm, vma, va, &slot) != 0)
         return FAULT_BAD_NO_MEMORY;
     leaf_t leaf = slot_leaf(&slot);
-    bool of_file = pte_none(leaf.pte) && vma->source;
+    bool of_file = false;
     enum fault_outcome outcome = FAULT_OK_SPURIOUS;
-    if (pte_none(leaf.pte) && !of_file)
+    if (!pte_none(leaf.pte)) {
+        if (!allows(vma, leaf, access))
+            outcome = fault_own(vma, &slot, leaf, &flush);
+    } else if (vma->source) {
+        of_file = true;
+    } else {
         outcome = fault_demand_zero(mm, vma, &slot, access, &flush);
-    else if (!of_file && !leaf_allows(vma, leaf, access))
-        outcome = fault_own(vma, &slot, leaf, &flush);
+    }
     slot_release(&slot);
     if (of_file)
         outcome = fault_file_page(mm, vma, va, access, &flush);
@@ -356,9 +366,7 @@ static enum fault_outcome fault_try(struct mm *mm, const struct fault *fault, bo
     return outcome == FAULT_OK_SPURIOUS ? fault_spurious(mm, fault) : outcome;
 }
 
-/* mm_fault(), without a call of its own on the way of every fault. */
-static inline __attribute__((always_inline)) enum fault_outcome fault_run(struct mm *mm,
-                                                                          const struct fault *fault)
+enum fault_outcome mm_fault(struct mm *mm, const struct fault *fault)
 {
     if (fault->va >= USER_END)
         return FAULT_BAD_NO_VMA;
@@ -370,15 +378,4 @@ static inline __attribute__((always_inline)) enum fault_outcome fault_run(struct
         if (!may_grow || !stack_grow(mm, fault->va))
             return outcome;
     }
-}
-
-enum fault_outcome mm_fault(struct mm *mm, const struct fault *fault)
-{
-    return fault_run(mm, fault);
-}
-
-const struct fault_verdict *entry_page_fault(struct mm *mm, const struct fault *fault)
-{
-    enum fault_outcome outcome = fault_run(mm, fault);
-    return __builtin_expect(fault_resolved(outcome), 1) ? NULL : fault_verdict(outcome);
 }

@@ -18,12 +18,3 @@ void flush_now(struct flush *flush)
     }
     flush_begin(flush, flush->mm);
 }
-
-void flush_put(struct flush *flush, struct frame *first, uint64_t count)
-{
-    if (flush->count == FLUSH_FRAMES)
-        flush_end(flush);
-    flush->due[flush->count].first = first;
-    flush->due[flush->count].count = count;
-    flush->count++;
-}

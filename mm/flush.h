@@ -38,15 +38,22 @@ static inline void flush_note(struct flush *flush, uint64_t va, int level)
     flush->end = max_u64(flush->end, va + level_bytes(level));
 }
 
-/* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the
- * list is full. */
-void flush_put(struct flush *flush, struct frame *first, uint64_t count);
 /* Flush, then drop what is due. The struct can be used again. No table lock is needed. */
 void flush_now(struct flush *flush);
 static inline void flush_end(struct flush *flush)
 {
     if (flush->count || flush->start < flush->end)
         flush_now(flush);
+}
+/* Drop one reference on each of count frames at flush_end(), or earlier, after a flush, when the
+ * list is full. */
+static inline void flush_put(struct flush *flush, struct frame *first, uint64_t count)
+{
+    if (flush->count == FLUSH_FRAMES)
+        flush_now(flush);
+    flush->due[flush->count].first = first;
+    flush->due[flush->count].count = count;
+    flush->count++;
 }
 
 #endif

@@ -37,17 +37,26 @@ static bool leaves_are_shared(const struct vma *vma)
     return !(vma->flags & (VM_DONTFORK | VM_WIPEONFORK));
 }
 
+/* One walk for each run of shared VMAs that lie close together: between them there is no VMA, so
+ * there are no tables either. */
 static int all_tables_reserve(struct mm *child, struct mm *parent)
 {
+    uint64_t start = 0, end = 0; /* the run so far */
     mm_for_each_vma(parent, vma)
     {
-        if (!leaves_are_shared(vma))
-            continue;
-        int err = tables_reserve(child, parent, vma->start, vma->end);
-        if (err)
-            return err;
+        bool shared = leaves_are_shared(vma);
+        if (start < end && (!shared || vma->start - end > level_bytes(2))) {
+            int err = tables_reserve(child, parent, start, end);
+            if (err)
+                return err;
+            end = start;
+        }
+        if (shared && start >= end)
+            start = vma->start;
+        if (shared)
+            end = vma->end;
     }
-    return 0;
+    return start < end ? tables_reserve(child, parent, start, end) : 0;
 }
 
 /*

@@ -19,8 +19,8 @@ struct span {
 };
 
 /* The kernel's half of a root is in no range, and its count leaves it out. */
-static void span_begin(struct span *span, struct frame *table, int level, uint64_t start,
-                       uint64_t end)
+static inline void span_begin(struct span *span, struct frame *table, int level, uint64_t start,
+                              uint64_t end)
 {
     ASSERT(start < end);
     pte_t *entries = table_entries(table);

@@ -94,7 +94,7 @@ const char *syscall_name(uint64_t number) { return number < SYSCALL_COUNT ? name
 static bool quiet(uint64_t number) { return number == MEMBARRIER || number == RSEQ; }
 
 /* Says so once for each number. */
-static long not_implemented(uint64_t number)
+static COLD long not_implemented(uint64_t number)
 {
     static uint8_t logged[SYSCALL_COUNT];
     if (number >= SYSCALL_COUNT || quiet(number)

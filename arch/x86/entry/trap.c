@@ -87,18 +87,24 @@ static NORETURN COLD void broken_tables(struct trap_frame *frame, uint64_t va)
     panic("a reserved bit is set in the entries for %#lx, error code %#lx", va, frame->error);
 }
 
+static COLD void user_page_fault_refused(struct trap_frame *frame, uint64_t va,
+                                         enum fault_outcome outcome)
+{
+    const struct fault_verdict *verdict = fault_verdict(outcome);
+    if (frame->error & FAULT_RESERVED)
+        broken_tables(frame, va);
+    if (verdict->signal == SIGKILL && entry_out_of_memory(true))
+        return;
+    refuse(frame, verdict->signal, verdict->si_code, va, verdict->reason);
+}
+
 static void user_page_fault(struct trap_frame *frame, uint64_t va)
 {
     struct fault fault = { va, (uint32_t)frame->error, true, frame->rip };
     arch_irq_enable();
-    const struct fault_verdict *verdict = entry_page_fault(percpu()->mm, &fault);
-    if (__builtin_expect(verdict != NULL, 0)) {
-        if (frame->error & FAULT_RESERVED)
-            broken_tables(frame, va);
-        if (verdict->signal == SIGKILL && entry_out_of_memory(true))
-            return;
-        refuse(frame, verdict->signal, verdict->si_code, va, verdict->reason);
-    }
+    enum fault_outcome outcome = mm_fault(percpu()->mm, &fault);
+    if (__builtin_expect(!fault_resolved(outcome), 0))
+        user_page_fault_refused(frame, va, outcome);
 }
 
 /* The kernel touched user memory for a system call: resolved as the program's own access would
@@ -114,12 +120,13 @@ static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
     }
     if (frame->rflags & RFLAGS_IF)
         arch_irq_enable();
-    const struct fault_verdict *verdict = entry_page_fault(percpu()->mm, &fault);
-    if (!verdict)
+    enum fault_outcome outcome = mm_fault(percpu()->mm, &fault);
+    if (fault_resolved(outcome))
         return;
     if (frame->error & FAULT_RESERVED)
         broken_tables(frame, va);
-    if (verdict->signal == SIGKILL && frame->rflags & RFLAGS_IF && entry_out_of_memory(false))
+    if (fault_verdict(outcome)->signal == SIGKILL && frame->rflags & RFLAGS_IF
+        && entry_out_of_memory(false))
         return;
     frame->rip = fixup;
 }
