@@ -21,7 +21,7 @@
  *             +-- a leaf too large to be copied   10. slot_split()   then again, on a smaller one
  *
  * What it does to a page of data (above) and of a shadow stack (below); the letters are those of
- * docs/book/paging.md. "own" is a store, or for a shadow stack any shadow-stack access.
+ * docs/book/02-paging.md. "own" is a store, or for a shadow stack any shadow-stack access.
  *
  *              empty     empty      shared, others    shared, nobody
  *              read      own        hold it: own      else does: own

@@ -4,6 +4,7 @@
 there is room for them; the shell obeys on the serial line; and a panic names its cause and ends
 the run."""
 import os
+import re
 import shutil
 import sys
 
@@ -132,6 +133,8 @@ def shell(emulator):
             r"^  the attacker's code runs$",
         ):
             boot.expect_text(pattern)
+        zombies = re.findall(r"^ +\d+ +\d+ Z .*$", boot.text, re.M)
+        expect(not zombies, "ps shows what the story left behind", "\n".join(zombies))
 
     return test
 
