@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The initrd: cpio archives, unpacked into the RAM file system. Believed in nothing. Each entry is
- * a header of hexadecimal digits, a name, and data, the last two padded to four bytes; an archive
- * ends with an entry of the name TRAILER!!!, and zeros may stand between two archives.
+ * The initrd: cpio archives, unpacked into the RAM file system. Nothing in an archive is trusted.
+ * Each entry is a header of hexadecimal digits, a name, and data, the last two padded to four
+ * bytes; an archive ends with an entry of the name TRAILER!!!, and zeros may stand between two
+ * archives.
  */
 #include "kernel/fs/cpio.h"
 
@@ -34,7 +35,7 @@ enum field {
     FIELDS
 };
 
-/* A file that has more names than have been read; for one archive. */
+/* A file of which the archive has more names than have been read so far. Kept for one archive. */
 struct hard_link {
     struct list link;
     uint32_t id[3]; /* INODE, MAJOR, MINOR */
@@ -72,7 +73,7 @@ static bool hex_take(const char *digits, uint32_t *value)
     return true;
 }
 
-/* Read the entry at unpack->at, and go behind it. False: damaged, or cut off. */
+/* Read the entry at unpack->at, and move behind it. False: the entry is damaged, or cut off. */
 static bool entry_take(struct unpack *unpack, struct entry *entry)
 {
     const char *header = unpack->base + unpack->at;
@@ -119,7 +120,7 @@ static struct hard_link *hard_link_find(struct unpack *unpack, const struct entr
     return NULL;
 }
 
-/* inode may get more names: it takes known's place, or one of its own (NULL). */
+/* inode may get more names: remember it in known's place, or, if known is NULL, in a new one. */
 static int hard_link_keep(struct unpack *unpack, const struct entry *entry, struct hard_link *known,
                           struct inode *inode)
 {
@@ -150,14 +151,14 @@ static void hard_links_forget(struct unpack *unpack)
 
 /* ---- Entries ------------------------------------------------------------ */
 
-/* An earlier entry of this name makes room. 1: what is there stays, for it is a folder, as the new
- * one, or a device node. */
+/* An earlier entry of this name makes room. 1: the earlier entry stays, because both are folders,
+ * or because it is a device node. */
 static int name_clear(struct unpack *unpack, const struct entry *entry)
 {
     struct inode *old;
     bool folder = (entry->field[MODE] & S_IFMT) == S_IFDIR;
     if (path_lookup(NULL, entry->name, false, &old))
-        return 0; /* what is wrong with the path, making it will tell */
+        return 0; /* if the path is wrong, the call that makes it will say so */
     bool is_folder = inode_is(old, S_IFDIR), device = inode_is(old, S_IFCHR);
     inode_put(old);
     if (device) {
@@ -186,7 +187,8 @@ static int file_make(struct unpack *unpack, const struct entry *entry, struct in
         *inode = known->inode;
         inode_hold(*inode);
     }
-    if (err != -ENOENT) /* else it is the first, or later entries have taken all names before */
+    if (err
+        != -ENOENT) /* else it is the first name, or later entries have taken all earlier ones */
         return err;
     err = path_create(NULL, entry->name, S_IFREG | (entry->field[MODE] & 07777), NULL, inode);
     if (!err && shared) {
@@ -208,7 +210,7 @@ static int file_unpack(struct unpack *unpack, const struct entry *entry)
         long done = err ? err : ramfs_write(inode, entry->data, entry->field[BYTES], 0);
         err = done < 0 ? (int)done : (uint64_t)done < entry->field[BYTES] ? -ENOMEM : 0;
     }
-    if (err) /* rather no file than a part of one; nobody runs yet who could be in the way */
+    if (err) /* no file is better than a part of one; no program runs yet that could interfere */
         err = inode->ops->truncate(inode, 0) || path_remove(NULL, entry->name, false) ? -EIO : err;
     inode_put(inode);
     return err;
@@ -250,18 +252,19 @@ static int archive_unpack(struct unpack *unpack)
         if (strcmp(entry.name, "TRAILER!!!") == 0)
             return 0;
         if (!sum_is_right(&entry)) {
-            log_line("initrd: %s: damaged: its checksum is another", entry.name);
+            log_line("initrd: %s: damaged: its checksum does not match", entry.name);
             return -EINVAL;
         }
         int err = entry_unpack(unpack, &entry);
         if (err)
             return entry_failed(entry.name, err);
     }
-    log_line("initrd: damaged or cut off: no newc cpio archive with a trailer");
+    log_line("initrd: damaged or cut off: not a newc cpio archive with a trailer");
     return -EINVAL;
 }
 
-/* Is there another archive behind this one? What is neither that nor padding is named. */
+/* Is there another archive behind this one? Bytes that are neither an archive nor padding are
+ * logged. */
 static bool archive_follows(struct unpack *unpack)
 {
     while (unpack->at < unpack->bytes && !unpack->base[unpack->at])
@@ -271,7 +274,7 @@ static bool archive_follows(struct unpack *unpack)
     bool archive = unpack->bytes - unpack->at >= MAGIC_BYTES && unpack->at % 4 == 0
                    && memcmp(unpack->base + unpack->at, "07070", MAGIC_BYTES - 1) == 0;
     if (!archive)
-        log_line("initrd: %lu bytes behind the archive are no cpio archive, and are left out",
+        log_line("initrd: %lu bytes behind the archive are not a cpio archive, and are left out",
                  unpack->bytes - unpack->at);
     return archive;
 }

@@ -7,8 +7,9 @@
 
 /*
  * Unpack cpio archives of the kinds "newc" and "crc", one behind the other, into the root. Of two
- * entries with one name the later counts; hard links share what the last of them holds. 0, or
- * -EINVAL, -ENOMEM or what a path gave, each with a log line that says why; what came before stays.
+ * entries with one name the later one counts. Hard links share the contents of the last of them.
+ * Returns 0, -EINVAL, -ENOMEM, or the error of a path; a log line gives the reason. Entries before
+ * the error stay.
  */
 MUST_CHECK int initrd_unpack(const void *cpio, size_t bytes);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The nodes of /dev that are no terminal: null, zero and the random ones. */
+/* The nodes of /dev other than the terminals: null, zero and the random ones. */
 #include "kernel/fs/devices.h"
 
 #include "base/panic.h"
@@ -12,7 +12,7 @@
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"
 
-#define BREATH_BYTES 65536 /* given before others are looked at */
+#define BREATH_BYTES 65536 /* delivered before other tasks get a turn */
 
 static long null_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {

@@ -2,7 +2,7 @@
 #ifndef KERNEL_DEVICES_H
 #define KERNEL_DEVICES_H
 
-/* Make the nodes of /dev, which is there. */
+/* Make the nodes of /dev. The folder exists. */
 void devices_init(void);
 
 #endif

@@ -23,7 +23,7 @@ struct linux_stat; /* include/uapi/stat.h */
 struct file_ops {
     long (*read)(struct file *file, uaddr_t to, size_t len, uint64_t *position);
     long (*write)(struct file *file, uaddr_t from, size_t len, uint64_t *position);
-    /* NULL: no position at all, so neither pread nor pwrite */
+    /* NULL: the file has no position, so pread and pwrite fail */
     long (*seek)(struct file *file, int64_t offset, int whence);
     int (*stat)(struct file *file, struct linux_stat *stat); /* of a file without an inode */
     long (*ioctl)(struct file *file, unsigned request, uint64_t argument);
@@ -58,7 +58,7 @@ static inline bool file_may_write(const struct file *file) { return (file_flags(
 
 /* NULL: out of memory */
 MUST_CHECK struct file *file_create(const struct file_ops *ops, void *object, uint32_t flags);
-void file_discard(struct file *file); /* one that file_create() gave and nobody has seen */
+void file_discard(struct file *file); /* for a file of file_create() that nobody else has seen */
 void file_hold(struct file *file);
 void file_put(struct file *file);
 /* What lseek does to a position, in a file that ends at end. */
@@ -92,18 +92,19 @@ void files_close_on_exec(struct files *files);
 MUST_CHECK struct inode *files_folder(struct files *files);
 /* Go to folder, whose reference the table takes over. */
 void files_chdir(struct files *files, struct inode *folder);
-/* The file behind fd with a reference, or NULL (-EBADF); one that only names (O_PATH) from the
- * second alone. */
+/* The file behind fd with a reference, or NULL (-EBADF). Only the second function returns a file
+ * that was opened with O_PATH. */
 MUST_CHECK struct file *files_get(struct files *files, int fd);
 MUST_CHECK struct file *files_get_named(struct files *files, int fd);
 /* Put file (the table takes over the caller's reference) at the lowest free descriptor >= from;
  * the descriptor or -EMFILE. */
 MUST_CHECK int files_add(struct files *files, struct file *file, int from, bool cloexec);
-/* Put file (NULL: nothing) at fd; what was there goes to the caller. fd lies below FILES_MAX. */
+/* Put file (NULL: nothing) at fd. Returns the file that was there; the caller owns its reference.
+ * fd lies below FILES_MAX. */
 MUST_CHECK struct file *files_replace(struct files *files, struct file *file, int fd, bool cloexec);
-/* Empty fd if it still holds file; whose reference is then the caller's. */
+/* Empty fd if it still holds file. The table's reference then belongs to the caller. */
 MUST_CHECK bool files_take(struct files *files, int fd, const struct file *file);
-/* The close-on-exec flag of fd before, -EBADF; set it unless set is negative. */
+/* Set the close-on-exec flag of fd, unless set is negative. Returns the flag before, or -EBADF. */
 int files_cloexec(struct files *files, int fd, int set);
 
 #endif

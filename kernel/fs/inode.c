@@ -17,8 +17,8 @@ void inode_init(struct inode *inode, const struct inode_ops *ops, uint32_t mode,
 
 void inode_hold(struct inode *inode) { __atomic_add_fetch(&inode->refs, 1, __ATOMIC_RELAXED); }
 
-/* A folder's last reference is its parent's, too, and so on upwards: a loop, since the way up may
- * be long and the stack is short. */
+/* Freeing a folder drops its reference on its parent, which may be the last one as well, and so on
+ * upwards. This is a loop, not a recursion: the way up may be long, and the stack is short. */
 void inode_put(struct inode *inode)
 {
     while (inode && __atomic_sub_fetch(&inode->refs, 1, __ATOMIC_ACQ_REL) == 0)
@@ -137,7 +137,7 @@ int inode_open(struct inode *inode, uint32_t flags, struct file **file)
     if (err)
         goto undo_writer;
     if (writes && !file_may_write(new))
-        side_give(inode, 1); /* it was written to for O_TRUNC only */
+        side_give(inode, 1); /* the file counted as written to for O_TRUNC only */
     inode_hold(inode);
     new->inode = inode;
     *file = new;

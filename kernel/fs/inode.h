@@ -25,16 +25,18 @@ struct inode_ops {
      * reference, -EEXIST, -ENOENT when the folder itself was removed, or -ENOMEM. */
     int (*create)(struct inode *folder, const char *name, size_t len, uint32_t mode,
                   const char *link, struct inode **child);
-    /* Give inode, which is no folder and has a name, another one. Fails as create does. */
+    /* Give inode another name. inode is not a folder and has a name already. Fails as create
+     * does. */
     int (*link)(struct inode *folder, const char *name, size_t len, struct inode *inode);
-    /* Take the name from child, which lookup gave. 0, -ENOENT when somebody was faster, or
-     * -ENOTEMPTY. */
+    /* Remove the name of child, which lookup returned. 0, -ENOENT when another task removed it
+     * first, or -ENOTEMPTY. */
     int (*remove)(struct inode *folder, const char *name, size_t len, struct inode *child);
     /* The folder that inode lies in, with a reference; its own name there goes to
-     * name[NAME_BYTES_MAX + 1] unless that is NULL. With a name asked for, NULL: it has none any
-     * more. */
+     * name[NAME_BYTES_MAX + 1] unless that is NULL. NULL when a name was asked for and inode has
+     * none any more. */
     struct inode *(*parent)(struct inode *inode, char *name);
-    /* Where a link of the kernel's own leads, whatever its text says; with a reference, or NULL. */
+    /* Where a link of the kernel's own leads (/proc/PID/exe), whatever its text says. With a
+     * reference, or NULL. */
     struct inode *(*target)(struct inode *link);
     /* Entries of a folder from *position on, which moves on, until out is full. 0 or -ENOENT. */
     int (*list)(struct inode *folder, uint64_t *position, struct dirents *out);
@@ -42,18 +44,18 @@ struct inode_ops {
     /* Fill in ops and object of a file that is being opened. 0 or negative errno. */
     int (*open)(struct inode *inode, struct file *file);
     int (*truncate)(struct inode *inode, uint64_t bytes);
-    /* The last reference is gone. The result is another inode whose reference it held, or NULL. */
+    /* The last reference is gone. Returns another inode whose reference this one held, or NULL. */
     struct inode *(*free)(struct inode *inode);
 };
 
 /* [I] fixed before anybody can find it  [A] atomic */
 struct inode {
     const struct inode_ops *ops; /* [I] */
-    uint32_t refs;               /* [A] names, children, open files, mappings, working folders */
-    uint32_t mode;               /* [I] S_IF bits and permissions */
-    int32_t writers;             /* [A] open for writing; or, below 0, running as programs */
-    uint64_t number;             /* [I] */
-    const char *link;            /* [I] a symbolic link's text, which lives as long */
+    uint32_t refs;    /* [A] from names, children, open files, mappings, working folders */
+    uint32_t mode;    /* [I] S_IF bits and permissions */
+    int32_t writers;  /* [A] open for writing; or, below 0, running as programs */
+    uint64_t number;  /* [I] */
+    const char *link; /* [I] a symbolic link's text, which lives as long */
 };
 
 void inode_init(struct inode *inode, const struct inode_ops *ops, uint32_t mode, uint64_t number);
@@ -76,7 +78,7 @@ MUST_CHECK int inode_open(struct inode *inode, uint32_t flags, struct file **fil
  * somebody has it open for writing. program_begin() takes a reference, or answers -ETXTBSY.
  */
 MUST_CHECK int program_begin(struct inode *inode);
-void program_hold(struct inode *inode); /* once more, of a running one; NULL is allowed */
+void program_hold(struct inode *inode); /* one more use of a running program; NULL is allowed */
 void program_end(struct inode *inode);  /* NULL is allowed */
 
 /* A file that could write to inode is closed. */
@@ -87,7 +89,7 @@ void inode_writer_end(struct inode *inode);
 struct dirents {
     char *bytes;
     size_t len, room;
-    bool full; /* there was one more */
+    bool full; /* one more entry would not fit */
 };
 
 /* Add an entry; cookie is the position behind it. False, with nothing added, when it does not

@@ -9,9 +9,9 @@
  * there. Once, at start. */
 void mounts_init(void);
 
-/* The root of everything. */
+/* The root of the whole tree. */
 struct inode *mount_root(void);
-/* What is seen at inode: the root of what is mounted there, or itself. */
+/* What a walk sees at inode: the root of the file system mounted there, or inode itself. */
 struct inode *mount_top(struct inode *inode);
 /* The folder that a mounted root covers; NULL for any other inode. */
 struct inode *mount_point(const struct inode *root);

@@ -7,8 +7,8 @@
  *           link's, and behind it the rest of the text that the link stood in
  *   name    the component taken from the text, looked up by walk_enter(), which goes there
  *
- * Nothing is ever normalised as text, and no lock is held between two steps: what was reached is
- * held, and may have lost its name meanwhile.
+ * The text of a path is never normalised. No lock is held between two steps: the walk holds a
+ * reference on the folder that it reached, and that folder may have lost its name meanwhile.
  */
 #include "kernel/fs/path.h"
 
@@ -28,7 +28,7 @@ struct walk {
     unsigned links;   /* followed so far */
     const char *name; /* the component in hand, */
     size_t len;       /* of this length; 0: the text was all slashes */
-    bool slash;       /* with the last component in hand: a slash follows */
+    bool slash;       /* valid with the last component in hand: a slash follows it */
 };
 
 /* ---- Steps -------------------------------------------------------------- */
@@ -53,7 +53,7 @@ static void text_pop(struct walk *walk)
     walk->text = walk->outer[walk->depth].text;
 }
 
-/* Give back what the walk holds but at, which becomes the caller's. */
+/* Give back what the walk holds, except for at: its reference becomes the caller's. */
 static struct inode *walk_end(struct walk *walk)
 {
     while (walk->depth)
@@ -75,7 +75,7 @@ static const char *slashes_skip(const char *text)
     return text;
 }
 
-/* Take the next component into the hand. */
+/* Take the next component from the text; it is then the component in hand. */
 static void component_take(struct walk *walk)
 {
     walk->text = slashes_skip(walk->text);
@@ -89,7 +89,7 @@ static void component_take(struct walk *walk)
     walk->len = (size_t)(walk->text - walk->name);
 }
 
-/* Is the component in hand the last one? slash then says whether a slash stands behind it. */
+/* Is the component in hand the last one? If so, walk.slash says whether a slash follows it. */
 static bool component_is_last(struct walk *walk)
 {
     const char *text = walk->text;
@@ -108,13 +108,13 @@ static bool name_is(const struct walk *walk, const char *name)
     return strlen(name) == walk->len && memcmp(walk->name, name, walk->len) == 0;
 }
 
-/* No name of an entry: nothing, "." or "..". */
+/* Is the component not the name of an entry: empty, "." or ".."? */
 static bool name_is_special(const struct walk *walk)
 {
     return !walk->len || name_is(walk, ".") || name_is(walk, "..");
 }
 
-/* The folder above one, across mounts, with a reference; above the root is the root. */
+/* The folder above folder, across mounts, with a reference. The root is above itself. */
 static struct inode *folder_above(struct inode *folder)
 {
     for (struct inode *point; (point = mount_point(folder));)
@@ -142,7 +142,8 @@ static int name_lookup(const struct walk *walk, struct inode **child)
     return 0;
 }
 
-/* Go where link leads, or walk its text from here on; takes over the reference. As walk_enter(). */
+/* Go where link leads, or let the walk go on with the link's text. Takes over the reference on
+ * link. Returns as walk_enter(). */
 static int link_follow(struct walk *walk, struct inode *link)
 {
     bool too_many = walk->links++ == LINKS_MAX;
@@ -162,7 +163,7 @@ static int link_follow(struct walk *walk, struct inode *link)
     return 1;
 }
 
-/* Go to what the component in hand names. 0; 1 when it was a link, whose text is walked next; or
+/* Go to what the component in hand names. 0; 1 when it is a link whose text is walked next; or a
  * negative errno. */
 static int walk_enter(struct walk *walk, bool follow)
 {
@@ -183,7 +184,7 @@ static int walk_enter(struct walk *walk, bool follow)
     return 0;
 }
 
-/* Walk until the last component is in hand and at is a folder, the one it is to be looked up in. */
+/* Walk until the last component is in hand. at is then the folder in which to look it up. */
 static int walk_to_last(struct walk *walk)
 {
     for (;;) {
@@ -232,7 +233,7 @@ static int name_create(struct walk *walk, uint32_t mode, const char *link, struc
     return walk->at->ops->create(walk->at, walk->name, walk->len, mode, link, inode);
 }
 
-/* The name in hand must be free for something new, which is a folder or not. */
+/* Check that the name in hand is free for something new. folder: a folder is to be made. */
 static int name_is_free(const struct walk *walk, bool folder)
 {
     struct inode *child;
@@ -287,7 +288,7 @@ int path_link(struct inode *base, const char *path, struct inode *inode)
 
 /* ---- Removing ----------------------------------------------------------- */
 
-/* What the component in hand says of itself when it is to be removed. */
+/* Can the component in hand be removed at all, judged by the text alone? */
 static int name_may_go(const struct walk *walk, bool folder)
 {
     if (!name_is_special(walk))
@@ -333,7 +334,7 @@ int path_remove(struct inode *base, const char *path, bool folder)
 
 /* ---- Opening ------------------------------------------------------------ */
 
-/* What cannot be done is refused before anything is looked up, or made. */
+/* Impossible flags are refused before anything is looked up or made. */
 static int flags_check(uint32_t flags)
 {
     bool writes = (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
@@ -346,7 +347,8 @@ static int flags_check(uint32_t flags)
     return 0;
 }
 
-/* Go to the file in hand, made if it is not there. As walk_enter(). */
+/* Go to the file that the component in hand names; make the file if it does not exist. Returns as
+ * walk_enter(). */
 static int walk_enter_or_create(struct walk *walk, uint32_t flags, uint32_t mode)
 {
     bool exclusive = flags & O_EXCL;
@@ -361,7 +363,7 @@ static int walk_enter_or_create(struct walk *walk, uint32_t flags, uint32_t mode
         if (!err)
             walk_move(walk, new);
         if (err != -EEXIST || exclusive)
-            return err; /* else somebody made it in between: that will do */
+            return err; /* another task made the file in between: use that one */
     }
 }
 

@@ -26,7 +26,7 @@ static bool file_writes(const struct file *file)
     return (file_flags(file) & O_ACCMODE) == O_WRONLY;
 }
 
-/* Whoever waits for bytes, for room or for the other end looks again. */
+/* Wake every task that waits for bytes, for room or for the other end: it looks again. */
 static void pipe_changed(struct pipe *pipe)
 {
     wait_wake_all(&pipe->wait);
@@ -39,10 +39,10 @@ static void pipe_changed(struct pipe *pipe)
 struct look {
     char bytes[256];
     size_t got;
-    uint64_t first; /* their number, for ring_drop() */
+    uint64_t first; /* the number of the first byte, for ring_drop() */
 };
 
-/* Look at the first bytes, at most len; false: there are none, but some may come. */
+/* Look at the first bytes, at most len. False: there are none, but some may still come. */
 static bool pipe_look(struct pipe *pipe, size_t len, struct look *look)
 {
     spin_lock(&pipe->lock);
@@ -53,9 +53,9 @@ static bool pipe_look(struct pipe *pipe, size_t len, struct look *look)
     return look->got || at_end;
 }
 
-/* Deliver the next bytes, at most len, waiting for them if need be. How many: 0 at the end, or when
- * another reader was faster and the caller may look again; or negative errno. The bytes leave the
- * ring once the reader has them. */
+/* Deliver the next bytes, at most len, and wait for them if necessary. Returns how many, or a
+ * negative errno. 0 means the end, or that another reader was faster and the caller may look again.
+ * The bytes leave the ring once the reader has them. */
 static long pipe_deliver(struct file *file, uaddr_t to, size_t len, bool may_wait, bool *at_end)
 {
     struct pipe *pipe = file->object;
@@ -74,7 +74,7 @@ static long pipe_deliver(struct file *file, uaddr_t to, size_t len, bool may_wai
     return mine ? (long)look.got : 0;
 }
 
-/* Waits only while it has nothing to give. */
+/* A read waits only while it has delivered nothing. */
 static long pipe_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
     (void)position;
@@ -95,7 +95,7 @@ static long pipe_read(struct file *file, uaddr_t to, size_t len, uint64_t *posit
 
 /* ---- Writing ------------------------------------------------------------ */
 
-/* Put in what there is room for. False: nothing, but there may be room later. */
+/* Put in as many bytes as there is room for. False: none, but there may be room later. */
 static bool pipe_put(struct pipe *pipe, const char *from, size_t len, bool whole, long *put)
 {
     spin_lock(&pipe->lock);
@@ -106,7 +106,8 @@ static bool pipe_put(struct pipe *pipe, const char *from, size_t len, bool whole
     return *put != 0;
 }
 
-/* Put some of part bytes in, or, as a whole, all of them. How many, or negative errno. */
+/* Put some of part bytes in, or all of them if the write is whole. Returns how many, or a negative
+ * errno. */
 static long pipe_write_part(struct file *file, const char *from, size_t part, bool whole)
 {
     struct pipe *pipe = file->object;
@@ -119,7 +120,7 @@ static long pipe_write_part(struct file *file, const char *from, size_t part, bo
     return err ? err : put;
 }
 
-/* Up to PIPE_BUF bytes go in without another writer's in between. */
+/* A write of up to PIPE_BUF bytes is never mixed with the bytes of another writer. */
 static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
     (void)position;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll. All callers that have to wait do so in one queue, whatever their files, and each wake lets
- * all of them look again: a task can be in one queue only, and few poll at a time.
+ * poll. All callers wait in one queue, whatever their files, and each wake lets all of them look
+ * again. A task can be in one queue only, and few tasks poll at a time.
  */
 #include "kernel/fs/poll.h"
 
@@ -28,7 +28,7 @@ struct poll_call {
 
 void poll_wake(void) { wait_wake_all(&pollers); }
 
-/* What cannot say is always ready, as regular files are. */
+/* A file that cannot answer is always ready, as regular files are. */
 static unsigned file_ready(struct file *file)
 {
     unsigned ready = file->ops->poll ? file->ops->poll(file) : POLLIN | POLLOUT;
@@ -51,7 +51,7 @@ static unsigned call_look(struct poll_call *call)
     return ready;
 }
 
-/* Fill in what is asked; the number of ready files, or negative errno. */
+/* Fill in the answers. Returns the number of ready files, or a negative errno. */
 static long call_wait(struct poll_call *call, int timeout_ms)
 {
     unsigned ready = call_look(call);

@@ -2,8 +2,8 @@
 #ifndef KERNEL_POLL_H
 #define KERNEL_POLL_H
 
-/* A file may be ready now that was not: everybody in poll(2) looks again. To be called after the
- * change. Safe in interrupt context. */
+/* A file may have become ready: every task in poll(2) looks again. Call this after the change. Safe
+ * in interrupt context. */
 void poll_wake(void);
 
 #endif

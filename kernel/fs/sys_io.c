@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls that read, write and ask an open file. It is held for as long as the call lasts. */
+/* System calls that read, write and query an open file. Each call holds a reference on the file. */
 #include "kernel/fs/file.h"
 #include "kernel/fs/sys_path.h"
 #include "kernel/syscall/syscall.h"
@@ -63,7 +63,7 @@ long sys_pwrite64(int fd, uaddr_t from, size_t len, int64_t offset)
     return offset < 0 ? -EINVAL : transfer(fd, from, len, &position, true);
 }
 
-/* All parts of a vector, to one file whose position nobody else moves meanwhile. */
+/* Move all parts of a vector. No other task moves the file's position meanwhile. */
 static long parts_move(struct file *file, uaddr_t vector, int count, bool writing)
 {
     long done = 0;
@@ -143,7 +143,7 @@ long sys_ioctl(int fd, unsigned request, uint64_t argument)
     return result;
 }
 
-/* At most a page at a time: the entries are those of one moment. */
+/* At most a page at a time: all entries of one call show the same moment. */
 static long entries_out(struct file *file, uaddr_t to, size_t size)
 {
     struct dirents out = { .room = min_u64(size, PAGE_SIZE) };

@@ -11,7 +11,7 @@
 
 /* ---- Paths from user memory --------------------------------------------- */
 
-/* What relative paths of these calls start at, with a reference. */
+/* The folder at which a call's relative path starts, with a reference. */
 static int base_of(int folder, struct inode **base)
 {
     if (folder == AT_FDCWD) {
@@ -46,7 +46,8 @@ uint32_t mode_masked(uint32_t mode)
     return mode & ~__atomic_load_n(&files_current()->umask, __ATOMIC_RELAXED);
 }
 
-/* What a path leads to, with a reference. An empty one, where that is right, leads to its base. */
+/* What a path leads to, with a reference. An empty path, where the call allows one, leads to its
+ * base. */
 static int user_lookup(int folder, uaddr_t from, bool follow, bool empty, struct inode **inode)
 {
     struct user_path path;
@@ -111,7 +112,7 @@ long sys_newfstatat(int folder, uaddr_t path, uaddr_t to, int flags)
     return stat_path(folder, path, to, !(flags & AT_SYMLINK_NOFOLLOW), flags & AT_EMPTY_PATH);
 }
 
-/* Everybody is root here: what is there can be read and written, and run if anybody may. */
+/* Every program is root: it may read and write all files, and run those that anybody may run. */
 long sys_faccessat(int folder, uaddr_t path, int mode)
 {
     struct inode *inode;
@@ -219,7 +220,7 @@ long sys_unlinkat(int folder, uaddr_t user_path, int flags)
 long sys_unlink(uaddr_t path) { return sys_unlinkat(AT_FDCWD, path, 0); }
 long sys_rmdir(uaddr_t path) { return sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
-/* Make inode, whose reference is the caller's no more, the working directory. */
+/* Make inode the working directory. Takes over the caller's reference. */
 static long chdir_to(struct inode *inode)
 {
     if (inode_is(inode, S_IFDIR)) {

@@ -82,8 +82,8 @@ long sys_dup3(int from, int to, int flags)
     return from == to || flags & ~O_CLOEXEC ? -EINVAL : dup_to(from, to, flags & O_CLOEXEC);
 }
 
-/* F_SETFL: of two at once the last one counts. What cannot be changed is left alone, as on Linux;
- * what there is not is refused. */
+/* F_SETFL: of two calls at once the last one counts. Flags that cannot be changed are left alone,
+ * as on Linux; flags that this kernel lacks are refused. */
 static int flags_set(struct file *file, uint32_t flags)
 {
     const uint32_t settable = O_APPEND | O_NONBLOCK;

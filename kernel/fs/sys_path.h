@@ -15,14 +15,14 @@ struct user_path {
 };
 
 /*
- * Copy a path in that starts at folder: a descriptor, or AT_FDCWD. user_path_end() gives its
- * reference back, after success only. -EFAULT, -ENAMETOOLONG, -EBADF, -ENOTDIR for what cannot be a
- * folder; -ENOENT for an empty text unless empty is right.
+ * Copy in a path that starts at folder: a descriptor, or AT_FDCWD. After success, and only then,
+ * user_path_end() gives the reference on the base back. -EFAULT, -ENAMETOOLONG, -EBADF, -ENOTDIR
+ * for what cannot be a folder; -ENOENT for an empty text unless empty is true.
  */
 MUST_CHECK int user_path_begin(struct user_path *path, int folder, uaddr_t from, bool empty);
 void user_path_end(struct user_path *path);
 
-/* The permissions of something new: mode without what the process's umask takes away. */
+/* The permissions of something new: mode without the bits of the process's umask. */
 uint32_t mode_masked(uint32_t mode);
 
 #endif

@@ -105,7 +105,7 @@ run_tests(
             r"^initrd: damaged or cut off",
         ),
         "damage_initrd_is_text": gives(
-            "initrd.cpio", b"hello " * 100, r"^initrd: .*no newc cpio archive"
+            "initrd.cpio", b"hello " * 100, r"^initrd: .*not a newc cpio archive"
         ),
         "damage_cmdline_missing": no_cmdline,
         "damage_init_missing": init_missing,

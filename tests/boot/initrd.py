@@ -62,7 +62,7 @@ def checksums(boots):
     good = entry("good", FILE, b"good\n", magic=crc)
     bad = entry("bad", FILE, b"bad\n", magic=crc, total=1)
     ran = boot(boots, "b=/bin/busybox; $b cat /good; [ -e /bad ] || echo no bad", good + bad + END)
-    ran.expect_text(r"^initrd: bad: damaged: its checksum is another$")
+    ran.expect_text(r"^initrd: bad: damaged: its checksum does not match$")
     ran.expect_text(r"^good$")
     ran.expect_text(r"^no bad$")
 
@@ -72,7 +72,7 @@ def left_out(boots):
     devices = entry("dev", FOLDER) + entry("dev/sda", DEVICE) + entry("dev/null", FILE, b"x") + END
     ran = boot(boots, "echo lost > /dev/null; echo there", devices + b"\x1f\x8b\x08\x00 is gzip's")
     ran.expect_text(r"^initrd: 2 device nodes are left out")
-    ran.expect_text(r"^initrd: 14 bytes behind the archive are no cpio archive")
+    ran.expect_text(r"^initrd: 14 bytes behind the archive are not a cpio archive")
     ran.expect_text(r"^there$")
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inodes of the RAM file system: their life and their contents. A regular file's contents are
- * frames of kind FRAME_FILE, which mappings share; a page never written is a hole.
+ * frames of kind FRAME_FILE, which mappings share; a page that was never written is a hole.
  */
 #include "base/string.h"
 #include "kernel/fs/path_of.h"
@@ -174,7 +174,8 @@ void ram_grow(struct ram_inode *inode, uint64_t end)
     spin_unlock(&inode->lock);
 }
 
-/* Zero the rest of the page that bytes cuts through, for it may be seen again. lock is held. */
+/* Zero the rest of the page that bytes cuts through, because a longer file would show it again.
+ * lock is held. */
 static void tail_zero(struct ram_inode *inode, uint64_t bytes)
 {
     struct frame *frame = pages_find(&inode->pages, bytes >> PAGE_SHIFT);

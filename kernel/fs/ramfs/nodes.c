@@ -5,12 +5,12 @@
 #include "kernel/sched/sched.h"
 #include "uapi/errno.h"
 
-#define PAGES_A_BREATH 16 /* moved before others are looked at */
+#define PAGES_A_BREATH 16 /* moved before other tasks get a turn */
 
 static const char zeros[PAGE_SIZE];
 
 /* Move part bytes between user memory and a page (NULL: a hole) at position. The frame is held, not
- * the lock, for user memory may fault into this very file. */
+ * the lock, because user memory may fault into this very file. */
 static int page_move(struct frame *frame, uint64_t position, uaddr_t user, size_t part,
                      bool writing)
 {
@@ -20,7 +20,7 @@ static int page_move(struct frame *frame, uint64_t position, uaddr_t user, size_
     return arch_copy_to_user(user, at ? at : zeros, part);
 }
 
-/* Move len bytes, page by page; growth becomes visible after the bytes that it covers. */
+/* Move len bytes, page by page. The file grows only after the new bytes are in place. */
 static long contents_move(struct ram_inode *inode, uaddr_t user, size_t len, uint64_t position,
                           bool writing)
 {
@@ -54,7 +54,7 @@ static long regular_read(struct file *file, uaddr_t to, size_t len, uint64_t *po
     return done;
 }
 
-/* As much as fits below the largest file there can be; at its end -EFBIG. */
+/* As many bytes as fit below the largest possible file size; -EFBIG at that size. */
 static long regular_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
     struct ram_inode *inode = ram_inode(file->inode);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pages of a file. A file of one page costs no table; each height more multiplies by 512. */
+/* The pages of a file. A file of one page costs no table; each further height holds 512 times as
+ * many pages. */
 #include "kernel/fs/ramfs/pages.h"
 
 #include "mm/slab.h"
@@ -21,7 +22,7 @@ struct frame *pages_find(const struct pages *pages, uint64_t page)
     return node;
 }
 
-/* Room for page: a higher tree, whose first entry is the tree so far. */
+/* Make the tree high enough for page: the old tree becomes the first entry of a higher one. */
 static bool tree_raise(struct pages *pages, uint64_t page)
 {
     while (page >= tree_pages(pages->height)) {
@@ -81,8 +82,8 @@ uint64_t pages_next(const struct pages *pages, uint64_t page, bool there)
     return found == PAGES_MAX && !there ? tree_pages(pages->height) : found;
 }
 
-/* Give back what node, of this height, holds from page on, itself when that is all. Its new
- * value. */
+/* Give back what node, of this height, holds from page on, and node itself when nothing is left.
+ * Returns node's new value. */
 static void *node_cut(void **node, unsigned height, uint64_t page)
 {
     if (!node)

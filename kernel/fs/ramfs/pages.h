@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pages of a file: a tree of tables of frames, as high as the file needs. A page that is not
- * there is a hole. The owner's lock guards it. Private to kernel/fs/ramfs/.
+ * The pages of a file: a tree of tables of frames, as high as the file needs. A missing page is a
+ * hole. The owner's lock guards the tree. Private to kernel/fs/ramfs/.
  */
 #ifndef KERNEL_PAGES_H
 #define KERNEL_PAGES_H
@@ -17,9 +17,9 @@ struct pages {
 
 /* The frame of a page; NULL: a hole. */
 struct frame *pages_find(const struct pages *pages, uint64_t page);
-/* The same, with a zeroed frame put into a hole; NULL: out of memory. page < PAGES_MAX. */
+/* The same, but a hole gets a zeroed frame first. NULL: out of memory. page < PAGES_MAX. */
 MUST_CHECK struct frame *pages_make(struct pages *pages, uint64_t page);
-/* The first page at or behind page that is there, or not there; PAGES_MAX: none. */
+/* The first page from page on that is there, or that is not there; PAGES_MAX: none. */
 uint64_t pages_next(const struct pages *pages, uint64_t page, bool there);
 /* Give back every page from page on. */
 void pages_cut(struct pages *pages, uint64_t page);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names of the RAM file system. An entry is one name in one folder; it holds the inode it leads
- * to, which may have other names. A folder keeps its parent for as long as it lives, removed or
- * not, so that ".." never leads into freed memory.
+ * The names of the RAM file system. An entry is one name in one folder; it holds a reference on its
+ * inode. The inode may have other names. A folder keeps its parent for as long as it lives, removed
+ * or not, so that ".." never leads into freed memory.
  */
 #include "base/string.h"
 #include "kernel/fs/ramfs/ram_inode.h"
@@ -32,7 +32,7 @@ static struct entry *entry_find(struct ram_inode *folder, const char *name, size
     return NULL;
 }
 
-/* Was it taken out of the tree? The root never is. tree_lock is held. */
+/* Was the inode removed from the tree? The root never is. tree_lock is held. */
 static bool folder_is_removed(const struct ram_inode *folder)
 {
     return folder->parent && list_empty(&folder->names);
@@ -149,7 +149,7 @@ int ram_remove(struct inode *base, const char *name, size_t len, struct inode *c
     spin_unlock(&tree_lock);
     if (err)
         return err;
-    inode_put(child); /* the entry's; the caller has its own */
+    inode_put(child); /* the entry's reference; the caller has its own */
     kfree(entry);
     return 0;
 }
