@@ -3,7 +3,7 @@
 
 #include "base/string.h"
 
-static char line[BOOT_CMDLINE_BYTES];  /* as it came */
+static char line[BOOT_CMDLINE_BYTES];  /* as the loader passed it */
 static char words[BOOT_CMDLINE_BYTES]; /* the same with zeros between the words */
 static size_t words_end;               /* bytes of words before "--" */
 static size_t args_start, args_end;    /* and behind it */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The test build's ways to do, inside the kernel, what its protections must stop: written to
- * /proc/crash by name. Each ends in a panic, or where it concerns a program alone, in its SIGSEGV;
- * one that comes back was not stopped.
+ * The test build's ways to do, inside the kernel, what the kernel's protections must stop. A test
+ * writes the name of one to /proc/crash. Each ends in a panic or, where it concerns a program
+ * alone, in SIGSEGV for that program. If one returns, it was not stopped.
  */
 #include "kernel/crash.h"
 
@@ -27,8 +27,8 @@ static void load_from_user(void)
     (void)*(volatile char *)arch_user_frame(&task_current()->arch)->rsp;
 }
 
-/* Down to the guard page below the stack, where not even the fault finds a place: a double
- * fault. */
+/* Recurse down to the guard page below the stack. The page fault itself has no stack there either:
+ * a double fault. */
 static unsigned overflow_stack(unsigned depth)
 {
     volatile char frame[512];
@@ -39,7 +39,7 @@ static unsigned overflow_stack(unsigned depth)
 }
 static void overflow(void) { (void)overflow_stack(0); }
 
-/* Eight bytes too many in a local array: the canary behind it. */
+/* Write eight bytes too many to a local array, over the canary behind it. */
 __attribute__((noinline)) static void smash_frame(void)
 {
     char local[32];
@@ -48,8 +48,8 @@ __attribute__((noinline)) static void smash_frame(void)
         at[i] = 'x';
 }
 
-/* Frames by which user mode cannot be entered: by IRETQ, which a changed RCX asks for, and as if by
- * SYSRET. */
+/* Frames by which user mode cannot be entered: one for IRETQ (a changed RCX calls for it), and one
+ * that looks fit for SYSRET. */
 static struct trap_frame *frame_by_iretq(void)
 {
     struct trap_frame *frame = arch_user_frame(&task_current()->arch);

@@ -3,7 +3,8 @@
 #ifndef KERNEL_CRASH_H
 #define KERNEL_CRASH_H
 
-/* Commit the one of this name; 0 when nothing stopped it, -EINVAL when there is none. */
+/* Commit the crime of this name. 0 when nothing stopped it, -EINVAL when there is none of this
+ * name. */
 long crash(const char *name);
 
 #endif

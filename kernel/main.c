@@ -29,7 +29,7 @@
 
 static struct task idle_tasks[CPUS_MAX]; /* the contexts that CPUs start with */
 static const struct boot_info *boot_info;
-static int initrd_error; /* 0: all of it was unpacked */
+static int initrd_error; /* 0: everything was unpacked */
 
 static void memory_start(const struct boot_info *info)
 {

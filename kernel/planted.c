@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The mistakes that planted.h can make in the test build, each with what comes of it. Empty
- * elsewhere. */
+/* The mistakes that planted.h can make in the test build, each with its consequence. Empty in other
+ * builds. */
 #include "kernel/planted.h"
 
 #ifdef CONFIG_TEST
@@ -12,9 +12,9 @@
 bool planted_wrss(bool allowed) { return allowed || defect_on(DEFECT_WRSS_ALWAYS); }
 
 /*
- * lock_order: the lock is taken inside the process's, which stands below it. The lock checks
- * panic; without them it would be harmless until another CPU takes the two the right way round at
- * the same time.
+ * lock_order: the lock of the process tree is taken inside the process's lock, which stands below
+ * it. The lock checks panic. Without them nothing would happen until another CPU took the two in
+ * the right order at the same time.
  */
 struct spinlock *planted_order(struct spinlock *lock, struct process *process)
 {
@@ -27,7 +27,7 @@ struct spinlock *planted_order(struct spinlock *lock, struct process *process)
     return lock;
 }
 
-/* cpu_stuck: CPU 1 never leaves its first idle moment, and answers nobody but who flushes. */
+/* cpu_stuck: CPU 1 never leaves its first idle moment, and answers nothing but flush requests. */
 unsigned planted_idle(unsigned cpu)
 {
     while (cpu == 1 && defect_on(DEFECT_CPU_STUCK))
@@ -35,6 +35,6 @@ unsigned planted_idle(unsigned cpu)
     return cpu;
 }
 
-/* program_writable: who runs a file sees it change under him. */
+/* program_writable: a running program sees its file change under it. */
 bool planted_busy(bool busy) { return busy && !defect_on(DEFECT_PROGRAM_WRITABLE); }
 #endif

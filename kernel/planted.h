@@ -15,7 +15,7 @@ bool planted_wrss(bool allowed);
 struct spinlock *planted_order(struct spinlock *lock, struct process *process);
 /* sched: the CPU that is idle; interrupts off */
 unsigned planted_idle(unsigned cpu);
-/* fs: does a program run of the file that is to be written, or the other way round */
+/* fs: is the file in use on the other side: run by a program, or open for writing */
 bool planted_busy(bool busy);
 #else
 static inline bool planted_wrss(bool allowed) { return allowed; }

@@ -18,7 +18,7 @@ static struct log_sink sink = { e9_write, NULL };
 
 void e9_init(void)
 {
-    /* reads back its own number where it exists */
+    /* where the port exists, it reads as its own number */
     if (arch_on_emulator() && arch_inb(E9_PORT) == E9_PORT)
         log_sink_register(&sink);
 }

@@ -2,12 +2,12 @@
 /*
  * The framebuffer console: text in a linear framebuffer that the firmware's GOP set up, or, where
  * it has none, in one that the Bochs/QEMU display adapter (DISPI) is told to make. The newest rows
- * are kept in memory, so that one can scroll back through them; of what changes on the screen only
- * the cells that differ are drawn.
+ * are kept in memory, so that the user can scroll back through them. Only the cells that change are
+ * drawn.
  *
- * It draws from the kernel's first line on, so that an early panic is seen: at first through the
- * early map, which is slow, so that only the rows in use are cleared, and not at all where that map
- * does not reach; then, from fbcon_remap() on, through a mapping of its own.
+ * It draws from the kernel's first line on, so that an early panic is seen. At first it draws
+ * through the early map. That map is slow, so only the rows in use are cleared; where the map does
+ * not reach the framebuffer, nothing is drawn. From fbcon_remap() on it has a mapping of its own.
  */
 #include "kernel/drivers/fbcon.h"
 
@@ -33,8 +33,8 @@
 
 /* The screen. Fixed once it is a console, but for the mapping. */
 static struct boot_framebuffer fb;
-static volatile uint32_t *pixels; /* NULL: what is printed is only remembered */
-static bool early;                /* they are mapped by the early map */
+static volatile uint32_t *pixels; /* NULL: text is remembered, not drawn */
+static bool early;                /* pixels lies in the early map */
 static unsigned columns, rows;    /* 0: there is no screen */
 static uint32_t ink;
 
@@ -44,7 +44,7 @@ static char shown[ROWS_MAX][COLUMNS_MAX]; /* what is on the screen */
 static unsigned row, column;              /* where the next character goes */
 static unsigned top;                      /* the row at the screen's top, unless scrolled back */
 static unsigned back;                     /* how many rows the screen is scrolled back */
-static enum { PLAIN, ESCAPE, SEQUENCE } state; /* of what programs write */
+static enum { PLAIN, ESCAPE, SEQUENCE } state; /* of the parser of what programs write */
 
 /* ---- Drawing ------------------------------------------------------------ */
 
@@ -90,7 +90,7 @@ static void screen_show(void)
 
 /* ---- Text --------------------------------------------------------------- */
 
-/* Scrolls half a screen at a time: drawing costs far more than thinking about it. */
+/* Scrolls half a screen at a time, because drawing is slow. */
 static void line_next(void)
 {
     column = 0;
@@ -126,8 +126,8 @@ static void control_put(char c)
         state = ESCAPE;
 }
 
-/* Escape sequences are for terminals that know more; here they are left out: ESC and a character,
- * or ESC [ and all up to a letter. Of a character in UTF-8 the first byte stands for it. */
+/* Escape sequences are skipped: ESC and a character, or ESC [ and everything up to a letter. A
+ * character in UTF-8 is shown by its first byte. */
 static void put(char c)
 {
     bool begins_sequence = state == ESCAPE && c == '[', continues = (c & 0xc0) == 0x80;
@@ -174,7 +174,7 @@ static void dispi_write(uint16_t index, uint16_t value)
     arch_outw(DISPI_DATA, value);
 }
 
-/* Where the adapter's linear framebuffer is: BAR 0 of its PCI function where it is one. */
+/* The address of the adapter's linear framebuffer: BAR 0, if the adapter is a PCI function. */
 static uint64_t dispi_base(void)
 {
     for (unsigned device = 0; device < 32; device++) {

@@ -7,14 +7,14 @@
 struct boot_framebuffer;
 
 /* Make the screen a console, where there is a framebuffer: the firmware's, or the emulator's when
- * that one's base is 0. Before any memory management. */
+ * the firmware's base is 0. Called before any memory management. */
 void fbcon_init(const struct boot_framebuffer *firmwares);
-/* The early map has just gone, and nothing has been logged since: map the framebuffer for good. */
+/* Map the framebuffer for good. The early map has just gone, and nothing has been logged since. */
 void fbcon_remap(void);
-/* Its size in characters; false: there is none. */
+/* The size of the screen in characters; false: there is no screen. */
 bool fbcon_size(unsigned *rows, unsigned *columns);
-/* Scroll half a screen back through what was printed (pages > 0) or forth again (pages < 0), as
- * often as pages says. What is printed next brings the end back. Safe in interrupt context. */
+/* Scroll by half a screen, |pages| times: back through the text (pages > 0) or forward again (pages
+ * < 0). The next output shows the end again. Safe in interrupt context. */
 void fbcon_page(int pages);
 
 #endif

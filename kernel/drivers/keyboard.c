@@ -53,8 +53,8 @@ static char key_char(uint8_t key)
     return letter && caps ? (char)(c ^ 32) : c;
 }
 
-/* Keyboards put shifts that nobody touched around the keys of the middle block; those are marked
- * as extended. */
+/* Keyboards send shift codes, marked as extended, around the keys of the middle block although
+ * nobody pressed Shift. */
 static bool modifier(uint8_t key, bool down, bool in_middle)
 {
     if (key == KEY_SHIFT_LEFT || key == KEY_SHIFT_RIGHT)
@@ -123,7 +123,7 @@ static bool controller_start(void)
     return send(STATUS, COMMAND_WRITE_CONFIG) && send(DATA, config);
 }
 
-/* Does a keyboard acknowledge a command? Keys pressed meanwhile are lost. */
+/* Does a keyboard acknowledge the command? Keys pressed meanwhile are lost. */
 static bool keyboard_answers(void)
 {
     if (!send(DATA, KEYBOARD_ENABLE))

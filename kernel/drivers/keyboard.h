@@ -4,8 +4,8 @@
 
 #include "base/types.h"
 
-/* From now on what is typed on the PS/2 keyboard goes to console_input(), and Shift+PageUp and
- * Shift+PageDown to fbcon_page(). False, with a log line: there is none. */
+/* From now on characters typed on the PS/2 keyboard go to console_input(), and Shift+PageUp and
+ * Shift+PageDown go to fbcon_page(). False, with a log line: there is no keyboard. */
 bool keyboard_init(void);
 
 #endif

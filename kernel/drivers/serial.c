@@ -26,8 +26,8 @@ static bool stalled; /* the last character could not be sent */
 static uint8_t reg_read(unsigned reg) { return arch_inb((uint16_t)(COM1 + reg)); }
 static void reg_write(unsigned reg, uint8_t value) { arch_outb((uint16_t)(COM1 + reg), value); }
 
-/* A line that does not empty loses characters, without waiting again for each of them, until it
- * does. */
+/* If the line does not empty, characters are dropped without another wait, until it empties
+ * again. */
 static void send(char c)
 {
     uint64_t end = stalled ? 0 : arch_clock_ns() + SEND_NS;
@@ -36,7 +36,7 @@ static void send(char c)
             stalled = true;
             return;
         }
-        arch_pause(); /* others may wait for this CPU meanwhile */
+        arch_pause(); /* serves other CPUs that wait for this one */
     }
     stalled = false;
     reg_write(REG_DATA, (uint8_t)c);

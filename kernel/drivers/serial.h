@@ -6,7 +6,7 @@
 
 /* Make COM1 a console, where there is one. Needs no memory management and no interrupts. */
 void serial_init(void);
-/* From now on what it receives goes to console_input(). False: there is none. */
+/* From now on received characters go to console_input(). False: there is no COM1. */
 bool serial_input_init(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/PID/mem: no text, it reaches into the process itself. */
+/* /proc/PID/mem: not a text file; it reaches into the memory of the process. */
 #include "kernel/proc/mem.h"
 
 #include "kernel/fs/file.h"

@@ -7,8 +7,8 @@
 struct file;
 struct process;
 
-/* Make file, which keeps process by its inode, the memory of process. 0, or -EACCES when that is
- * none of the caller's business. */
+/* Make file, which keeps process by its inode, the memory of process. 0, or -EACCES when the caller
+ * may not look into that process. */
 MUST_CHECK int mem_open(struct process *process, struct file *file);
 
 #endif

@@ -137,7 +137,7 @@ static long write_trace(const char *line)
     return line[0] == '0' || line[0] == '1' ? 0 : -EINVAL;
 }
 
-/* What is kept back for reuse counts as used, so it is given back first: the counts can then be
+/* Memory kept back for reuse counts as used. It is given back first, so that counts can be
  * compared. */
 static void show_frames(struct text *text, struct process *process, struct mm *mm)
 {
@@ -222,7 +222,7 @@ static void show_cmdline(struct text *text, struct process *process, struct mm *
     text_printf(text, "%s\n", cmdline_text());
 }
 
-/* What came of the last race; empty while one is being run. */
+/* The result of the last race; empty while a race is running. */
 static void show_dirtyrace(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
@@ -247,7 +247,7 @@ static void show_defect(struct text *text, struct process *process, struct mm *m
 
 static long write_defect(const char *line) { return defect_set(line[0] ? line : "none"); }
 
-/* Of the CPU that reads. */
+/* The registers of the CPU that runs the reader. */
 static void show_registers(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
@@ -272,8 +272,8 @@ static long write_failpoint(const char *line)
     return 0;
 }
 
-/* "ADDRESS VALUE": the kernel itself stores to the writer's shadow stack, as it will for
- * signals. */
+/* "ADDRESS VALUE": the kernel itself stores to the shadow stack of the writing process, as signals
+ * will need. */
 static long write_wruss(const char *line)
 {
     uint64_t va, value;
@@ -282,7 +282,7 @@ static long write_wruss(const char *line)
     return arch_wruss(uaddr(va), value);
 }
 
-/* "N": N times, at most 10,000, an NMI to every other CPU. */
+/* "N": send an NMI to every other CPU, N times, at most 10,000. */
 static long write_nmi(const char *line)
 {
     uint64_t n;

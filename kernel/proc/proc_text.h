@@ -14,11 +14,12 @@ struct text; /* kernel/proc/text.h */
 /* A file has show, or, as a file of a process, next. */
 struct proc_file {
     const char *name;
-    /* All of it. process and its mm (NULL once it has ended) for the files of a process, else both
-     * NULL. */
+    /* Write the whole text. For a file of a process, process and its mm (NULL once it has ended);
+     * otherwise both are NULL. */
     void (*show)(struct text *text, struct process *process, struct mm *mm);
     long (*write)(const char *line); /* one line, without its end; NULL: read-only */
-    /* The record at *cursor, 0 for the first, which moves behind it. False: there is none. */
+    /* Write the record at *cursor (0: the first), and move *cursor behind it. False: there is
+     * none. */
     bool (*next)(struct text *text, struct mm *mm, uint64_t *cursor);
 };
 

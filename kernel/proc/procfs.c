@@ -20,12 +20,12 @@
 
 enum kind { PROC_ROOT, PROC_SELF, PROC_FILE, PROC_FOLDER, PROC_MEM, PROC_EXE };
 
-/* Made anew by every lookup; two of one name have the same number. */
+/* Every lookup makes a new one. Two inodes of one name have the same number. */
 struct proc_inode {
     struct inode inode;           /* first */
     enum kind kind;               /* [I] */
     const struct proc_file *node; /* [I] of PROC_FILE */
-    struct process *process;      /* [I] whose it is, with a reference; NULL: the kernel's */
+    struct process *process;      /* [I] the process shown, with a reference; NULL: the kernel */
 };
 
 static struct proc_inode *proc_inode(struct inode *inode)
@@ -42,8 +42,8 @@ static uint64_t number_of(enum kind kind, const struct process *process, size_t 
 static const struct inode_ops proc_ops;
 static struct inode *root; /* fixed once it is mounted */
 
-/* With a reference of its own on process (NULL: none) and room for a link's text; NULL: no
- * memory. */
+/* Takes a reference of its own on process (NULL: none), and has room for a link's text. NULL: out
+ * of memory. */
 static struct proc_inode *inode_make(enum kind kind, uint32_t mode, struct process *process,
                                      size_t text_bytes)
 {
@@ -192,7 +192,7 @@ static int proc_lookup(struct inode *base, const char *name, size_t len, struct 
     return 0;
 }
 
-/* Folders alone are asked: the root of what is above them. */
+/* The folder above. Only folders are asked, and the root is above each of them. */
 static struct inode *proc_parent(struct inode *base, char *name)
 {
     struct proc_inode *inode = proc_inode(base);
@@ -206,8 +206,8 @@ static struct inode *proc_parent(struct inode *base, char *name)
 
 /* ---- Listing ------------------------------------------------------------ */
 
-/* Positions: 0 is ".", 1 "..", then what a folder always holds, and behind that, in the root, the
- * processes by pid: so a position stays true when processes come and go. */
+/* Positions: 0 is ".", 1 is "..", then come the entries that a folder always holds. In the root the
+ * processes follow, by pid: a position stays valid when processes come and go. */
 #define FIRST_PROCESS 1000
 
 struct name {
@@ -216,7 +216,7 @@ struct name {
     uint32_t mode;
 };
 
-/* Entry number index of those that are always there; false behind them. */
+/* The entry of this index among those that are always there; false behind the last. */
 static bool name_fixed(struct process *process, uint64_t index, struct name *name)
 {
     uint64_t links = process ? 2 : 1;

@@ -5,7 +5,7 @@
 
 #include "kernel/fs/inode.h"
 
-/* Its root folder with a reference, or NULL. Once, at start. */
+/* Make /proc. Returns its root folder with a reference, or NULL. Called once, at start. */
 MUST_CHECK struct inode *procfs_root(void);
 
 #endif

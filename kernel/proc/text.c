@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of text that the kernel writes while they are read. Most are written into memory when they
- * are opened, and show that moment. Those that grow with a process are written record by record, a
- * piece of memory at a time: each record shows the moment at which its piece was read.
+ * Files of text that the kernel writes while they are read. Most files are written into memory when
+ * they are opened, and show that moment. Files that grow with a process are written record by
+ * record, a piece of memory at a time. Each record then shows the moment at which its piece was
+ * read.
  */
 #include "kernel/proc/text.h"
 
@@ -20,7 +21,7 @@
 struct text {
     const struct proc_file *node; /* [I] */
     struct process *process;      /* [I] kept by the file's inode; NULL: the kernel's */
-    struct sleep_lock lock;       /* of what follows, once the file is open */
+    struct sleep_lock lock;       /* guards the fields below, once the file is open */
     char *bytes;                  /* from kmalloc() */
     size_t len, room;
     bool failed;     /* memory ran out */
@@ -75,7 +76,7 @@ static bool piece_next(struct text *text)
     return text->len != 0;
 }
 
-/* Have the byte at position in memory: 0 when it is, 1 beyond the end, or negative errno. */
+/* Make sure that the byte at position is in memory. 0; 1 beyond the end; or a negative errno. */
 static int piece_find(struct text *text, uint64_t position)
 {
     if (position < text->at)

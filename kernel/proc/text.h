@@ -12,7 +12,7 @@ struct text;
 /* Add to what a file shows; at most one line, of less than 512 bytes. Without memory the file
  * cannot be opened, or read further. */
 void text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Let it be what write(to, size) puts into size bytes; write returns how many. */
+/* Make the text what write(to, size) puts into size bytes. write returns how many it put. */
 void text_take(struct text *text, size_t (*write)(char *to, size_t size), size_t size);
 
 /* Make file, which keeps process (NULL: the kernel's) by its inode, the text of node. 0 or

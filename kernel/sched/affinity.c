@@ -11,8 +11,8 @@ long sys_sched_yield(void)
     return 0;
 }
 
-/* A set of CPUs is one word: what a longer mask says beyond it is ignored, a shorter one is too
- * short, as on Linux. */
+/* A set of CPUs is one word. As on Linux, bits of a longer mask beyond it are ignored, and a
+ * shorter mask is refused. */
 long sys_sched_getaffinity(int tid, size_t size, uaddr_t to)
 {
     uint64_t cpus = 0;

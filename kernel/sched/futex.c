@@ -3,9 +3,9 @@
  * Futexes: tasks that wait for a word of user memory to change.
  *
  * A word is known by its address space and address, or, in a shared mapping, by its frame and
- * offset. A waiter enters its bucket first and reads the word afterwards; whoever wakes has changed
- * the word first and looks at the bucket afterwards: one of the two sees the other. The word is
- * read with no lock held, since that may fault.
+ * offset. A waiter enters its bucket first and reads the word afterwards. The waking task changes
+ * the word first and looks at the bucket afterwards. So one of the two sees the other. The word is
+ * read with no lock held, because reading it may fault.
  */
 #include "kernel/sched/futex.h"
 
@@ -31,7 +31,7 @@ struct key {
     bool is_frame;
 };
 
-/* [B] its bucket's lock; who changes bucket holds the old one's and the new one's */
+/* [B] its bucket's lock; bucket changes only while the locks of the old and the new one are held */
 struct waiter {
     struct list link;        /* [B] */
     struct bucket *bucket;   /* [B] */
@@ -51,7 +51,7 @@ static bool in_shared_mapping(struct mm *mm, uint64_t va)
            && vma.flags & VM_SHARED;
 }
 
-/* 0 with a key to be given back by key_put(); -EINVAL (alignment), -EFAULT, -ENOMEM. */
+/* 0 with a key, which key_put() gives back; -EINVAL (alignment), -EFAULT, -ENOMEM. */
 static int key_get(uaddr_t word, bool is_private, struct key *key)
 {
     uint64_t va = word.v;
@@ -119,7 +119,7 @@ static void waiter_enter(struct waiter *waiter, const struct key *key, uint32_t 
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Out of the bucket, whichever it is by now. Was it woken? */
+/* Leave the bucket in which the waiter is by now. Was the waiter woken? */
 static bool waiter_leave(struct waiter *waiter)
 {
     struct bucket *bucket = bucket_lock_of(waiter);
@@ -154,13 +154,13 @@ static long futex_wait(uaddr_t word, bool is_private, uint32_t expected, uint64_
         err = -EAGAIN;
     else
         err = waiter_sleep(&waiter, deadline_ns);
-    /* a wake that was spent on this task must not be lost */
+    /* a wake that this task used up must not be lost */
     return waiter_leave(&waiter) ? 0 : err;
 }
 
 /* ---- Waking ------------------------------------------------------------- */
 
-/* The bucket is locked, and the waiter cannot go before it is unlocked. */
+/* The bucket is locked; the waiter cannot leave before the bucket is unlocked. */
 static void waiter_wake(struct waiter *waiter)
 {
     list_remove(&waiter->link);
@@ -225,7 +225,7 @@ struct requeue {
     unsigned moved;           /* woken, and moved to the other word */
 };
 
-/* The waiter waits on to from now on. Both buckets are locked. */
+/* From now on the waiter waits on the word of to. Both buckets are locked. */
 static void waiter_move(struct waiter *waiter, const struct key *to, struct bucket *target)
 {
     if (to->is_frame)
@@ -258,7 +258,7 @@ static void requeue_locked(struct requeue *requeue, struct bucket *source, struc
     requeue->moved = woken + moved;
 }
 
-/* Compare word, unless it is NULL, and requeue before anybody else can wait or wake there. 0 or
+/* Compare word, unless it is NULL, and requeue with no other wait or wake in between. 0 or
  * -EAGAIN. */
 static int requeue_if(struct requeue *requeue, const uint32_t *word)
 {
@@ -276,8 +276,8 @@ static int requeue_compared(struct frame *frame, size_t offset, void *context)
     return requeue_if(context, (const uint32_t *)((char *)frame_va(frame) + offset));
 }
 
-/* The word is compared with its page held in place. It may be read-only: then nobody writes to the
- * page through this address space. */
+/* The word is compared with its page held in place. The page may be read-only: then no task writes
+ * to it through this address space. */
 static int requeue_do(struct requeue *requeue, uaddr_t word)
 {
     struct mm *mm = task_current()->mm;

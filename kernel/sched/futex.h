@@ -6,7 +6,7 @@
 #include "base/types.h"
 
 void futex_init(void);
-/* Wake at most count tasks of the current address space that wait on the word. */
+/* Wake at most count tasks that wait on the word in the current address space. */
 void futex_wake_word(uaddr_t word, unsigned count);
 
 #endif

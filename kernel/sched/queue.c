@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The run queues: who waits for which CPU, and how a task gets from one to another. */
+/* The run queues: which task waits for which CPU, and how a task moves from one queue to
+ * another. */
 #include "kernel/sched/queue.h"
 
 #include "kernel/task/task.h"
@@ -9,7 +10,7 @@ static uint64_t idle_cpus; /* [A] CPUs about to halt or halted, not yet woken */
 
 /* ---- Idle CPUs ---------------------------------------------------------- */
 
-/* Wake cpu if it is idle and nobody else has woken it. */
+/* Wake cpu if it is idle and no other CPU has woken it. */
 static bool idle_wake(unsigned cpu)
 {
     if (!(__atomic_fetch_and(&idle_cpus, ~cpu_bit(cpu), __ATOMIC_SEQ_CST) & cpu_bit(cpu)))
@@ -90,8 +91,8 @@ struct task *queue_take(struct run_queue *queue)
 
 /* ---- From one queue to another ------------------------------------------ */
 
-/* Take one task out of those set aside, with the set of CPUs it may run on; NULL when there is
- * none that may run anywhere. */
+/* Take out one of the tasks set aside, and the set of CPUs on which it may run. NULL: none of them
+ * may run anywhere. */
 static struct task *set_aside_take(struct run_queue *queue, uint64_t *cpus)
 {
     struct task *task = NULL;

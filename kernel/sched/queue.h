@@ -20,7 +20,7 @@ struct task;
 struct run_queue {
     struct spinlock lock;
     struct list tasks;     /* [R] runnable, next first */
-    unsigned length;       /* [R] written; read by thieves without */
+    unsigned length;       /* [R] changed under the lock; thieves read it without */
     struct list set_aside; /* [R] runnable, but not on this CPU */
     struct list timers;    /* [R] waiting tasks with a deadline, earliest first */
     struct task *running;  /* [R] */
@@ -42,10 +42,10 @@ void queue_init(struct run_queue *queue);
 struct run_queue *queue_lock_of(const struct task *task);
 /* Put a task whose registers are saved into queue, whose lock is held. */
 void queue_add(struct run_queue *queue, struct task *task);
-/* The next task to run here, taken out; the idle task when there is none. Those that must not run
+/* Take out the next task to run here, or the idle task when there is none. Tasks that must not run
  * here are set aside. The lock is held. */
 struct task *queue_take(struct run_queue *queue);
-/* Send the tasks that were set aside where they may run. No lock is held. */
+/* Send each task that was set aside to a CPU where it may run. No lock is held. */
 void queue_set_aside_send(struct run_queue *queue);
 /* Move one task that may run here from another CPU's queue to here; false when there is none. No
  * lock is held. */
@@ -57,7 +57,8 @@ MUST_CHECK bool queue_steal(struct run_queue *here);
  * it reads the queues, so one of the two sees the other.
  */
 void idle_notify(uint64_t cpus, unsigned cpu);
-/* This CPU looks for work for the last time before it halts; then it does not idle any more. */
+/* idle_begin(): this CPU looks for work for the last time before it halts. idle_end(): it is no
+ * longer idle. */
 void idle_begin(unsigned cpu);
 void idle_end(unsigned cpu);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Robust futexes: a list, kept by the program, of those its thread holds; whoever waits for one
- * hears that its owner has died. */
+/* Robust futexes: the program keeps a list of the futexes that its thread holds. A task that waits
+ * for one learns that the owner has died. */
 #include "kernel/sched/robust.h"
 
 #include "kernel/sched/futex.h"
@@ -12,9 +12,10 @@
 #define ENTRIES_MAX 2048
 
 /*
- * The owner of the futex word is dying: say so in the word if the task is the owner, and wake
- * a waiter. pending: the task was about to take the lock or had just given it up. A word without an
- * owner then means that it had stored 0 and not yet woken whoever waits: nobody else will.
+ * The owner of the futex word is dying: say so in the word if the task is the owner, and wake a
+ * waiter. pending: the task was about to take the lock or had just given it up. A word without an
+ * owner then means that the task had stored 0 but not yet woken a waiter. No other task would do
+ * so.
  */
 static void robust_mark(struct task *task, uaddr_t word, bool pending)
 {
@@ -29,7 +30,7 @@ static void robust_mark(struct task *task, uaddr_t word, bool pending)
 }
 
 /* The list is the program's own: every pointer of it may be wrong, and it may have no end. Bit 0
- * marks PI futexes, not served here. */
+ * marks PI futexes, which this kernel does not have. */
 void futex_robust_end(struct task *task)
 {
     struct robust_list_head head;
@@ -57,8 +58,8 @@ long sys_set_robust_list(uaddr_t head, size_t size)
     return 0;
 }
 
-/* get_robust_list(tid, &head, &size). Of the caller alone: C libraries ask it whether there are
- * robust lists at all. */
+/* get_robust_list(tid, &head, &size). It works for the caller alone: C libraries use it to find out
+ * whether there are robust lists at all. */
 long sys_get_robust_list(int tid, uaddr_t head, uaddr_t size_to)
 {
     const struct task *task = task_current();

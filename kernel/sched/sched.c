@@ -3,9 +3,9 @@
  * The scheduler: round robin on each CPU's run queue, preemptive in user mode. The kernel itself is
  * not preempted.
  *
- * A queue's lock is held, with interrupts off, across every switch: the task that is switched to
- * releases it, at the end of its own switch or, when it is new, in entry_task_begin(). So a task
- * seen in a queue has its registers saved.
+ * A queue's lock is held, with interrupts off, across every switch. The new task releases it: at
+ * the end of its own switch or, in its first run, in entry_task_begin(). So a task seen in a queue
+ * has its registers saved.
  */
 #include "kernel/sched/sched.h"
 
@@ -23,7 +23,8 @@ static unsigned dying_count; /* [A] tasks that have ended, but whose stacks are 
 
 /* ---- Switching ---------------------------------------------------------- */
 
-/* On the new stack, this CPU's queue locked: unlock it and see to the task that was left. */
+/* On the new stack, with this CPU's queue locked: unlock the queue, and finish with the task that
+ * was left. */
 static void switch_finish(void)
 {
     struct run_queue *queue = queue_here();
@@ -159,7 +160,7 @@ void sched_set_affinity(struct task *task, uint64_t cpus)
         __atomic_store_n(&queue->resched, true, __ATOMIC_RELAXED);
         arch_request_user_return_of(queue_cpu(queue));
     } else {
-        idle_notify(cpus, queue_cpu(queue)); /* it may wait in a queue where it must not run */
+        idle_notify(cpus, queue_cpu(queue)); /* the task may wait where it must not run */
     }
     arch_irq_restore(irq);
 }
@@ -167,7 +168,7 @@ void sched_set_affinity(struct task *task, uint64_t cpus)
 /* ---- Sleeping and waking ------------------------------------------------ */
 
 /*
- * A waiting task becomes runnable; one that has not left its CPU yet just goes on. Its queue is
+ * A waiting task becomes runnable. A task that has not left its CPU yet just goes on. Its queue is
  * locked. Returns the CPUs to pass to idle_notify() after unlocking: the task may be gone by then.
  */
 static uint64_t task_wake(struct run_queue *queue, struct task *task)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The scheduler's calls. Whoever waits for something wants wait.h. */
+/* The scheduler's calls. To wait for something, see wait.h. */
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H
 
@@ -13,11 +13,11 @@ void sched_yield(void);
 void sched_yield_if_due(void); /* only where the current task's turn is over */
 /* The current task is about to end: sched_settle() waits for it from now on. */
 void sched_dying(void);
-/* Wait until the stacks of all tasks that have ended are free: the memory in use is then what the
- * living ones need. */
+/* Wait until the stacks of all tasks that have ended are free. The memory in use is then what the
+ * living tasks need. */
 void sched_settle(void);
-/* Switch away for good, after sched_dying(); the task's stack and structure are freed by whoever
- * runs next on this CPU. */
+/* Switch away for good, after sched_dying(). The next task on this CPU frees the task's stack and
+ * structure. */
 NORETURN void sched_exit(void);
 NORETURN void sched_idle(void);
 /* Switch away, unless woken already, until woken or until deadline_ns of arch_clock_ns() (0:

@@ -22,7 +22,7 @@ static void queue_enter(struct wait_queue *queue)
     task->state = TASK_WAITING;
     list_append(&task->wait_link, &queue->waiters);
     spin_unlock_irq(&queue->lock, irq);
-    /* in the queue first, then the test of the condition; see wait_wake_all() */
+    /* enter the queue first, then test the condition; see wait_wake_all() */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -35,7 +35,7 @@ static void queue_leave(struct wait_queue *queue)
     spin_unlock_irq(&queue->lock, irq);
 }
 
-/* A signal sent after it was looked for finds the task waiting, and wakes it. */
+/* A signal that arrives after this look finds the task waiting, and wakes it. */
 static int queue_sleep(uint64_t deadline_ns)
 {
     const struct task *task = task_current();
@@ -80,7 +80,7 @@ unsigned wait_wake(struct wait_queue *queue, unsigned count)
 
 void wait_wake_all(struct wait_queue *queue)
 {
-    /* the condition has changed first, then the look at the queue */
+    /* the caller has changed the condition first; the look at the queue comes second */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!list_empty(&queue->waiters))
         (void)wait_wake(queue, ~0u);

@@ -20,16 +20,16 @@ struct wait_queue {
 void wait_queue_init(struct wait_queue *queue);
 
 /*
- * Wait until condition holds. 0 when it does, otherwise -ETIMEDOUT, from deadline_ns of
- * arch_clock_ns() on (0: none), or -EINTR, when a signal is due and the system call should end.
+ * Wait until condition holds. 0 when it does; -ETIMEDOUT from deadline_ns of arch_clock_ns() on (0:
+ * no deadline); -EINTR when a signal is due and the system call should end.
  *
- * The condition is tested at once, again with the task in the queue, and after every wake; whoever
- * makes it true wakes the queue afterwards, so no wake is lost. It may take spinlocks, and take
- * what it has found, for nothing is tested again once it held; it must not wait itself. Called with
- * no spinlock held.
+ * The condition is tested at once, again with the task in the queue, and after every wake. The code
+ * that makes the condition true wakes the queue afterwards, so no wake is lost. The condition may
+ * take spinlocks. It may also take what it waits for, because it is not tested again once it held.
+ * It must not wait itself. Called with no spinlock held.
  */
 #define wait_until(queue, condition, deadline_ns) WAIT_LOOP(queue, condition, deadline_ns, false)
-/* The same without a deadline, by a task that no signal disturbs. */
+/* The same without a deadline, for a task that no signal interrupts. */
 #define wait_until_deaf(queue, condition)         (void)WAIT_LOOP(queue, condition, 0, true)
 
 /* One wait, on the waiter's stack. */
@@ -57,7 +57,7 @@ struct wait {
 MUST_CHECK bool wait_again(struct wait *wait);
 void wait_over(struct wait *wait);
 
-/* Wake the first count waiters; how many there were. Safe in interrupt context. */
+/* Wake the first count waiters. Returns how many there were. Safe in interrupt context. */
 unsigned wait_wake(struct wait_queue *queue, unsigned count);
 /* Wake all. A waiter has tested its condition in the queue, so an empty queue needs no lock. */
 void wait_wake_all(struct wait_queue *queue);
@@ -72,9 +72,9 @@ void sleep_lock(struct sleep_lock *lock);
 void sleep_unlock(struct sleep_lock *lock);
 
 /*
- * For every loop whose length a program chooses, once in a page's worth of work and with no
- * spinlock held: lets others run where the current task's turn is over. True: the task is to die;
- * the call ends with what it has done so far, or -EINTR.
+ * Every loop whose length a program chooses calls this once in a page's worth of work, with no
+ * spinlock held. Other tasks run here when the current task's turn is over. True: the task is being
+ * killed; the call must end with what it has done so far, or with -EINTR.
  */
 MUST_CHECK bool task_breathe(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every CPU's tick watches the next CPU's: one that does not tick any more is reported, with
- * what all others are doing. */
+/* Every CPU's tick watches the next CPU. A CPU that no longer ticks is reported, together with what
+ * all other CPUs are doing. */
 #include "kernel/sched/watchdog.h"
 
 #include "arch/x86/arch.h"
@@ -19,7 +19,7 @@ static unsigned stuck_count; /* [A] */
 
 unsigned watchdog_stuck_count(void) { return __atomic_load_n(&stuck_count, __ATOMIC_RELAXED); }
 
-/* The next online CPU round the ring; this one where it is alone. */
+/* The next online CPU, in a ring; this CPU itself when there is no other. */
 static unsigned neighbour(unsigned cpu)
 {
     uint64_t online = arch_cpus_online();
@@ -35,7 +35,7 @@ void watchdog_tick(void)
     struct watch *watch = &watches[cpu];
     __atomic_store_n(&watch->beats, watch->beats + 1, __ATOMIC_RELAXED);
     uint64_t beats = __atomic_load_n(&watches[other].beats, __ATOMIC_RELAXED);
-    if (beats != watch->seen || beats == 0) { /* 0: it is not to be watched yet */
+    if (beats != watch->seen || beats == 0) { /* 0: the other CPU has not begun to tick */
         watch->seen = beats;
         watch->silent_ticks = 0;
     } else if (++watch->silent_ticks == SILENCE_TICKS) {

@@ -18,8 +18,8 @@
 
 static uint64_t signal_bit(int signal) { return 1ull << (signal - 1); }
 
-/* Signals that do nothing by default: SIGCHLD and friends, and, there being no job control, the
- * stopping ones. */
+/* Signals that do nothing by default: SIGCHLD and its like, and, because there is no job control,
+ * those that stop a process. */
 static bool default_is_ignore(int signal)
 {
     return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT
@@ -32,7 +32,7 @@ static bool signal_ignored(const struct process *process, int signal)
     return handler == SIG_IGN || (handler == SIG_DFL && default_is_ignore(signal));
 }
 
-/* The signals that task has to act upon, as a set. */
+/* The set of signals that task must act upon now. */
 static uint64_t due_set(const struct task *task)
 {
     return (__atomic_load_n(&task->process->pending, __ATOMIC_RELAXED)
@@ -56,15 +56,15 @@ bool signal_fatal_due(const struct task *task)
     return task_must_leave(task);
 }
 
-/* One that a thread blocks is kept although it is ignored: that may change before it is
- * unblocked. tasks_lock is held. */
+/* An ignored signal that a thread blocks is kept all the same: it may no longer be ignored once it
+ * is unblocked. tasks_lock is held. */
 static bool blocked_by(const struct task *task, int signal)
 {
     return __atomic_load_n(&task->signal_mask, __ATOMIC_RELAXED) & signal_bit(signal);
 }
 
-/* Put signal into *pending, the process's own or that of a thread of it, unless it is ignored:
- * then false. tasks_lock is held; task is the thread, or the process's first. */
+/* Put signal into *pending, which is the process's own set or a thread's. False, with nothing done,
+ * when the signal is ignored. tasks_lock is held. task is that thread, or the process's first. */
 static bool signal_post(struct process *process, const struct task *task, uint64_t *pending,
                         int signal)
 {
@@ -110,7 +110,7 @@ bool processes_signal(const struct process *except, int signal)
     return found;
 }
 
-/* The same to all of a group; -ESRCH when there are none. */
+/* Send it to all processes of a group; -ESRCH when there are none. */
 static int group_signal(int group, int signal)
 {
     int err = -ESRCH;
@@ -149,7 +149,7 @@ void signal_force(int signal)
     arch_request_user_return();
 }
 
-/* The lowest due signal, taken; 0 when there is none. */
+/* Take the lowest due signal; 0 when there is none. */
 static int signal_take(struct task *task)
 {
     struct process *process = task->process;

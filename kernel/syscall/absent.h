@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System calls of Linux that programs ask for and this kernel lacks: number and name, for the log.
- * Define ABSENT(number, name), and include this file. One that comes into list.h leaves this list.
+ * Define ABSENT(number, name), and include this file. A call that moves to list.h leaves this list.
  */
 /* clang-format off */
 ABSENT(15, rt_sigreturn)

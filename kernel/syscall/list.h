@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The system calls: SYSCALLn(number, name, type, argument, ...), by Linux's x86-64 number. Define
- * SYSCALL0() to SYSCALL6() for what is wanted of each, and include this file, as often as needed:
- * kernel/syscall/ makes prototypes, argument conversion, the table and names of it, tests/user/ the
- * grammar of random calls.
+ * SYSCALL0() to SYSCALL6() as what each entry should become, and include this file, as often as
+ * needed. kernel/syscall/ makes prototypes, argument conversion, the table and the names from it;
+ * tests/user/ makes the grammar of random calls.
  *
  * uaddr_t is an address that the kernel reads or writes; an address that names a mapping is a
  * uint64_t. An argument narrower than its register is cut to its width, as on Linux.

@@ -61,7 +61,7 @@ typedef long (*syscall_fn)(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 
 /* ---- The tables --------------------------------------------------------- */
 
-/* Of what list.h says of a call, its number and name. */
+/* From list.h's entry for a call, only its number and name. */
 #define SYSCALL0(...) ENTRY(__VA_ARGS__, )
 #define SYSCALL1(...) ENTRY(__VA_ARGS__)
 #define SYSCALL2(...) ENTRY(__VA_ARGS__)
@@ -90,10 +90,10 @@ const char *syscall_name(uint64_t number) { return number < SYSCALL_COUNT ? name
 #define MEMBARRIER 324
 #define RSEQ       334
 
-/* C libraries probe for these, and do without. */
+/* C libraries try these calls and manage without them. */
 static bool quiet(uint64_t number) { return number == MEMBARRIER || number == RSEQ; }
 
-/* Says so once for each number. */
+/* Logs each missing number once. */
 static COLD long not_implemented(uint64_t number)
 {
     static uint8_t logged[SYSCALL_COUNT];

@@ -25,7 +25,7 @@
 #undef SYSCALL5
 #undef SYSCALL6
 
-/* The name of a system call, NULL for a number without one. */
+/* The name of a system call, or NULL for a number that has none. */
 const char *syscall_name(uint64_t number);
 
 #endif

@@ -11,8 +11,8 @@
 
 long sys_uname(uaddr_t to)
 {
-    /* The release is the Linux whose interface this is: C libraries refuse to start on an older
-     * one. */
+    /* The release names the Linux whose interface this kernel offers: C libraries refuse to start
+     * on an older one. */
     static const struct {
         char text[6][65];
     } names = { {
@@ -30,7 +30,7 @@ long sys_uname(uaddr_t to)
 #define GRND_RANDOM   2u
 #define GRND_INSECURE 4u
 
-/* What was written before the end of the buffer's memory, or of the task's life, counts. */
+/* Bytes written count, even when the buffer's memory ends early or the task is killed. */
 long sys_getrandom(uaddr_t to, size_t len, unsigned flags)
 {
     size_t done = 0;
@@ -75,9 +75,9 @@ long sys_sysinfo(uaddr_t to)
 #define REBOOT_RESTART   0x01234567
 #define REBOOT_HALT      0xcdef0123
 #define REBOOT_POWER_OFF 0x4321fedc
-#define REBOOT_CAD_OFF   0x00000000 /* what ^C on a PC's keyboard does: never anything here */
+#define REBOOT_CAD_OFF   0x00000000 /* would control Ctrl+Alt+Del; it does nothing here */
 
-/* Birthdays: Linux takes any of four. */
+/* Linux accepts any of four numbers here (birthdays). */
 static bool magic2_valid(uint32_t magic2)
 {
     return magic2 == 0x28121969 || magic2 == 0x05121996 || magic2 == 0x16041998

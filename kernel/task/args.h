@@ -18,7 +18,7 @@ struct arguments {
 
 #define STACK_TOP (USER_END - PAGE_SIZE)
 
-/* No strings yet. 0 or -ENOMEM; args_free() ends it. */
+/* Begin with no strings. 0 or -ENOMEM; args_free() frees them. */
 MUST_CHECK int args_begin(struct arguments *args, const char *path);
 void args_free(struct arguments *args);
 /* Take the strings in from user arrays, or the kernel's. Either array may be NULL, which is empty;
@@ -26,13 +26,13 @@ void args_free(struct arguments *args);
 MUST_CHECK int args_from_user(struct arguments *args, uaddr_t argv, uaddr_t envp);
 MUST_CHECK int args_from_kernel(struct arguments *args, const char *const argv[],
                                 const char *const envp[]);
-/* A script is run by its interpreter: it, its argument unless that is NULL, and the script's path
- * take the place of argv[0]. 0, -E2BIG, -ENOMEM. */
+/* For a script: the interpreter, its argument unless that is NULL, and the script's path take the
+ * place of argv[0]. 0, -E2BIG, -ENOMEM. */
 MUST_CHECK int args_prepend(struct arguments *args, const char *interpreter, const char *argument,
                             const char *script);
 /* Map a stack that has room for the arguments, below STACK_TOP. */
 MUST_CHECK int stack_map(struct mm *mm, const struct arguments *args);
-/* Fill it for the program; *sp is where the program finds argc. */
+/* Fill the stack for the program. *sp is where the program finds argc. */
 MUST_CHECK int stack_build(struct mm *mm, const struct arguments *args, const struct elf_plan *plan,
                            uint64_t *sp);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ELF executables: what a file says about itself becomes a plan of mappings. Every number in the
- * file may be anything; what leaves here has been checked, but for the entry point, which is for
- * the program alone to suffer from.
+ * file may be wrong. Everything in the plan has been checked, except for the entry point: a wrong
+ * one harms only the program itself.
  */
 #include "kernel/task/elf.h"
 
@@ -14,7 +14,7 @@
 /* Where Linux puts static-PIE programs without randomisation. */
 #define PIE_BASE 0x555555554000ull
 
-/* The layouts are the system's own; only their sizes are ours to promise. */
+/* The layouts come from the system's headers; the sizes are checked here. */
 _Static_assert(sizeof(Elf64_Ehdr) == ELF_HEADER_BYTES, "elf.h: ELF_HEADER_BYTES");
 _Static_assert(sizeof(Elf64_Phdr) == ELF_PROGRAM_HEADER_BYTES, "elf.h: ELF_PROGRAM_HEADER_BYTES");
 

@@ -11,7 +11,7 @@
 #define ELF_HEADER_BYTES         64
 #define ELF_PROGRAM_HEADER_BYTES 56
 #define ELF_PROGRAM_HEADERS_MAX  32
-/* What is looked at of a property note. */
+/* At most so many bytes of a property note are read. */
 #define ELF_NOTE_BYTES_MAX       512
 
 /* One mapping of the program: pages of the file, then pages of zeros. Every part may be empty. */
@@ -38,7 +38,7 @@ struct elf_plan {
 };
 
 /* Begin *plan from the file's first ELF_HEADER_BYTES: where its program headers are. 0, or -ENOEXEC
- * for what is no static x86-64 executable. */
+ * for anything but a static x86-64 executable. */
 MUST_CHECK int elf_begin(struct elf_plan *plan, const void *header);
 /*
  * Finish *plan from the bytes of all program headers. 0, or -ENOEXEC when a segment makes no sense

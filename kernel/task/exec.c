@@ -84,7 +84,7 @@ static int map_fixed(struct mm *mm, uint64_t start, uint64_t end, uint32_t flags
     return start < end ? mm_map(mm, &request, &request.start) : 0;
 }
 
-/* Zero what follows the file's bytes in the last page that holds some. */
+/* Zero the rest of the last page that holds bytes of the file. */
 static int tail_zero(struct mm *mm, uint64_t from, uint64_t to)
 {
     static const char zeros[PAGE_SIZE];
@@ -130,7 +130,7 @@ static int program_load(struct program *program, struct file *file, const struct
     return err ? err : stack_build(program->mm, args, &program->plan, &program->sp);
 }
 
-/* The program in file with args, loaded; NULL with the errno. */
+/* Load the program in file, with args. NULL with the errno on failure. */
 static struct program *program_create(struct file *file, const struct arguments *args, int *err)
 {
     struct program *program = kzalloc(sizeof(*program));
@@ -161,8 +161,8 @@ static const char *base_name(const char *path)
     return name;
 }
 
-/* The process runs file, of this path, in mm from now on. Returns the address space before, which
- * is the caller's to give back; NULL for the first program. */
+/* From now on the process runs file, of this path, in mm. Returns the old address space, which the
+ * caller gives back; NULL for the first program. */
 static struct mm *process_take_mm(struct process *process, struct mm *mm, struct inode *file,
                                   const char *path)
 {
@@ -185,7 +185,7 @@ static struct mm *process_take_mm(struct process *process, struct mm *mm, struct
     return old;
 }
 
-/* The old program's memory is told that its last task leaves, and goes. */
+/* The last task leaves the old program's memory, and the memory goes. */
 static void memory_change(struct task *task, struct mm *mm, struct inode *file, const char *path)
 {
     if (task->mm)
@@ -199,9 +199,9 @@ static void memory_change(struct task *task, struct mm *mm, struct inode *file, 
 }
 
 /*
- * Become the program; file is its own, begun, which the process takes over, at path, name what it
- * was called by. Nothing can fail any more: what still goes wrong kills the new program rather than
- * resume the old one.
+ * Become the program. file is the program's file, for which program_begin() was called; the process
+ * takes it over. path is where it lies, name is what it was called by. From here on nothing returns
+ * an error: a failure kills the new program.
  */
 static void change_over(const struct program *program, struct inode *file, const char *path,
                         const char *name, struct trap_frame *frame)
@@ -243,8 +243,8 @@ static int program_exec(struct file *file, const char *path, const struct argume
 
 /* ---- Scripts ------------------------------------------------------------ */
 
-/* Open path, which starts at the working directory, for running: nobody may write to it until
- * program_end(). *absolute becomes where it lies. */
+/* Open path, which starts at the working directory, for running. Writers are refused until
+ * program_end(). absolute becomes the file's absolute path. */
 static int executable_open(const char *path, char absolute[PATH_MAX_BYTES], struct file **file)
 {
     int err = file_open(path, O_RDONLY, 0, file);
@@ -254,11 +254,11 @@ static int executable_open(const char *path, char absolute[PATH_MAX_BYTES], stru
     if (err)
         file_put(*file);
     else if (path_of((*file)->inode, absolute, PATH_MAX_BYTES))
-        snprintf(absolute, PATH_MAX_BYTES, "%s", path); /* it has just been removed */
+        snprintf(absolute, PATH_MAX_BYTES, "%s", path); /* the file has just been removed */
     return err;
 }
 
-/* Run path, or, when it is a script, put its interpreter's path there and return 1. */
+/* Run path. If it is a script, put the interpreter's path in path and return 1. */
 static int path_exec(char *path, struct arguments *args, struct trap_frame *frame)
 {
     char absolute[PATH_MAX_BYTES], line[SCRIPT_LINE_BYTES + 1] = "";

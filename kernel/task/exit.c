@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end: of a thread, of a process, of all threads but one for exec. wait4.c hears of it. */
+/* The end of a thread, of a process, and of all threads but one for exec. wait4.c reports it. */
 #include "kernel/task/exit.h"
 
 #include "base/log.h"
@@ -25,7 +25,7 @@ static bool parent_ignores_children(struct process *parent)
 /* init is gone: say how and switch off. */
 static NORETURN void init_ended(int status)
 {
-    arch_cpus_stop(); /* nobody prints between these last lines */
+    arch_cpus_stop(); /* no other CPU prints between these last lines */
     if (status_signal(status))
         log_line("init: killed by signal %d", status_signal(status));
     else
@@ -37,7 +37,7 @@ void task_vfork_done(struct task *task)
 {
     struct process *parent = NULL;
     if (!__atomic_load_n(&task->vfork_done, __ATOMIC_RELAXED))
-        return; /* nobody waits, or does so any more */
+        return; /* no parent waits, or it has stopped waiting */
     uint64_t irq = spin_lock_irq(&tasks_lock);
     if (task->vfork_done) {
         parent = task->process->parent;
@@ -52,7 +52,7 @@ void task_vfork_done(struct task *task)
     process_put(parent);
 }
 
-/* The word that joiners wait for comes last: the shadow stack is gone by then. */
+/* The word on which joining threads wait is cleared last: the shadow stack is gone by then. */
 void task_tell_memory(struct task *task)
 {
     const uint32_t zero = 0;
@@ -89,7 +89,7 @@ static void process_drop_resources(struct process *process)
     program_end(program);
 }
 
-/* Nobody runs in it any more: it becomes a zombie, or vanishes where nobody would wait for it. */
+/* No thread is left: the process becomes a zombie, or vanishes if nobody would wait for it. */
 static void process_end(struct process *process)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
@@ -174,8 +174,8 @@ void process_exit(int wait_status)
     task_exit(wait_status);
 }
 
-/* Alone, and nobody of this process can be found by another tid: its own becomes the pid.
- * tasks_lock is held. */
+/* The task is alone, and no other task of the process can be found by a tid: its own tid becomes
+ * the pid. tasks_lock is held. */
 static bool alone_locked(struct task *self)
 {
     struct process *process = self->process;

@@ -42,7 +42,7 @@ static int child_resources(struct process *child, struct process *parent, uint64
     return err;
 }
 
-/* What the child process takes over by value. */
+/* The values that the child process copies. */
 static void process_inherit(struct process *child)
 {
     struct process *parent = process_current();
@@ -55,7 +55,8 @@ static void process_inherit(struct process *child)
     spin_unlock_irq(&parent->lock, irq);
 }
 
-/* What a new task takes over: registers, masks and, unless it gets a stack, where it is. */
+/* What a new task copies: registers, masks and, unless it gets a stack of its own, the stack
+ * pointer. */
 static void task_inherit(struct task *task, const struct clone_request *request)
 {
     struct task *self = task_current();
@@ -99,8 +100,8 @@ static void vfork_wait(struct process *parent, int child_tid, bool *done)
 }
 
 /*
- * The child's shadow stack: with its own memory the copy of the parent's, under vfork the parent's
- * itself, which is not the child's to unmap, and otherwise one of its own.
+ * The child's shadow stack. A child with memory of its own has the copy of the parent's. A vfork
+ * child uses the parent's, and must not unmap it. Any other child gets a new one.
  */
 static int child_shstk(struct task *task, const struct clone_request *request)
 {
@@ -172,8 +173,8 @@ static long clone_thread(const struct clone_request *request)
     return tid;
 }
 
-/* The combinations Linux refuses, and those that only pthreads' set of flags makes sense of
- * here. */
+/* Refuse the combinations that Linux refuses, and those that make sense here only as the full set
+ * of flags that pthreads use. */
 static long clone_checked(const struct clone_request *request)
 {
     uint64_t flags = request->flags;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is who: numbers, process groups and sessions, users (all are root), names. */
+/* Identities: numbers, process groups and sessions, users (all are root), names. */
 #include "base/string.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/process.h"
@@ -86,7 +86,7 @@ long sys_setpgid(int pid, int group)
     return err;
 }
 
-/* A new session with one group; not for who leads a group already. */
+/* Begin a new session with one group. A process that leads a group already is refused. */
 long sys_setsid(void)
 {
     struct process *self = process_current();

@@ -15,8 +15,7 @@ static uint32_t prot_flags(int prot)
            | (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
-/* VM_HUGE_* of a MAP_HUGETLB request, 0 for a size that there is not, or that this CPU does not
- * have. */
+/* VM_HUGE_* of a MAP_HUGETLB request; 0 for a size that does not exist, or that this CPU lacks. */
 static uint32_t huge_flags(int flags)
 {
     switch (flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK) {
@@ -51,7 +50,7 @@ static int file_source(int fd, int prot, struct map_request *request)
     return err;
 }
 
-/* Touch every page now, as far as memory reaches and the task is to live. */
+/* Touch every page now, until memory runs out or the task is killed. */
 static void populate(struct mm *mm, uint64_t start, uint64_t len, int prot)
 {
     for (uint64_t va = start; va < start + len; va += PAGE_SIZE) {
@@ -62,8 +61,8 @@ static void populate(struct mm *mm, uint64_t start, uint64_t len, int prot)
     }
 }
 
-/* What every program may pass. MAP_SHARED_VALIDATE refuses the rest; the other kinds ignore it, as
- * on Linux. */
+/* The flags that a program may pass. As on Linux, MAP_SHARED_VALIDATE refuses all others, and the
+ * other kinds of mapping ignore them. */
 #define MAP_KNOWN                                                                                \
     (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_ABOVE4G | MAP_GROWSDOWN              \
      | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK \
@@ -137,7 +136,7 @@ long sys_munmap(uint64_t start, size_t len)
     return mm_unmap(task_current()->mm, start, len, sched_yield_if_due);
 }
 
-/* PROT_SEM promises what always holds; PROT_GROWSDOWN and PROT_GROWSUP are refused. */
+/* PROT_SEM asks for what always holds. PROT_GROWSDOWN and PROT_GROWSUP are refused. */
 long sys_mprotect(uint64_t start, size_t len, int prot)
 {
     if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
@@ -145,8 +144,8 @@ long sys_mprotect(uint64_t start, size_t len, int prot)
     return mm_protect(task_current()->mm, start, len, prot_flags(prot), sched_yield_if_due);
 }
 
-/* Hints are heard and need not be followed. What would have to be followed and cannot be is
- * refused, as is what nobody knows. */
+/* Advice that is only a hint is accepted and ignored. Advice that must take effect, but cannot
+ * here, is refused; so is unknown advice. */
 long sys_madvise(uint64_t start, size_t len, int advice)
 {
     struct mm *mm = task_current()->mm;
@@ -163,7 +162,7 @@ long sys_madvise(uint64_t start, size_t len, int advice)
     case MADV_PAGEOUT: return mm_advise(mm, start, len, 0, 0, false);
     case MADV_DONTNEED:
     case MADV_DONTNEED_LOCKED: return mm_discard(mm, start, len, sched_yield_if_due);
-    case MADV_FREE: { /* at any time, says Linux: at once */
+    case MADV_FREE: { /* Linux may do it at any time; here it is done at once */
         int err = mm_advise(mm, start, len, 0, 0, true);
         return err ? err : mm_discard(mm, start, len, sched_yield_if_due);
     }
@@ -178,8 +177,8 @@ long sys_madvise(uint64_t start, size_t len, int advice)
 long sys_brk(uint64_t end) { return (long)mm_brk(task_current()->mm, end, sched_yield_if_due); }
 
 /*
- * A mapping can become shorter, where it is. It cannot grow or move: libraries then allocate, copy
- * and free.
+ * A mapping can become shorter in place. It cannot grow or move; libraries then allocate, copy and
+ * free.
  */
 long sys_mremap(uint64_t start, size_t len, size_t new_len, int flags, uint64_t new_start)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Out of memory: mm/ has said that a fault found no frame. The process that holds most is killed,
- * and the task that faulted waits for what it leaves. Process 1 is never chosen: without it there
- * is nothing to save the memory for.
+ * and the task that faulted waits for the memory that it leaves. Process 1 is never chosen: the
+ * system ends with it.
  */
 #include "arch/x86/upcalls.h"
 #include "base/log.h"
@@ -13,7 +13,7 @@
 #include "mm/frame.h"
 #include "uapi/errno.h"
 
-#define FRAMES_ENOUGH 64            /* beyond it, it was not memory that was lacking */
+#define FRAMES_ENOUGH 64            /* with more free frames, the fault failed for another reason */
 #define PAUSE_NS      10000000ull   /* between two looks */
 #define PATIENCE_NS   1000000000ull /* for one victim: it may wait for what the caller holds */
 
@@ -56,14 +56,14 @@ static void victim_kill(struct process *victim)
 {
     if (__atomic_load_n(&victim->pending, __ATOMIC_RELAXED) & 1ull << (SIGKILL - 1)
         || __atomic_load_n(&victim->exiting, __ATOMIC_RELAXED))
-        return; /* somebody was faster */
+        return; /* another task chose a victim first */
     log_line("memory: none is left; pid %d, which holds %lu KiB, is killed for pid %d", victim->pid,
              frames_of(victim) << (PAGE_SHIFT - 10), process_current()->pid);
     process_signal(victim, SIGKILL);
 }
 
-/* Wait, for a while, until there is memory again; false when there is none, or the task is to
- * die. */
+/* Wait, for a while, until there is memory again. False: there is none, or the task is being
+ * killed. */
 static bool memory_wait(void)
 {
     struct wait_queue nobody;
@@ -71,7 +71,7 @@ static bool memory_wait(void)
     wait_queue_init(&nobody);
     while (frames_free() < FRAMES_ENOUGH) {
         if (wait_until(&nobody, false, arch_clock_ns() + PAUSE_NS) == -EINTR)
-            sched_yield(); /* a signal that kills nobody waits to be acted upon */
+            sched_yield(); /* a signal that does not kill stays pending meanwhile */
         if (arch_clock_ns() >= end || signal_fatal_due(task_current()))
             return false;
     }

@@ -96,7 +96,7 @@ struct task *task_find_locked(int tid)
     return task;
 }
 
-/* Does a group or session bear this number? */
+/* Does a group or session have this number? */
 static bool group_named(int number)
 {
     list_for_each (link, &all_processes) {
@@ -107,8 +107,8 @@ static bool group_named(int number)
     return false;
 }
 
-/* A number that neither a process, a zombie included, nor a task, a group or a session has. Before
- * all numbers were given once, none of the last two can have the next. */
+/* A number that no process (zombies included), task, group or session has. Until all numbers have
+ * been used once, no group or session can have the next one. */
 static int pid_next(void)
 {
     do {
@@ -188,7 +188,7 @@ void process_unpublish(struct process *process)
 {
     list_remove(&process->sibling);
     list_remove(&process->all_link);
-    process->parent = NULL; /* who still holds it must not look for one */
+    process->parent = NULL; /* holders of a reference must not look for a parent */
     __atomic_store_n(&process->parent_pid, 0, __ATOMIC_RELAXED);
     struct process **link = &buckets[(unsigned)process->pid % PID_BUCKETS];
     while (*link != process)

@@ -14,7 +14,7 @@ extern struct process *init_process; /* fixed once it is published */
 /* A process with one task, neither visible nor runnable yet; its mm and files are the caller's
  * to fill in. NULL: no memory. */
 MUST_CHECK struct process *process_create(void);
-/* Undo it. mm and files are the caller's affair. */
+/* Undo process_create(). The caller sees to mm and files. */
 void process_discard(struct process *process);
 /* Make it visible as parent's child (NULL: nobody's, for init), in its group and session. */
 void process_publish(struct process *process, struct process *parent);
@@ -43,7 +43,8 @@ void process_hold(struct process *process);
 void process_put(struct process *process);
 /* The first process with a pid >= pid, with a reference; NULL at the end. */
 MUST_CHECK struct process *process_next(int pid);
-/* Its address space with a use of the caller's (mm_put() it), or NULL when it has exited. */
+/* The process's address space, which the caller uses until mm_put(); NULL when the process has
+ * exited. */
 MUST_CHECK struct mm *process_mm(struct process *process);
 /* May the caller look into (and write) target's memory: itself or one of its descendants. */
 bool process_may_trace(struct process *caller, struct process *target);
@@ -61,13 +62,13 @@ void task_charge_tick(struct task *task, bool in_user);
 
 /* ---- Leaving the tree (for exit.c; tasks_lock is held) ------------------ */
 
-/* Out of every list; the caller drops the tree's reference. */
+/* Take the process out of every list. The caller drops the tree's reference. */
 void process_unpublish(struct process *process);
 /* Children of a dying process become init's; its zombies too, which init then reaps. */
 void process_orphans_give(struct process *process);
-/* It cannot be found by its tid any more. */
+/* The task cannot be found by its tid any more. */
 void task_unpublish(struct task *task);
-/* Its process's pid, which no task has, becomes its tid. */
+/* The task's tid becomes its process's pid, which no other task has. */
 void task_take_pid(struct task *task);
 
 #endif

@@ -20,8 +20,8 @@ void shstk_fork(struct task *child);
  * stack_bytes, or of the stack limit's size when that is 0, at most 4 GiB (as Linux). 0 or -ENOMEM.
  */
 MUST_CHECK int shstk_thread(struct task *thread, uint64_t stack_bytes);
-/* Unmap what shstk_thread() or exec mapped for task, unless it goes with the address space,
- * which nobody else uses. */
+/* Unmap the stack that shstk_thread() or exec mapped for task. If no other task uses the address
+ * space, leave it: it goes with the address space. */
 void shstk_thread_end(struct task *task);
 
 #endif

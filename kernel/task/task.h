@@ -113,7 +113,7 @@ struct task {
     bool *vfork_done;           /* [T] a vfork parent waits for this to become true */
     int slice_ticks;            /* [R] */
     struct cpu_use used;        /* [S] */
-    char name[TASK_NAME_BYTES]; /* [P] for who is not the task itself, which alone writes it */
+    char name[TASK_NAME_BYTES]; /* [P] written by the task alone, which reads it without */
 };
 
 static inline struct task *task_current(void) { return arch_current_task(); }

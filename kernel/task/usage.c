@@ -30,7 +30,7 @@ long sys_getrlimit(unsigned resource, uaddr_t to)
     return sys_prlimit64(0, resource, uaddr(0), to);
 }
 
-/* Setting a limit to what it is changes nothing; no other value can be had. */
+/* A limit can only be set to the value that it has. */
 static long limit_set(const struct linux_rlimit *now, uaddr_t from)
 {
     struct linux_rlimit want;

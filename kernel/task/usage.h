@@ -10,12 +10,12 @@ static inline struct cpu_use cpu_use_read(const struct cpu_use *use)
     return (struct cpu_use){ __atomic_load_n(&use->user_ticks, __ATOMIC_RELAXED),
                              __atomic_load_n(&use->system_ticks, __ATOMIC_RELAXED) };
 }
-/* By the children that process has waited for, and by theirs. */
+/* The resources used by the children that process has waited for, and by their children. */
 struct cpu_use process_children_used(struct process *process);
-/* A zombie's, with its children's, counts among its parent's children's from now on; returns it.
- * tasks_lock is held. */
+/* From now on what a zombie and its children used counts for its parent's children. Returns that
+ * use. tasks_lock is held. */
 struct cpu_use usage_inherit(struct process *parent, const struct process *zombie);
-/* Write it to a user's struct rusage; what is not measured is 0. 0 or -EFAULT. */
+/* Write the use to a user's struct rusage; fields that are not measured become 0. 0 or -EFAULT. */
 MUST_CHECK int usage_out(const struct cpu_use *use, uaddr_t to);
 
 #endif

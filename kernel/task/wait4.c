@@ -15,7 +15,7 @@ struct search {
     bool any;               /* there is such a child at all */
 };
 
-/* A child that does not end with SIGCHLD is waited for only on request. tasks_lock is held. */
+/* A child whose exit signal is not SIGCHLD is waited for only on request. tasks_lock is held. */
 static bool wanted(const struct search *search, const struct process *child)
 {
     bool is_clone = child->exit_signal != SIGCHLD;
@@ -45,7 +45,7 @@ static bool search_over(struct process *parent, struct search *search)
     return search->zombie || !search->any || search->options & WNOHANG;
 }
 
-/* No process stops or goes on here, so WUNTRACED and WCONTINUED never have anything to tell. */
+/* No process stops or continues here, so WUNTRACED and WCONTINUED never report anything. */
 long sys_wait4(int pid, uaddr_t status_to, int options, uaddr_t usage)
 {
     struct process *parent = process_current();

@@ -31,7 +31,7 @@ int time_in(uaddr_t from, uint64_t *ns)
     return 0;
 }
 
-/* Linux's clocks. Those of CPU time advance by ticks. */
+/* Linux's clocks. The clocks of CPU time advance by ticks. */
 enum {
     CLOCK_REALTIME,
     CLOCK_MONOTONIC,
@@ -92,8 +92,8 @@ long sys_time(uaddr_t to)
     return to.v && arch_copy_to_user(to, &seconds, sizeof(seconds)) ? -EFAULT : (long)seconds;
 }
 
-/* Sleep until a time of arch_clock_ns(); what is left goes to remainder when a signal ends it
- * early. */
+/* Sleep until a time of arch_clock_ns(). When a signal ends the sleep early, the time left goes to
+ * remainder. */
 static long sleep_until(uint64_t deadline, uaddr_t remainder)
 {
     struct wait_queue queue;

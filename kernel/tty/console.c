@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminal: what programs write goes to every console; what the keyboard and the serial line
- * bring goes through the line discipline to whoever reads. ^C and ^\ signal the foreground: every
- * process but init.
+ * The terminal. Output of programs goes to every console. Input from the keyboard and the serial
+ * line goes through the line discipline to the programs that read. ^C and ^\ signal the foreground:
+ * every process but init.
  */
 #include "kernel/tty/console.h"
 
@@ -23,20 +23,20 @@
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 
-#define ERASE_MAX    200        /* columns; a longer line that is killed is left on the screen */
+#define ERASE_MAX    200        /* columns; a longer line stays on the screen when it is killed */
 #define TIME_UNIT    100000000u /* nanoseconds of VTIME */
-#define ROWS_ELSE    24         /* without a framebuffer */
+#define ROWS_ELSE    24         /* when there is no framebuffer */
 #define COLUMNS_ELSE 80
 
 static struct spinlock input_lock = SPINLOCK_INIT(LOCK_INPUT); /* irq */
 static struct line line;                                       /* [input_lock] */
 static struct wait_queue input_wait = WAIT_QUEUE_INIT(input_wait);
 static bool typable;       /* [I] something can bring characters */
-static uint32_t said_mute; /* [A] the log has said that nothing can */
+static uint32_t said_mute; /* [A] the log has said that nothing can be typed */
 
 /* ---- Input -------------------------------------------------------------- */
 
-/* Show what was typed; input_lock is held, so that it appears in the order of typing. */
+/* Show what was typed. input_lock is held, so the echo keeps the order of typing. */
 static void reaction_show(const struct line_reaction *reaction)
 {
     if (reaction->erase > ERASE_MAX)
@@ -67,7 +67,7 @@ void console_input(char c)
         input_changed();
 }
 
-/* Whoever asks for input that nobody can type should know, once. */
+/* If a program asks for input that nobody can type, the log says so, once. */
 static void mute_say(void)
 {
     if (!typable && !__atomic_exchange_n(&said_mute, 1, __ATOMIC_RELAXED))
@@ -85,8 +85,8 @@ struct reading {
     uint64_t time_ns; /* how long it waits for the next character; 0: no limit */
 };
 
-/* Take what there is, as termios(3) says: to the end of a line, or until VMIN and VTIME are
- * satisfied. True: there was something, or it is enough. */
+/* Take the characters there are, as termios(3) says: to the end of a line, or until VMIN and VTIME
+ * are satisfied. True: something was taken, or the read is complete. */
 static bool reading_take(struct reading *reading)
 {
     uint64_t irq = spin_lock_irq(&input_lock);
@@ -181,7 +181,7 @@ static long termios_get(uaddr_t to)
     return arch_copy_to_user(to, &now, sizeof(now)) ? -EFAULT : 0;
 }
 
-/* Output is never pending: whoever wrote has waited for it. */
+/* Output is never pending: write() waits until it is out. */
 static long termios_set(uaddr_t from, bool flush)
 {
     struct linux_termios new;
@@ -223,8 +223,8 @@ static long window_size(uaddr_t to)
     return arch_copy_to_user(to, &size, sizeof(size)) ? -EFAULT : 0;
 }
 
-/* There are no sessions and no process groups: nobody has a controlling terminal, and the calls
- * that ask for one say so. */
+/* The terminal knows no sessions and no process groups. No process has a controlling terminal, and
+ * the calls that ask for one say so. */
 static long console_ioctl(struct file *file, unsigned request, uint64_t argument)
 {
     (void)file;
@@ -260,7 +260,7 @@ static bool list_has(const char *list, const char *name)
     return false;
 }
 
-/* Is this console wanted? Without console=, or when it names none that there is, all are. */
+/* Is this console wanted? All are, without console= or when it names no console that exists. */
 static bool wanted(const char *name)
 {
     char list[64];

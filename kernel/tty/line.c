@@ -30,7 +30,8 @@ static bool is(const struct line *line, unsigned c, unsigned index)
 
 /* ---- The ring ----------------------------------------------------------- */
 
-/* Line ends need a free place, all else in canonical mode leaves one for them. False: full. */
+/* Add a character. In canonical mode the last free place is kept for the end of the line. False:
+ * the ring is full. */
 static bool ring_put(struct line *line, unsigned c)
 {
     size_t kept_back = has(line, ICANON) && c < MARK_END;
@@ -48,7 +49,7 @@ static void ring_drop(struct line *line)
     line->len--;
 }
 
-/* The newest character of the unfinished line, taken back. */
+/* Take back the newest character of the unfinished line. */
 static unsigned ring_take_back(struct line *line)
 {
     line->open--;
@@ -59,7 +60,7 @@ static unsigned ring_take_back(struct line *line)
 
 static bool is_control(unsigned c) { return c < ' ' || c == 127; }
 
-/* The later bytes of a character in UTF-8. */
+/* Is it a later byte of a character in UTF-8? */
 static bool is_continuation(const struct line *line, unsigned c)
 {
     return line->termios.c_iflag & IUTF8 && (c & 0xc0) == 0x80;
@@ -91,7 +92,7 @@ static void echo(const struct line *line, unsigned c, struct line_reaction *reac
 
 /* ---- Canonical mode ----------------------------------------------------- */
 
-/* Take the last character back, with all its bytes; how many columns that frees. */
+/* Take back the last character with all its bytes. Returns the columns that this frees. */
 static unsigned erase_one(struct line *line)
 {
     unsigned c, columns = 0;

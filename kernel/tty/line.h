@@ -11,7 +11,7 @@
 
 #define LINE_BYTES 4096 /* a line, its end included, is no longer; as on Linux */
 
-/* All of it belongs to whoever locks the terminal's input. */
+/* The lock of the terminal's input guards every field. */
 struct line {
     struct linux_termios termios;
     uint16_t ring[LINE_BYTES]; /* characters, some with a mark */
@@ -28,17 +28,17 @@ struct line_reaction {
     size_t echo_len;
 };
 
-/* Lines, echo and signals, as Linux's terminals begin. */
+/* Begin as Linux's terminals do: whole lines, echo and signals. */
 void line_init(struct line *line);
-/* Take these settings over, as far as there are such; what there is not stays off, what cannot be
- * switched off stays on, and termios tells so. What is in the ring can be read from then on, where
- * the change is one to or from canonical mode. */
+/* Take over the settings that exist here. Settings that do not exist stay off, settings that cannot
+ * be switched off stay on, and termios tells which. A change to or from canonical mode makes
+ * everything in the ring readable. */
 void line_set(struct line *line, const struct linux_termios *termios);
-/* A character arrived. In canonical mode there is always room for the end of a line that has been
- * begun, so that it can be read. */
+/* A character arrived. In canonical mode there is always room for the end of the line, so that a
+ * full ring can be read. */
 void line_put(struct line *line, char c, struct line_reaction *reaction);
-/* Take what a read of len > 0 bytes gets now: in canonical mode at most to the end of a line, and 0
- * at an end of file. -EAGAIN: nothing. */
+/* Take what a read of len > 0 bytes gets now. In canonical mode that is at most one line, and 0 at
+ * an end of file. -EAGAIN: there is nothing. */
 MUST_CHECK long line_take(struct line *line, char *to, size_t len);
 /* How many characters a reader would find, without the marks of an end of file. */
 size_t line_count(const struct line *line);
