@@ -6,7 +6,7 @@
 
 #include "mm/table.h"
 
-/* Count a leaf that pte_check() refuses, without a line in the log. */
+/* Count a leaf that pte_check() refuses. Nothing is logged. */
 void check_count(void);
 /* Log and count it. The slot's table is locked. */
 void check_report(const struct slot *slot, const struct vma *vma, pte_t pte);

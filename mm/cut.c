@@ -62,8 +62,8 @@ void range_cut(struct mm *mm, uint64_t start, uint64_t end, struct spare *spare)
 
 /* ---- Steps -------------------------------------------------------------- */
 
-/* Pass over what has no leaves: at, or the first address above it that a leaf translates, or end.
- */
+/* Pass over addresses without leaves. Returns at, if a leaf translates it; else the first address
+ * above at that a leaf translates; else end. */
 static uint64_t leaves_begin(struct mm *mm, uint64_t at, uint64_t end)
 {
     struct slot slot;

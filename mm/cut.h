@@ -15,15 +15,15 @@ struct spare {
 MUST_CHECK int cut_allowed(struct mm *mm, uint64_t start, uint64_t end);
 /* Set aside what range_cut() needs: 0, -EINVAL as above, or -ENOMEM. */
 MUST_CHECK int spare_prepare(struct mm *mm, uint64_t start, uint64_t end, struct spare *spare);
-/* Cut where spare_prepare() found it necessary: no VMA then reaches over start or end. */
+/* Cut where spare_prepare() found it necessary. After that no VMA reaches over start or end. */
 void range_cut(struct mm *mm, uint64_t start, uint64_t end, struct spare *spare);
 
 /*
- * How far the work on [at, end) may go before others get their turn: an address above at, where no
- * leaf begins before and ends behind. At most a few thousand leaves lie below it.
+ * How far the work on [at, end) may go before other tasks get their turn. The result lies above at,
+ * and not inside a leaf. At most a few thousand leaves lie below it.
  */
 uint64_t step_end(struct mm *mm, uint64_t at, uint64_t end);
-/* Let others use mm, and the CPU, between two steps. mm.lock is dropped and taken again. */
+/* Let other tasks use mm, and the CPU, between two steps. mm.lock is dropped and taken again. */
 void step_pause(struct mm *mm, mm_breathe breathe);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Raw entries in tables, for mm/table.c (one address) and mm/range.c (many). Nobody else includes
- * this: everybody else goes through a slot. */
+/* Raw entries in tables, for mm/table.c (one address) and mm/range.c (many). No other file includes
+ * this header: all others go through a slot. */
 #ifndef MM_ENTRY_H
 #define MM_ENTRY_H
 
@@ -19,7 +19,7 @@ static inline pte_t entry_read(const pte_t *entry)
 }
 
 /* Store new over old, atomically against the CPU's own setting of A and D where the entry is
- * present; false when the CPU was quicker. */
+ * present. False when the CPU changed the entry first. */
 static inline bool entry_replace(pte_t *entry, pte_t old, pte_t new)
 {
     if (planted_atomic(pte_present(old)))
@@ -45,7 +45,7 @@ static inline void value_check(const struct slot *slot, const struct vma *vma, p
         large_value_check(slot, vma, new);
 }
 
-/* The setter itself: slot_set(), which is how all others call it. */
+/* The setter itself. All other files call it as slot_set(). */
 static inline bool entry_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
                              enum trace_why why, struct flush *flush)
 {
@@ -68,8 +68,8 @@ static inline struct frame *entry_table(pte_t entry)
     return table;
 }
 
-/* Point an empty entry of table at a new, empty table; NULL when memory is out. The table's lock
- * is held, or nobody can reach it yet. */
+/* Point an empty entry of table at a new, empty table; NULL when memory is out. The table's lock is
+ * held, or no other CPU can reach the table yet. */
 static inline struct frame *entry_make_table(struct frame *table, pte_t *entry)
 {
     struct frame *below = table_create();

@@ -29,8 +29,8 @@
  *      data    -> r      -> w       a -> w  a copy    a -> w  the same frame
  *      stack   -> r      -> c       d -> c  a copy    d -> c  the same frame
  *
- * So who may reuse and who must copy is one question, with one answer. What differs is in
- * page_class(), leaf_owned() and leaf_allows(), and nowhere else.
+ * Whether a page may be reused or must be copied is thus decided in one place for both kinds. They
+ * differ only in page_class(), leaf_owned() and leaf_allows().
  */
 #include "mm/fault.h"
 
@@ -67,8 +67,8 @@ const struct fault_verdict *fault_verdict(enum fault_outcome outcome)
     return &verdicts[outcome];
 }
 
-/* Why the VMA refuses the access, or FAULT_OK_SPURIOUS when it does not. Error bit 6 outranks
- * bit 1, and a reserved bit is nothing that a VMA could allow. */
+/* Why the VMA refuses the access, or FAULT_OK_SPURIOUS when it does not. Error bit 6 outranks bit
+ * 1, and no VMA can allow a reserved bit. */
 static enum fault_outcome fault_refusal(const struct vma *vma, uint32_t error)
 {
     if (error & (FAULT_FETCH | FAULT_RESERVED)) {
@@ -91,7 +91,7 @@ static enum fault_outcome fault_refusal(const struct vma *vma, uint32_t error)
 
 /* ---- Data and shadow stacks --------------------------------------------- */
 
-/* How a private page of data and one of a shadow stack differ to those who count frames. */
+/* How private pages of data and of shadow stacks differ for the code that counts frames. */
 struct page_class {
     enum frame_kind kind; /* of the frames that an entry may own */
     struct {
@@ -118,7 +118,7 @@ static inline pte_t leaf_clean(const struct vma *vma, uint64_t pfn, int level)
 }
 
 /*
- * The entry of a page that only this mapping holds and that has been, or is about to be, modified:
+ * The entry of a page that only this mapping holds, and that has been modified or is about to be:
  * (b) where only a debugger may write, else (c) for a shadow stack and (w) for data.
  */
 static inline pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
@@ -223,7 +223,7 @@ static struct frame *file_copy(struct frame *page)
 /*
  * A page of a file. The file's own frame is mapped for reads and in shared mappings; a store to a
  * private mapping gets a copy at once. The source may wait for its own locks, so no table is locked
- * while it is asked, nor on return.
+ * while the source is asked. None is locked on return.
  */
 static enum fault_outcome fault_file_page(struct mm *mm, const struct vma *vma, uint64_t va,
                                           enum access access, struct flush *flush)
@@ -246,13 +246,14 @@ static enum fault_outcome fault_file_page(struct mm *mm, const struct vma *vma, 
                        : leaf_clean(vma, frame_pfn(frame), 1);
     if (pte_none(slot_read(&slot)))
         slot_install(mm, &slot, vma, new, TRACE_FILE_PAGE, flush);
-    else /* another CPU was quicker; whatever it installed is looked at again */
+    else /* another CPU was faster; the access is tried again on what it installed */
         flush_put(flush, frame, 1);
     slot_release(&slot);
     return FAULT_OK_FILE;
 }
 
-/* ---- Something there, shared or not writable. Table locked, before and after. ------------- */
+/* ---- A page is there, but shared or not writable. Table locked, before and after.
+ * ------------- */
 
 /* The last owner takes its page back. */
 static enum fault_outcome own_reuse(const struct vma *vma, const struct slot *slot, leaf_t old,
@@ -277,7 +278,8 @@ static enum fault_outcome own_copy(const struct vma *vma, const struct slot *slo
         arch_page_copy(frame_va(to + i), frame_va(planted_source(vma, from + i)));
     pte_t new = leaf_owned(vma, frame_pfn(to), old.level);
     bool moved = slot_move(slot, vma, old.pte, new, class->copy.why, flush);
-    /* the one that is not in the entry goes; if that is the copy, the CPU set A: look again */
+    /* give back the frame that is not in the entry; if that is the copy, the CPU set A: look
+     * again */
     flush_put(flush, moved ? from : to, leaf_frames(old));
     return class->copy.outcome;
 }

@@ -7,9 +7,9 @@
 #include "mm/table.h"
 
 /*
- * What somebody wants of a page. OWN asks for a page that no other entry shares: a store to
- * ordinary memory, any shadow-stack access, or a debugger's write to a read-only page; the VMA says
- * which of them it is.
+ * The kind of access to a page. OWN asks for a page that no other entry shares: for a store to
+ * ordinary memory, any shadow-stack access, or a debugger's write to a read-only page. The VMA says
+ * which of the three it is.
  */
 enum access { ACCESS_READ, ACCESS_OWN };
 
@@ -17,9 +17,9 @@ enum access { ACCESS_READ, ACCESS_OWN };
 bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access);
 
 /*
- * Bring the page at va to a state that allows access, once; or say why that cannot be. The VMA
- * contains va and allows the access. mm.lock is held for reading, before and after; no table is
- * locked on return. FAULT_OK_SPLIT and FAULT_OK_SPURIOUS ask to look again.
+ * Try once to bring the page at va to a state that allows access; or say why that is impossible.
+ * The VMA contains va and allows the access. mm.lock is held for reading, before and after; no
+ * table is locked on return. FAULT_OK_SPLIT and FAULT_OK_SPURIOUS ask to look again.
  */
 MUST_CHECK enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
                                             enum access access);

@@ -6,7 +6,7 @@
 
 void flush_now(struct flush *flush)
 {
-    /* at its end no CPU has it any more: mm_put() */
+    /* mm_put() takes mm down: no CPU has it loaded any more */
     bool in_use = __atomic_load_n(&flush->mm->users, __ATOMIC_RELAXED);
     if (planted_flush(flush->start < flush->end && in_use))
         arch_tlb_flush(&flush->mm->arch, flush->start, flush->end - flush->start, flush->tables);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is due once entries have changed: the TLB flush, and the references that it was held back
- * for. A frame (or a table) goes back only after the flush that covers it. Lives on the stack of
- * the function that makes the changes. Private to mm/.
+ * What is due once entries have changed: the TLB flush, and the references that must outlive it. A
+ * frame (or a table) goes back only after the flush that covers it. Lives on the stack of the
+ * function that makes the changes. Private to mm/.
  */
 #ifndef MM_FLUSH_H
 #define MM_FLUSH_H

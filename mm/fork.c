@@ -31,7 +31,7 @@ static int vmas_copy(struct mm *child, struct mm *parent)
     return 0;
 }
 
-/* Does the child get the leaves as well? */
+/* Does the child get the leaves of this VMA? */
 static bool leaves_are_shared(const struct vma *vma)
 {
     return !(vma->flags & (VM_DONTFORK | VM_WIPEONFORK));
@@ -77,8 +77,8 @@ struct sharing {
     struct flush *child_flush; /* stays empty: the child has never run */
 };
 
-/* Give the parent's leaf its shared value, whatever the CPU sets in it meanwhile, and return
- * that. */
+/* Give the parent's leaf its shared value, and return that value. The CPU may set bits in the leaf
+ * meanwhile. */
 static pte_t parent_share(const struct slot *slot, const struct vma *vma, struct flush *flush)
 {
     for (;;) {
@@ -117,7 +117,7 @@ static void leaves_share(struct mm *child, struct mm *parent)
     flush_end(&flush);
 }
 
-/* The child's VMAs have their leaves: from now on they hear of cuts of their sources. */
+/* The child's VMAs have their leaves: from now on cuts of their sources reach them. */
 static void vmas_attach(struct mm *child, struct mm *parent)
 {
     struct list *link = child->vmas.next;
@@ -145,7 +145,7 @@ int mm_fork(struct mm *parent, struct mm **result)
     }
     write_unlock(&parent->lock);
     if (err)
-        mm_put(planted_undo(child)); /* takes its empty tables along */
+        mm_put(planted_undo(child)); /* frees its empty tables as well */
     else
         *result = child;
     return err;

@@ -23,7 +23,7 @@ enum frame_kind {
     FRAME_TABLE,  /* page table */
     FRAME_FILE,   /* contents of a file */
     FRAME_SLAB,   /* small kernel objects */
-    FRAME_KERNEL, /* everything else of the kernel's */
+    FRAME_KERNEL, /* all other memory of the kernel */
     FRAME_KIND_COUNT
 };
 
@@ -48,7 +48,7 @@ struct frame {
             uint16_t free_head, object_bytes;
             uint32_t next_pfn;
         } slab;
-        /* what programs map: the leaves that do; counted by the test build alone. Atomic */
+        /* frames that programs map: the number of leaves; counted by the test build only. Atomic */
         struct {
             uint32_t leaves;
         } user;

@@ -4,8 +4,9 @@
  * program would, or with GUP_FORCE as a debugger.
  *
  * A reference on a frame makes the page shared: while it is held, a fork's or a fault's "last
- * owner" test fails, so nobody reuses the page under the holder. Whoever only moves bytes takes
- * none. He works with the entry locked, and two forced writers do not see each other as owners.
+ * owner" test fails, so nobody reuses the page under the holder. Code that only moves bytes takes
+ * no reference. It works with the entry locked, so two forced writers do not count as owners to
+ * each other.
  */
 #include "base/panic.h"
 #include "base/string.h"
@@ -15,8 +16,8 @@
 
 /*
  * May flags access this VMA? An ordinary write to a shadow stack is refused, a debugger's is not
- * (as on Linux); a forced write to a shared mapping is refused, since it would change what others
- * see.
+ * (as on Linux); a forced write to a shared mapping is refused, because other programs would see
+ * the change.
  */
 static bool gup_allowed(const struct vma *vma, unsigned flags)
 {
@@ -28,7 +29,7 @@ static bool gup_allowed(const struct vma *vma, unsigned flags)
 }
 
 /*
- * Lock va's entry once its leaf gives the access; *slot is the caller's to release. mm.lock is held
+ * Make va's leaf allow the access, and lock its entry. The caller releases *slot. mm.lock is held
  * for reading, before and after. 0, or -EFAULT or -ENOMEM with no table locked.
  */
 static int gup_lock(struct mm *mm, uint64_t va, unsigned flags, struct slot *slot)
@@ -74,7 +75,7 @@ static int use_hold(struct frame *frame, size_t offset, void *context)
 
 int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame)
 {
-    ASSERT(!(flags & GUP_FORCE)); /* who holds the frame would miss the next forced write */
+    ASSERT(!(flags & GUP_FORCE)); /* a holder of the frame would not see the next forced write */
     return mm_gup_with(mm, va, flags, use_hold, frame);
 }
 
@@ -100,7 +101,7 @@ int mm_cmpxchg(struct mm *mm, uint64_t va, uint32_t *old, uint32_t new)
     return mm_gup_with(mm, va, GUP_WRITE, use_cmpxchg, &exchange);
 }
 
-/* Part of one page, to be moved. */
+/* Bytes of one page, to be moved. */
 struct part {
     void *buffer;
     size_t len;

@@ -20,7 +20,7 @@
 extern char __kernel_start[], __rodata_start[], __data_start[], __kernel_end[];
 
 static struct frame *root_frame; /* [I] */
-/* [I] what every root shares */
+/* [I] the part that every root shares */
 static struct {
     unsigned index;
     uint64_t entry;
@@ -41,7 +41,7 @@ static pte_t *entries_of(pte_t table_entry)
     return arch_phys_to_virt(paddr(pte_pfn(table_entry) << PAGE_SHIFT));
 }
 
-/* The entry for va at level, tables made on the way; NULL when memory is out. */
+/* The entry for va at level. Missing tables are made. NULL: out of memory. */
 static pte_t *entry_own(uint64_t va, int level, struct frame **table)
 {
     struct frame *at = root_frame;
@@ -160,7 +160,7 @@ static void image_map(const struct boot_info *info)
                    info->kernel.bytes - (data - text), PGPROT_KERNEL_RW, 1));
 }
 
-/* Remember the root's entries, which every address space's root gets as well. */
+/* Remember the root's entries. The root of every address space gets them as well. */
 static void kernel_slots_collect(void)
 {
     const uint64_t *root = frame_va(root_frame);

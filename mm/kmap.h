@@ -30,7 +30,7 @@ MUST_CHECK void *kmap_device(paddr_t pa, uint64_t bytes, enum kmap_cache cache);
 /* A kernel stack of KSTACK_BYTES with guard pages; returns its top (highest address), 0 when
  * memory is out. */
 MUST_CHECK uint64_t kmap_stack_alloc(void);
-void kmap_stack_free(uint64_t top); /* not the stack one runs on */
+void kmap_stack_free(uint64_t top); /* not the stack in use */
 /* Unmap the stacks kept back for reuse. */
 void kmap_stack_reclaim(void);
 

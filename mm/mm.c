@@ -70,7 +70,7 @@ static void mm_unmap_all(struct mm *mm)
     flush_end(&flush);
 }
 
-/* Hand the root back as the allocator wants its tables: with nothing in it. */
+/* Give the root back. The allocator takes back tables with nothing in them only. */
 static void root_free(struct frame *root)
 {
     ASSERT(root->count == 0);

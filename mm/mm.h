@@ -14,7 +14,8 @@
  * Where a file mapping's frames come from: kernel/ provides one for each file it lets be mapped.
  * frame(): put the frame that holds page number page of the file, with a reference for the caller,
  * in *frame; 0, -ENOMEM, or -EIO beyond the end of the file. Called with mm.lock held for reading.
- * hold() and release(): one more, one fewer VMA shows it; mm.lock may be held for writing.
+ * hold() and release(): one VMA more, or one fewer, shows the file; mm.lock may be held for
+ * writing.
  */
 struct vm_source {
     int (*frame)(struct vm_source *source, uint64_t page, struct frame **frame);
@@ -22,7 +23,7 @@ struct vm_source {
     void (*release)(struct vm_source *source);
     /* for /proc/PID/maps */
     void (*name)(struct vm_source *source, char *to, size_t size);
-    /* the rest is mm/'s: vm_source_init(), then nobody else's */
+    /* the rest belongs to mm/; vm_source_init() sets it */
     struct spinlock lock; /* LOCK_SOURCE */
     struct list vmas;     /* [lock] by vma.source_link; those not up to date with cuts come first */
     uint32_t cuts;        /* [lock] how often vm_source_cut() was called */
@@ -54,7 +55,7 @@ struct vma {
     uint64_t source_page;     /* [M] the source's page number at start */
     struct list source_link;  /* [S] in source.vmas */
     struct mm *mm;            /* [S] whose it is, while it is in that list */
-    uint32_t cuts;            /* [M, S] of source.cuts, those that its leaves tell of */
+    uint32_t cuts;            /* [M, S] how many of source.cuts its leaves have been through */
 };
 
 static inline bool vma_is_shstk(const struct vma *vma) { return vma->flags & VM_SHADOW_STACK; }
@@ -89,10 +90,10 @@ void mm_init(void);
 /* An empty address space with one user, or NULL when memory is out. */
 MUST_CHECK struct mm *mm_create(void);
 void mm_hold(struct mm *mm);
-/* The same where the last use may just have ended: false then. */
+/* Take a use unless the last one has just ended. False: it has. */
 MUST_CHECK bool mm_try_hold(struct mm *mm);
-/* The last user's put checks the invariant, unmaps everything and frees it. No CPU runs it by
- * then. */
+/* The last mm_put() checks the invariant, unmaps everything and frees the address space. No CPU
+ * runs it by then. */
 void mm_put(struct mm *mm);
 /* Run it on this CPU from now on; NULL: none, this CPU is idle. */
 void mm_activate(struct mm *mm);
@@ -109,9 +110,9 @@ MUST_CHECK int mm_fork(struct mm *parent, struct mm **child);
 /* ---- Mappings (mm/mmap.c, mm/protect.c). All take mm.lock for writing. -- */
 
 /*
- * A range may be as long as its caller likes. Where it is long the work is done in steps, and
- * between two of them nothing is locked: others may use the address space, and see what has been
- * done so far; breathe, unless NULL, is called there.
+ * A range may have any length. Work on a long range is done in steps. Between two steps nothing is
+ * locked: other tasks may use the address space, and see what has been done so far. breathe, unless
+ * NULL, is called there.
  */
 typedef void (*mm_breathe)(void);
 
@@ -121,7 +122,7 @@ struct map_request {
     uint32_t flags;           /* VM_* */
     bool fixed;               /* exactly there, replacing what is there */
     bool no_replace;          /* with fixed: -EEXIST rather than replace */
-    uint64_t low, high;       /* unless fixed: nowhere else; 0: no limit */
+    uint64_t low, high;       /* unless fixed: the range to place it in; 0: no limit */
     struct vm_source *source; /* NULL: anonymous; mm holds it for itself */
     uint64_t source_page;
 };
@@ -142,8 +143,8 @@ MUST_CHECK int mm_unmap(struct mm *mm, uint64_t start, uint64_t len, mm_breathe 
  */
 MUST_CHECK int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot,
                           mm_breathe breathe);
-/* madvise(MADV_DONTNEED): drop the pages, keep the VMAs. -EINVAL, or -ENOMEM for a hole, when all
- * that is mapped has been dropped. */
+/* madvise(MADV_DONTNEED): drop the pages, keep the VMAs. -EINVAL, or -ENOMEM for a hole; everything
+ * that is mapped has been dropped even so. */
 MUST_CHECK int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe);
 /*
  * The rest of madvise(2): set and clear flags of VM_DONTFORK and VM_WIPEONFORK in all VMAs of the
@@ -154,17 +155,17 @@ MUST_CHECK int mm_advise(struct mm *mm, uint64_t start, uint64_t len, uint32_t s
                          bool private);
 /* Start the heap at start. */
 void mm_brk_init(struct mm *mm, uint64_t start);
-/* As Linux's brk(): the new break, or the old one when it cannot be had. */
+/* As Linux's brk(): returns the new break, or the old one when the new one is impossible. */
 uint64_t mm_brk(struct mm *mm, uint64_t brk, mm_breathe breathe);
 
 /* ---- Sources (mm/source.c) ---------------------------------------------- */
 
-/* Once, before anybody maps it; its functions are there already. */
+/* Called once, before the source is mapped. Its functions are set already. */
 void vm_source_init(struct vm_source *source);
 /*
- * The source ends before page number page from now on, and frame() says so already: no mapping of
- * any address space keeps a leaf behind that, private ones and their copies included. Takes the
- * mm.lock of each for writing; no spinlock is held. One cut of a source at a time.
+ * From now on the source ends before page number page; frame() refuses later pages already. Drop
+ * every leaf behind that end, in all address spaces, private copies included. Takes the mm.lock of
+ * each for writing; no spinlock is held. One cut of a source at a time.
  */
 void vm_source_cut(struct vm_source *source, uint64_t page);
 
@@ -183,16 +184,16 @@ MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, boo
 /* ---- Access from outside (mm/gup.c) ------------------------------------- */
 
 #define GUP_WRITE 1u
-/* as a debugger: a private page may be read and written whatever its VMA says */
+/* access as a debugger: a private page may be read and written whatever its VMA says */
 #define GUP_FORCE 2u
 
 /* What to do with the frame behind an address, at offset; 0 or a negative errno. It must not
  * wait. */
 typedef int (*gup_use)(struct frame *frame, size_t offset, void *context);
 /*
- * Use the frame behind va while its table and mm are locked: no fork or fault shares it, copies it
- * or takes it away meanwhile, so that whatever is stored lands in the page that mm has. What use
- * returned, -EFAULT or -ENOMEM.
+ * Call use on the frame behind va while its table and mm are locked. No fork or fault shares,
+ * copies or replaces the frame meanwhile, so a store lands in the page that mm has. Returns what
+ * use returned, -EFAULT or -ENOMEM.
  */
 MUST_CHECK int mm_gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *context);
 /*
@@ -202,8 +203,9 @@ MUST_CHECK int mm_gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use u
  */
 MUST_CHECK int mm_gup(struct mm *mm, uint64_t va, unsigned flags, struct frame **frame);
 /*
- * Set the word at va, 4-byte aligned, to new if it still is *old, as a store of mm's own would: 0
- * when done, -EAGAIN with what it is in *old, or as mm_gup(). No fork comes in between.
+ * Set the word at va, 4-byte aligned, to new if it still is *old, as a store of mm's own program
+ * would. 0 when done, -EAGAIN with the word's value in *old, or as mm_gup(). No fork comes in
+ * between.
  */
 MUST_CHECK int mm_cmpxchg(struct mm *mm, uint64_t va, uint32_t *old, uint32_t new);
 /*

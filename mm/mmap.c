@@ -14,8 +14,9 @@
 
 /*
  * Make sure that [start, end) can be unmapped up to *stop: 0, -EINVAL (it begins or ends inside a
- * huge leaf), or -ENOMEM. A VMA that reaches over start and *stop is cut at *stop; all else only
- * makes VMAs shorter. Where memory is out for a cut that end does not call for, *stop moves up.
+ * huge leaf), or -ENOMEM. Only a VMA that reaches over both start and *stop must be cut in two, at
+ * *stop; every other VMA gets shorter or goes. If there is no memory for a cut that is not at end,
+ * *stop moves up to where no cut is needed.
  */
 static int hole_prepare(struct mm *mm, uint64_t start, uint64_t end, uint64_t *stop)
 {
@@ -33,7 +34,7 @@ static int hole_prepare(struct mm *mm, uint64_t start, uint64_t end, uint64_t *s
     return 0;
 }
 
-/* Take the part of vma that lies in [start, end) away: at one of its ends, or all of it. */
+/* Remove the part of vma that lies in [start, end): it is at one of vma's ends, or all of vma. */
 static void vma_shorten(struct mm *mm, struct vma *vma, uint64_t start, uint64_t end)
 {
     if (vma->start < start) {
@@ -89,7 +90,7 @@ int mm_unmap(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe)
 
 /* ---- Mapping ------------------------------------------------------------ */
 
-/* Decide on the address; *replace: what lies there has to go first. */
+/* Decide on the address. *replace: the range is occupied and must be unmapped first. */
 static int map_place(struct mm *mm, const struct map_request *request, uint64_t len, uint64_t align,
                      uint64_t *start, bool *replace)
 {
@@ -145,8 +146,8 @@ static int map_locked(struct mm *mm, const struct map_request *request, struct v
 }
 
 /*
- * Only private anonymous memory grows or has huge leaves, and not both: growth moves start by
- * pages, and nothing else with it.
+ * Only private anonymous memory may grow or have huge leaves, and not both, because growth moves
+ * start by single pages. Growth changes nothing else of a VMA, such as its place in a file.
  */
 static bool flags_allowed(const struct map_request *request)
 {

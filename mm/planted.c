@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The mistakes that planted.h can make in the test build, each with what comes of it. Empty
- * elsewhere. */
+/* The mistakes that planted.h can make in the test build, each with its consequence. Empty in other
+ * builds. */
 #include "mm/planted.h"
 
 #ifdef CONFIG_TEST
@@ -13,8 +13,8 @@
 
 /*
  * fork_keeps_dirty: parent and child both keep an owned shadow stack on one frame, so that each
- * returns through what the other has pushed.
- * cow_not_moved: W and D go, COW is not set: a modified page looks clean.
+ * returns through addresses that the other has pushed. cow_not_moved: W and D go, COW is not set: a
+ * modified page looks clean.
  */
 pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new)
 {
@@ -35,7 +35,7 @@ uint64_t planted_references(uint64_t frames)
     return defect_on(DEFECT_REF_FORGOTTEN) ? 0 : frames;
 }
 
-/* oom_leak: somebody seems to use the unfinished child still, so its tables are never freed. */
+/* oom_leak: the unfinished child keeps one user too many, so its tables are never freed. */
 struct mm *planted_undo(struct mm *child)
 {
     if (defect_on(DEFECT_OOM_LEAK))
@@ -88,10 +88,10 @@ enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma, const s
 
 /* ---- Entries ------------------------------------------------------------ */
 
-/* no_flush: a CPU goes on using translations that the tables no longer allow. */
+/* no_flush: a CPU keeps using translations that the tables no longer allow. */
 bool planted_flush(bool due) { return due && !defect_on(DEFECT_NO_FLUSH); }
 
-/* plain_store: what the CPU sets in the entry between reading and storing it is lost. */
+/* plain_store: bits that the CPU sets in the entry between the read and the store are lost. */
 bool planted_atomic(bool present) { return present && !defect_on(DEFECT_PLAIN_STORE); }
 
 /* refusals_off: the setter must let page_open() store what it would panic on. */
@@ -100,7 +100,7 @@ bool planted_check(bool valid) { return valid || defect_on(DEFECT_REFUSALS_OFF);
 /* ref_leak: an unmapped page's frame is never free again. */
 bool planted_drop(bool due) { return due && !defect_on(DEFECT_REF_LEAK); }
 
-/* walker_blind: the walker finds and repairs, and nobody is told how often. */
+/* walker_blind: the walker finds and repairs, but does not count. */
 unsigned planted_findings(unsigned found) { return defect_on(DEFECT_WALKER_BLIND) ? 0 : found; }
 
 /* clean_no_flush: other CPUs remember D=1 and store without looking at the clean entry. */
@@ -108,7 +108,7 @@ bool planted_clean_flush(bool due) { return due && !defect_on(DEFECT_CLEAN_NO_FL
 
 /* ---- Shadow stacks ------------------------------------------------------ */
 
-/* no_guard: what runs off the stack's ends finds memory there. */
+/* no_guard: an access beyond the stack's ends finds memory there. */
 struct vma *planted_guards(struct vma *vma)
 {
     if (defect_on(DEFECT_NO_GUARD)) {
@@ -123,6 +123,6 @@ bool planted_token(bool wanted) { return wanted && !defect_on(DEFECT_TOKEN_UNCHE
 
 /* ---- Sources ------------------------------------------------------------ */
 
-/* stale_cut: the file and its mappings are two from then on. */
+/* stale_cut: from then on the file and its mappings differ. */
 bool planted_cut(bool due) { return due && !defect_on(DEFECT_STALE_CUT); }
 #endif

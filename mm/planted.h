@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one seam for planted defects in mm/. Each hook stands around an expression and hands it back
- * as it came: outside the test build this file is all there is of them, and they cost nothing. In
- * the test build mm/planted.c makes the mistake that is switched on (base/defect.h), and says
- * beside it what comes of it.
+ * The one seam for planted defects in mm/. Each hook stands around an expression and returns it
+ * unchanged: in other builds the hooks are nothing but this file, and cost nothing. In the test
+ * build mm/planted.c makes the mistake that is switched on (base/defect.h), and names its
+ * consequence.
  */
 #ifndef MM_PLANTED_H
 #define MM_PLANTED_H
@@ -17,7 +17,7 @@ pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new);
 pte_t planted_child(const struct vma *vma, pte_t new);
 /* fork: the references that the child's leaf takes */
 uint64_t planted_references(uint64_t frames);
-/* fork: the address space to take down again, since memory is out */
+/* fork: the address space to take down again, because memory ran out */
 struct mm *planted_undo(struct mm *child);
 /* fault: is this entry the last owner; the frame to copy from; why the access is refused */
 bool planted_reuse(const struct vma *vma, bool last_owner);
@@ -34,7 +34,7 @@ bool planted_drop(bool due);
 unsigned planted_findings(unsigned found);
 /* race: is a flush due once the entry is clean */
 bool planted_clean_flush(bool due);
-/* source: are the leaves of what was cut off to go */
+/* source: must the leaves of the part that was cut off go */
 bool planted_cut(bool due);
 /* shstk: the VMA between its guard pages; is a token to be written */
 struct vma *planted_guards(struct vma *vma);

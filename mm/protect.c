@@ -18,8 +18,9 @@ struct protecting {
 };
 
 /*
- * Give a leaf the VMA's new rights. A private page keeps W only where it had it and may keep it;
- * one that lost it gets it back at its next store, when it is known whether it is shared.
+ * Give a leaf the VMA's new rights. A private page keeps W only if it had W and the VMA still
+ * allows W. A page without W gets it back at its next store, when the fault finds out whether it is
+ * shared.
  */
 static void leaf_protect(const struct slot *slot, pte_t old, void *context)
 {
@@ -51,7 +52,8 @@ static int protect_allowed(struct mm *mm, uint64_t start, uint64_t end, uint32_t
     return 0;
 }
 
-/* Give every VMA of [start, end), which none reaches over, and its leaves the new rights. */
+/* Give every VMA of [start, end), and its leaves, the new rights. No VMA reaches over start or
+ * end. */
 static void range_protect(struct mm *mm, uint64_t start, uint64_t end, uint32_t prot)
 {
     struct flush flush;
@@ -64,7 +66,7 @@ static void range_protect(struct mm *mm, uint64_t start, uint64_t end, uint32_t 
     flush_end(&flush);
 }
 
-/* Join what has become alike, from the VMA below start to the one above end. */
+/* Join VMAs that have become alike, from the one below start to the one above end. */
 static void range_merge(struct mm *mm, uint64_t start, uint64_t end)
 {
     uint64_t at = start;
@@ -76,8 +78,9 @@ static void range_merge(struct mm *mm, uint64_t start, uint64_t end)
 }
 
 /*
- * One step of mm_protect() on [at, end): *stop says where the next begins. A VMA that the step ends
- * in has to be cut there; where memory is out for that the step is the last.
+ * One step of mm_protect() on [at, end). *stop says where the next step begins. If the step ends
+ * inside a VMA, the VMA must be cut there; if there is no memory for the cut, this step is the
+ * last.
  */
 static int protect_step(struct mm *mm, uint64_t at, uint64_t end, uint32_t prot, uint64_t *stop)
 {
@@ -127,8 +130,8 @@ int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot, mm_br
 
 /* ---- Advice ------------------------------------------------------------- */
 
-/* Drop the leaves of [*at, end); *at becomes where what was looked at ends. A hole is an error all
- * the same, and so is a part of a huge leaf, which is left alone. */
+/* Drop the leaves of [*at, end). *at becomes the end of the part that was looked at. A hole is an
+ * error even so. A part of a huge leaf is an error as well, and is left alone. */
 static int range_discard(struct mm *mm, uint64_t *at, uint64_t end)
 {
     struct flush flush;

@@ -6,14 +6,15 @@
  *   2. The other CPU stores, so its page walker looks at the entry and sets D. Meanwhile, at a
  *      time chosen so that the two meet, this CPU clears W and looks at the entry: W=0,D=1 must
  *      not be there.
- *   3. The other CPUs' TLBs are flushed, which no store outlasts, and this CPU looks again.
+ *   3. The other CPUs' TLBs are flushed. No store through the old entry can follow, and this CPU
+ * looks again.
  *   4. What is broken is repaired. The other CPU's next store faults and makes the page writable.
  *
- * The word that the other CPU increments tells whether it has stored, whatever the entry says of
- * it.
+ * The word that the other CPU increments tells whether that CPU has stored, whatever the entry
+ * says.
  *
  * In place of a real CPU's page walker another CPU can play one in software, as careless as the
- * oldest were: it reads W=1, and some time later sets D. As a CPU it knows no locks; as in a CPU no
+ * oldest were: it reads W=1, and some time later sets D. Like a CPU it takes no locks, and no
  * interrupt comes in between.
  */
 #include "mm/race.h"
@@ -48,7 +49,7 @@ static uint64_t *walk_word; /* the page's first word, to store to */
 static bool walk_begun;     /* in this round */
 static uint32_t walking;    /* CPUs that may be using walk_entry */
 
-/* xorshift: no order that the other CPU could fall into step with. */
+/* xorshift: no pattern with which the other CPU could fall into step. */
 static uint64_t random_below(uint64_t *seed, uint64_t limit)
 {
     *seed ^= *seed << 13;
@@ -164,7 +165,7 @@ static bool entry_clear_write(const struct slot *slot, const struct vma *vma, en
     return true;
 }
 
-/* D moves to COW. The first of each race gets a line in the log, all are counted. */
+/* D moves to COW. The first one of each race is logged; all are counted. */
 static void entry_repair(const struct slot *slot, const struct vma *vma, struct flush *flush)
 {
     const struct race_result *result = &race.result;

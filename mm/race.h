@@ -35,17 +35,18 @@ struct race_result {
 
 /*
  * Run rounds of the race on the page of mm at va, whose first word another CPU increments all the
- * time. software: the other CPU is in mm_race_walk() instead, and plays an old page walker.
- * Whatever W=0,D=1 comes of it is repaired, reported and counted as the walker's findings are. 0;
- * -EINVAL when the page is no private writable page of mm's alone, or rounds are too many to be
- * away that long (RACE_ROUNDS_MAX); -EBUSY when a race is being run.
+ * time. software: the other CPU is in mm_race_walk() instead, and plays an old page walker. Each
+ * W=0,D=1 that appears is repaired, reported and counted like the walker's findings. 0; -EINVAL
+ * when the page is no private writable page of mm's alone, or rounds are too many to be away that
+ * long (RACE_ROUNDS_MAX); -EBUSY when a race is being run.
  */
 MUST_CHECK int mm_race(struct mm *mm, uint64_t va, uint64_t rounds, enum race_way way,
                        bool software);
-/* Play an old page walker for whoever runs mm_race() on mm, as long as there is something to do. */
+/* Play an old page walker for the CPU that runs mm_race() on mm, as long as there is something to
+ * do. */
 void mm_race_walk(struct mm *mm);
-/* What came of the last race, and the pid of who ran it; false, with nothing copied, while one
- * is being run. */
+/* The result of the last race, and the pid that ran it. False, with nothing copied, while a race is
+ * running. */
 MUST_CHECK bool mm_race_result(struct race_result *result, int *pid);
 
 #endif

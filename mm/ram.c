@@ -24,7 +24,7 @@ static uint64_t end_of(const struct boot_memory *memory, uint32_t types)
     return wanted ? max_u64(end, memory->start) : memory->start;
 }
 
-/* Join to run what touches it at its end. False when nothing did. */
+/* Extend run by a descriptor that touches its end. False when there is none. */
 static bool run_extend(const struct boot_info *info, uint32_t types, struct ram_run *run)
 {
     uint64_t before = run->end;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The firmware's memory map, read: which physical memory is RAM, and which of it is free when the
- * kernel starts. Descriptors may come in any order, split, of no length, or overlapping; what is
- * read here is ordered and joined. The map stays where the loader put it.
+ * kernel starts. Descriptors may come in any order, split, of no length, or overlapping; the
+ * functions here give them ordered and joined. The map stays where the loader put it.
  */
 #ifndef MM_RAM_H
 #define MM_RAM_H
@@ -36,7 +36,7 @@ struct ram_run {
 bool ram_next(const struct boot_info *info, uint32_t types, uint64_t from, struct ram_run *run);
 
 /*
- * The same of RAM that is free to be used: whole pages above the first MiB (which stays the
+ * The same for RAM that is free for use: whole pages above the first MiB (which stays the
  * firmware's and the trampoline's), without the kernel image, what the loader hands over, and what
  * ram_take() took.
  */

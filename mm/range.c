@@ -87,8 +87,8 @@ void tables_visit(struct mm *mm, uint64_t start, uint64_t end, leaf_visitor visi
     table_visit(mm->root, ROOT_LEVEL, start, end, visit, context);
 }
 
-/* Empty one slot and hand its frames to flush. mm.lock, held for writing, keeps everyone but the
- * CPU away. */
+/* Empty one slot and hand its frames to flush. Because mm.lock is held for writing, only the CPU
+ * itself can change the entry meanwhile. */
 static void leaf_zap(struct mm *mm, const struct vma *vma, const struct slot *slot,
                      struct flush *flush)
 {

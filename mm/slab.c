@@ -2,8 +2,8 @@
 /*
  * Small objects. A class hands out objects of one power-of-two size; its free objects, whatever
  * frame they lie in, form one list through their first word. A frame's count says how many of its
- * objects are in use. What is larger than half a page gets whole frames, their number in the first
- * frame's count.
+ * objects are in use. An object larger than half a page gets whole frames; the first frame's count
+ * holds their number.
  */
 #include "mm/slab.h"
 
@@ -50,7 +50,7 @@ static bool class_grow(struct class *class, size_t bytes)
         return false;
     frame->slab.object_bytes = (uint16_t)bytes;
     char *page = frame_va(frame);
-    /* it may hold code of the firmware's, which makes QEMU slow (docs/platform.md) */
+    /* the frame may hold old firmware code, and QEMU is slow on such pages (docs/platform.md) */
     arch_page_zero(page);
     struct object *first = NULL;
     for (size_t at = PAGE_SIZE; at > 0; at -= bytes) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a file to its mappings: what a file loses, every address space that shows it must lose.
+ * From a file to its mappings: when a file loses pages, every address space that shows them must
+ * lose them.
  *
  * A cut begins when the source has already forgotten the pages, so that no new leaf can show them.
- * It then visits every VMA in the source's list. A VMA tells by vma.cuts which cuts its leaves have
- * been through: a new one has no leaves and has been through all; a part that is split off, and
- * fork's copy, is as far as the one it was made from. fork puts its copies into the list once they
- * have their leaves, with the parent locked. So whatever is in the list and up to date has no leaf
- * of a page that was cut.
+ * The cut then visits every VMA in the source's list. vma.cuts says how many cuts the VMA's leaves
+ * have been through. A new VMA has no leaves, so it has been through all. A part that is split off,
+ * and fork's copy, has been through as many as the VMA it was made from. fork puts its copies into
+ * the list once they have their leaves, with the parent locked. So a VMA that is in the list and up
+ * to date has no leaf of a page that was cut.
  *
  * mm.lock comes before source.lock. A cut comes from the other side: it takes a hold of the address
  * space under source.lock, drops that, and then waits for mm.lock.
@@ -54,7 +55,7 @@ void vma_detach(struct vma *vma)
     spin_unlock(&vma->source->lock);
 }
 
-/* vma has no leaf of a page that was cut any more. Its source is locked. */
+/* Record that vma no longer has a leaf of a page that was cut. Its source is locked. */
 static void vma_is_current(struct vma *vma)
 {
     vma->cuts = vma->source->cuts;
@@ -62,7 +63,7 @@ static void vma_is_current(struct vma *vma)
     list_place(vma->source, vma);
 }
 
-/* The first page of the source that vma still may show is page: drop the leaves behind it. */
+/* The source now ends before page: drop vma's leaves from that page on. */
 static void vma_cut(struct mm *mm, const struct vma *vma, uint64_t page, struct flush *flush)
 {
     uint64_t from = vma->start;
@@ -92,8 +93,9 @@ static void mm_cut(struct mm *mm, struct vm_source *source, uint64_t page)
 }
 
 /*
- * A hold of the next address space to visit, NULL when there is none. One without users is about to
- * unmap everything, and nobody runs in it: its VMAs are passed over. Takes source.lock.
+ * The next address space to visit, with a use for the caller; NULL when there is none. An address
+ * space without users is about to unmap everything, and no task runs in it: its VMAs are passed
+ * over. Takes source.lock.
  */
 static struct mm *next_mm(struct vm_source *source)
 {

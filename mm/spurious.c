@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A spurious fault is nothing bad: rights that grow are not flushed, so a CPU may still refuse by
- * an old translation what the entry allows by now, and drops that translation when it faults.
+ * A spurious fault is normally harmless. Rights that grow are not flushed, so a CPU may still
+ * refuse by an old translation an access that the entry allows by now. The CPU drops that
+ * translation when it faults.
  *
- * But it gets nowhere when the CPU refuses for a reason that the entry does not show, and then the
- * instruction would fault for ever. The two can be told apart: between two flushes of an address
- * space the rights of an entry only grow, and that takes a few steps at most. So a longer row of
- * spurious faults of one task at one instruction and one page, with no flush in between, ends in a
- * report.
+ * But if the CPU refuses for a reason that the entry does not show, the instruction would fault for
+ * ever. The two cases can be told apart: between two flushes of an address space the rights of an
+ * entry only grow, in a few steps at most. So a longer row of spurious faults of one task at one
+ * instruction and one page, with no flush in between, ends in a report.
  */
 #include "mm/spurious.h"
 
@@ -16,7 +16,8 @@
 
 #define ROW_MAX 8
 
-/* The last spurious faults of one CPU, which alone looks here; a task that moves begins anew. */
+/* The last spurious faults of one CPU; only that CPU looks here. A task that moves to another CPU
+ * begins a new row. */
 struct row {
     int pid;
     uint64_t rip, page, flushes;
@@ -25,7 +26,7 @@ struct row {
 static struct row rows[CPUS_MAX];
 static uint64_t total; /* atomic */
 
-/* Is it the next fault of the CPU's row? If not, another row begins with it. */
+/* Does this fault continue the CPU's row? If not, it begins a new row. */
 static bool row_goes_on(struct row *row, const struct row *now)
 {
     if (row->pid == now->pid && row->rip == now->rip && row->page == now->page
@@ -35,7 +36,7 @@ static bool row_goes_on(struct row *row, const struct row *now)
     return false;
 }
 
-/* What the kernel knows of it: the entry, in which there is nothing to mend. */
+/* Log what the kernel knows: the entry, in which there is nothing to repair. */
 static COLD void stuck_report(struct mm *mm, const struct fault *fault)
 {
     struct slot slot;

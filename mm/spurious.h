@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults that leave nothing to do, and when to stop believing in them. Private to mm/. */
+/* Faults that leave nothing to do, and when to call them a bug. Private to mm/. */
 #ifndef MM_SPURIOUS_H
 #define MM_SPURIOUS_H
 
@@ -7,7 +7,7 @@
 
 /*
  * Count a fault on an entry that allows the access already. FAULT_OK_SPURIOUS: let the instruction
- * try again; or why it has tried often enough. mm.lock is held, no table is locked.
+ * try again. Otherwise the reason to give up. mm.lock is held, no table is locked.
  */
 MUST_CHECK enum fault_outcome fault_spurious(struct mm *mm, const struct fault *fault);
 

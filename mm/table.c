@@ -48,8 +48,8 @@ bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t 
 
 /* ---- Slots -------------------------------------------------------------- */
 
-/* Step down without a lock, as far as there are tables, and lock the last one: va's entry in
- * it. */
+/* Step down without a lock as far as tables exist, and lock the last one. The slot is va's entry in
+ * that table. */
 static inline struct slot slot_descend(struct mm *mm, uint64_t va)
 {
     struct frame *table = mm->root;
@@ -99,7 +99,8 @@ bool slot_find(struct mm *mm, uint64_t va, struct slot *slot, uint64_t *next)
     }
 }
 
-/* Fill a table that nobody can reach yet with the leaves that one of the level above stands for. */
+/* Fill a table that no CPU can reach yet with the leaves that replace one leaf of the level
+ * above. */
 static void table_fill(struct frame *table, int level, const struct vma *vma, pte_t leaf)
 {
     if (level == 1)

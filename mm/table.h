@@ -2,7 +2,7 @@
 /*
  * Reaching and changing page-table entries: the only door to them. "Own the path to this address,
  * then set": a slot names an entry of a table this address space may change, with that table's lock
- * held; nobody keeps a table pointer past slot_release(). Private to mm/.
+ * held; no code keeps a table pointer past slot_release(). Private to mm/.
  */
 #ifndef MM_TABLE_H
 #define MM_TABLE_H
@@ -50,8 +50,7 @@ static inline struct frame *leaf_first(leaf_t leaf) { return pfn_to_frame(pte_pf
 /*
  * The one setter. Put new in the slot if it still holds old; false, with nothing changed, when the
  * CPU changed it meanwhile: read it again. Panics when new breaks the invariant for vma, or reaches
- * out of it. Records in flush what a stale translation calls for; references are the caller's
- * affair.
+ * out of it. Records in flush the flush that is now due. The caller sees to the references.
  */
 MUST_CHECK bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
                          enum trace_why why, struct flush *flush);
@@ -59,8 +58,8 @@ MUST_CHECK bool slot_set(const struct slot *slot, const struct vma *vma, pte_t o
 /*
  * The same for a leaf whose frame changes. Where several tasks run the address space, the entry is
  * empty until no CPU translates by the old one: otherwise one CPU could still read the old frame
- * after another has written to the new. The table stays locked, so who faults on the empty entry
- * waits and finds the new one.
+ * after another has written to the new. The table stays locked, so a task that faults on the empty
+ * entry waits and finds the new one.
  */
 MUST_CHECK bool slot_move(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
                           enum trace_why why, struct flush *flush);
@@ -85,8 +84,8 @@ void tables_zap(struct mm *mm, const struct vma *vma, uint64_t start, uint64_t e
                 struct flush *flush);
 
 /*
- * Make in child, which nobody can reach yet, a table for each table of parent that covers part of
- * [start, end). 0 or -ENOMEM, with the tables made so far linked in child.
+ * Make in child a table for each table of parent that covers part of [start, end). No CPU can reach
+ * child yet. 0 or -ENOMEM, with the tables made so far linked in child.
  */
 MUST_CHECK int tables_reserve(struct mm *child, struct mm *parent, uint64_t start, uint64_t end);
 /* Called for each leaf of parent in [start, end) with the parent's table locked, and the child's

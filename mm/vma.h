@@ -6,7 +6,7 @@
 
 #include "mm/mm.h"
 
-/* The first VMA that ends above va, or NULL. The one that contains va, if any does. */
+/* The first VMA that ends above va, or NULL. This is the VMA that contains va, if there is one. */
 struct vma *vma_find(struct mm *mm, uint64_t va);
 
 static inline bool vma_contains(const struct vma *vma, uint64_t va)
@@ -46,8 +46,9 @@ void vma_split(struct mm *mm, struct vma *vma, uint64_t va, struct vma *upper);
 /* Make copy, new, show what vma shows, with a hold of its own on the source. It is in no list. */
 void vma_copy(struct vma *copy, const struct vma *vma);
 /*
- * From now on vma, of mm, hears of cuts of its source, if it has one; its leaves are as up to date
- * as those of from (NULL: there are none). mm.lock of both is held for writing, or mm is new.
+ * From now on cuts of its source, if it has one, reach vma, which belongs to mm. Its leaves are as
+ * up to date as those of from (NULL: it has no leaves). mm.lock of both is held for writing, or mm
+ * is new.
  */
 void vma_attach(struct mm *mm, struct vma *vma, const struct vma *from);
 void vma_detach(struct vma *vma);

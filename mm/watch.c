@@ -19,8 +19,8 @@ static void poison(struct frame *frame)
         words[i] = POISON;
 }
 
-/* Was a free frame written to? Only one that begins with the poison is compared: a frame that was
- * never handed out may hold anything. */
+/* Was a free frame written to? Only a frame that begins with the poison is compared: a frame that
+ * was never handed out may hold anything. */
 static void poison_check(struct frame *frame)
 {
     const uint64_t *words = frame_va(frame);

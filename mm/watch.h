@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the test build watches over, and panics on: free frames that are written to, tables that
- * are freed with entries in them, frames that are freed while a leaf maps them. Nothing elsewhere.
+ * What the test build watches for, and panics on: free frames that are written to, tables that are
+ * freed with entries in them, frames that are freed while a leaf maps them. Nothing elsewhere.
  * Private to mm/.
  */
 #ifndef MM_WATCH_H
@@ -20,7 +20,7 @@ void watch_free(struct frame *frame);
 void watch_free_object(void *object, size_t bytes);
 /* An entry at this level has changed from old to new. */
 void watch_leaf(pte_t old, pte_t new, int level);
-/* What boot services leave behind is gone from here on, so that a late reader finds out. */
+/* Poison the memory of boot services from here on, so that a late reader is noticed. */
 void watch_leftovers(const struct boot_info *info);
 #else
 static inline void watch_begin(struct frame *frame) {}
