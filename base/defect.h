@@ -34,13 +34,13 @@ enum defect {
     DEFECT_NO_SHOOTDOWN,     /* other CPUs are not told of a TLB flush */
     DEFECT_CPU_SILENT,       /* CPUs named by ACPI are not sent their start-up interrupt */
     DEFECT_LOCK_ORDER, /* a signal sent takes the lock of the process tree inside a process's */
-    /* the handlers with stacks of their own tell by the saved CS whose GS is loaded */
+    /* the handlers with stacks of their own conclude from the saved CS whose GS is loaded */
     DEFECT_IST_BY_CS,
     DEFECT_NMI_DOES_WORK, /* an NMI from user mode does what waits for a return to user mode */
     /* the fault of an IRETQ that cannot return to user mode is taken for any other */
     DEFECT_RETURN_NOT_MENDED,
     DEFECT_TSC_APART,   /* the TSCs of all CPUs but the first are ahead by minutes */
-    DEFECT_TSC_TRUSTED, /* the same, and nobody looks */
+    DEFECT_TSC_TRUSTED, /* the same, and the kernel does not check them */
     /* the dirty race's probe clears D without flushing what other CPUs remember */
     DEFECT_CLEAN_NO_FLUSH,
     DEFECT_CPU_STUCK,        /* CPU 1, once idle, spins with interrupts off */
@@ -56,7 +56,7 @@ MUST_CHECK int defect_set(const char *name);
 
 #ifdef CONFIG_TEST
 extern enum defect defect_current;
-/* process 1, which runs the tests, perhaps on another CPU meanwhile */
+/* process 1 runs the tests, perhaps on another CPU at the same time */
 bool defect_spares_current(void);
 static inline bool defect_on(enum defect defect)
 {

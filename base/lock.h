@@ -3,13 +3,13 @@
  * Locks, and the one place where their order is written.
  *
  * The kernel is not preempted while it runs: a task gives up the CPU only where it waits and on the
- * way back to user mode, never with a lock held. A spinlock is therefore held for a bounded time,
- * and whoever waits for one serves what other CPUs ask of this one meanwhile (arch_pause()). Locks
- * taken by interrupt handlers as well are taken with spin_lock_irq(), all others with spin_lock().
+ * way back to user mode, never with a lock held. A spinlock is therefore held for a bounded time. A
+ * CPU that waits for one meanwhile serves the requests of other CPUs (arch_pause()). Locks taken by
+ * interrupt handlers as well are taken with spin_lock_irq(), all others with spin_lock().
  *
  * The test build checks every lock that is taken: its rank against those held, interrupts off where
  * they must be, and that an interrupt handler takes none of the others. It panics on the first
- * offence, whether or not anybody waits.
+ * offence, whether or not another CPU waits.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -18,8 +18,8 @@
 #include "base/types.h"
 
 /*
- * Outermost first: a lock may be taken only while the locks held stand above it. Two of one rank
- * only by spin_lock_second(), in the order that the rank's line gives.
+ * Outermost first: a lock may be taken only while all locks held stand above it. Two locks of one
+ * rank are taken only by spin_lock_second(), in the order that the rank's line gives.
  */
 enum lock_rank {
     LOCK_MM,     /* mm.lock: read for faults; write for fork, mmap, munmap, mprotect, exec, exit */
@@ -38,7 +38,7 @@ enum lock_rank {
     LOCK_INPUT = LOCK_FIRST_IRQ, /* the terminal's input */
     LOCK_TASKS,                  /* the process tree */
     LOCK_PROCESS,                /* a process's memory, files and signals */
-    LOCK_WAIT_QUEUE,             /* who waits for one thing */
+    LOCK_WAIT_QUEUE,             /* the tasks that wait for one thing */
     LOCK_RUN_QUEUE,              /* one CPU's tasks; two of them: the lower CPU first */
     LOCK_CONSOLE,                /* output devices */
 };
@@ -57,10 +57,10 @@ struct spinlock {
 /* Panic if this CPU must not take a lock of this rank now; from then on it counts as held. */
 void lock_note_taken(const void *lock, enum lock_rank rank, bool second);
 void lock_note_dropped(const void *lock);
-/* Around every interrupt handler: what was held before is no business of the handler's locks. */
+/* Called around every interrupt handler: its locks are not checked against those held before. */
 unsigned lock_interrupt_begin(void);
 void lock_interrupt_end(unsigned before);
-void lock_checks_off(void); /* a panic takes locks away */
+void lock_checks_off(void); /* a panic ignores locks */
 uint64_t lock_count(void);  /* locks taken since boot, by all CPUs */
 #else
 static inline void lock_note_taken(const void *lock, enum lock_rank rank, bool second)
@@ -170,7 +170,7 @@ static inline void write_unlock(struct rwlock *lock)
     __atomic_store_n(&lock->count, 0, __ATOMIC_RELEASE);
 }
 
-/* Is it held at all, or by a writer? For assertions: by whom is not known. */
+/* Is it held at all, or by a writer? For assertions: the holder is not known. */
 static inline bool read_is_held(const struct rwlock *lock)
 {
     return __atomic_load_n(&lock->count, __ATOMIC_RELAXED) != 0;

@@ -13,7 +13,7 @@ static struct spinlock console_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 static char ring[RING_BYTES];
 static uint64_t written; /* bytes ever */
 static struct log_sink *sinks;
-static bool line_begun; /* a program left the cursor behind some text */
+static bool line_begun; /* a program's last output did not end its line */
 
 static void ring_put(const char *text, size_t len)
 {

@@ -22,8 +22,8 @@ void log_sink_register(struct log_sink *sink);
 void console_write(const char *text, size_t len_bytes);
 /* Call what(argument) while nothing is written to any console. Safe in interrupt context. */
 void console_exclusively(void (*what)(int), int argument);
-/* Only for the CPU that has stopped all others: print from now on whoever holds the lock, and on
- * a line of its own. */
+/* Only for the CPU that has stopped all others: from now on print without the lock, and begin on a
+ * new line. */
 void log_take_over(void);
 
 /* Copy at most size bytes of the ring, oldest first, to buffer; returns the count. */

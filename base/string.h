@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The part of the C library that a freestanding compiler and this kernel need; semantics as in
- * ISO C. */
+/* The part of the C library that a freestanding compiler and this kernel need. Semantics as in ISO
+ * C. */
 #ifndef BASE_STRING_H
 #define BASE_STRING_H
 

@@ -9,8 +9,8 @@
 
 #define MUST_CHECK                      __attribute__((warn_unused_result))
 #define NORETURN                        __attribute__((noreturn))
-/* Seldom called: its registers, buffers and stack check stay out of the function that may call
- * it. */
+/* For functions that are seldom called: their registers, buffers and stack checks stay out of the
+ * caller. */
 #define COLD                            __attribute__((cold, noinline))
 #define PRINTF_LIKE(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
@@ -32,7 +32,7 @@ static inline uaddr_t uaddr(uint64_t v) { return (uaddr_t){ v }; }
 /* First address above user space: the top page of the canonical half stays empty (design:
  * address space). */
 #define USER_END   0x00007ffffffff000ull
-/* Nothing of a program's lies below this (Linux's mmap_min_addr): near NULL there is no memory. */
+/* No mapping of a program lies below this (Linux's mmap_min_addr): near NULL there is no memory. */
 #define USER_START 0x10000ull
 
 #define ARRAY_SIZE(a)                       (sizeof(a) / sizeof((a)[0]))

@@ -25,7 +25,7 @@
 #include "test.h"
 
 #define CALLS_A_ROUND 200
-#define HANG_MS       60 /* no call ends for so long: whoever is in one is killed */
+#define HANG_MS       60 /* if no call ends for so long, the process in the call is killed */
 #define COUNTER       ((void *)0x23456000) /* far from what a call is told to write to */
 
 /* ---- A family ----------------------------------------------------------- */

@@ -25,7 +25,7 @@ TEST_CPUS(the_clock_is_the_same_on_every_cpu, "")
     }
 }
 
-/* Nor does it wait for the clock of another: who looks again sees that time has passed. */
+/* Nor does a clock wait for another CPU's: a second look shows that time has passed. */
 TEST(the_clock_moves_on_every_cpu, "")
 {
     for (int cpu = 0, cpus = cpu_count(); cpu < cpus; cpu++) {

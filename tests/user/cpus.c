@@ -13,8 +13,8 @@
 #define RW      (PROT_READ | PROT_WRITE)
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
 
-/* What the test and its other thread tell each other. Shared, so that no fork ever changes how
- * it is mapped. */
+/* The messages between the test and its other thread. Shared, so that no fork ever changes how it
+ * is mapped. */
 static struct {
     volatile long wanted, done, stop, seen, rounds;
 } * talk;
@@ -159,7 +159,7 @@ TEST_CPUS(a_replaced_page_is_seen_by_other_cpus, "no_shootdown")
     end();
 }
 
-/* A store moves a page that a child shares; who looks through an old translation sees the
+/* A store moves a page that a child shares; a CPU that looks through an old translation sees the
  * child's. */
 TEST_CPUS(a_copied_page_is_seen_by_other_cpus, "no_shootdown")
 {

@@ -250,7 +250,7 @@ static void write_to_a_running_program(void)
     FAILS(open("/proc/self/exe", O_RDWR), ETXTBSY); /* this very test */
     CHECK_EQ(close(open(NAME, O_RDONLY)), 0);
     CHECK_EQ(program_end(pid), -SIGKILL);
-    int writer = open(NAME, O_WRONLY); /* nobody runs it any more */
+    int writer = open(NAME, O_WRONLY); /* no process runs it any more */
     CHECK(writer >= 0);
     CHECK_EQ(program_end(program_start()), ETXTBSY);
     close(writer);
@@ -280,7 +280,7 @@ static void *open_for_ever(void *unused)
     return unused;
 }
 
-/* Whoever wins, never both; and afterwards nothing is left counted on either side. */
+/* Either side may win, but never both. Afterwards nothing is left counted on either side. */
 TEST_CPUS(writers_and_programs_race_for_a_file, "")
 {
     pthread_t thread;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: mmap does what it is asked, or says that it cannot. */
+/* Proves: mmap does what it is asked to do, or reports that it cannot. */
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <fcntl.h>
@@ -141,7 +141,7 @@ TEST(a_shared_mapping_of_a_read_only_file_stays_read_only, "")
     CHECK_EQ(mprotect(at, 4096, PROT_READ | PROT_EXEC), 0);
     target = at;
     check_killed(store, SIGSEGV, SEGV_ACCERR, -1);
-    at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0); /* a copy is one's own */
+    at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0); /* a private copy may be written */
     CHECK_EQ(mprotect(at, 4096, RW), 0);
     at[0] = 1;
     unlink("/tmp/mappings"); /* a page of it is there by now */

@@ -36,7 +36,7 @@ enum { OK, AT_FAULT, USAGE, PATTERN_SEEN, ONE_CPU };
 #define ROUNDS_TWIN  50000ul /* of what happens often */
 #define TURNS_SLOWER 50      /* where CPUs run in turn, this part of them takes some seconds */
 #define BATCH        5000ul  /* rounds a system call: the kernel is not preempted meanwhile */
-#define ABSENT_MAX   20      /* batches in a row that the other CPU took no part in */
+#define ABSENT_MAX   20      /* batches in a row in which the other CPU took no part */
 
 static volatile uint64_t page[512] __attribute__((aligned(4096)));
 static volatile bool stop, software;
@@ -68,7 +68,7 @@ static void *other_cpu(void *unused)
     return NULL;
 }
 
-/* How many CPUs this program may use; the first two are cpus[]. */
+/* How many CPUs this program may use. cpus[] gets the first two. */
 static int cpus_find(void)
 {
     cpu_set_t set;
@@ -267,7 +267,7 @@ static int usage(void)
     return USAGE;
 }
 
-/* The worse of two statuses: at fault before pattern seen before OK. */
+/* The worse of two statuses: "at fault" is worst, then "pattern seen", then OK. */
 static int worse(int a, int b) { return a == AT_FAULT || b == OK ? a : b; }
 
 int main(int argc, char *argv[])

@@ -5,7 +5,7 @@
  *
  * The subject forks in the middle of a function, without a library in between. From then on subject
  * and child do nothing but what the observer asks of them, one step at a time, with system calls
- * that neither CALL nor RET: each shadow-stack access is one the story calls for. The observer
+ * that neither CALL nor RET: so every shadow-stack access is one of the story's own. The observer
  * reads their entries in /proc. On the kernel's test build plant=NAME on the command line switches
  * a planted defect on once the subject is ready; the story must then fail.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* victim: a program that is not marked, so that it runs without a shadow stack; its return
- * address gets smashed. */
+/* victim: a program that is not marked, so it runs without a shadow stack. Its return address gets
+ * smashed. */
 #include "smash.h"
 
 int main(void)

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A file line by line, in memory of the caller's stack alone: what it tells may be about the very
- * process that reads it, which stdio's buffers would change. */
+/* Read a file line by line, with memory on the caller's stack only. The file may describe the very
+ * process that reads it, and stdio's buffers would change that process. */
 struct lines {
     int fd;
     size_t at, len;
@@ -158,7 +158,7 @@ long frames_of(const char *name)
 long frames_in_use(void)
 {
     unsigned long anon = 0, shstk = 0, table = 0, file = 0, kernel = 0;
-    /* first the frames that reading takes, among them a copy of the buffer */
+    /* the first reading only takes the frames that reading needs, such as a copy of the buffer */
     file_text("/proc/frames");
     sscanf(file_text("/proc/frames"),
            "total %*u free %*u used %*u anon %lu shstk %lu table %lu file %lu slab %*u kernel %lu",

@@ -64,7 +64,7 @@ RAW uint64_t rdssp(void)
 RAW void incssp(uint64_t count) { __asm__ volatile("incsspq %0" : : "r"(count) : "memory"); }
 /* Switch to the shadow stack whose restore token is at token; leaves a previous-SSP token there. */
 RAW void rstorssp(uint64_t token) { __asm__ volatile("rstorssp (%0)" : : "r"(token) : "memory"); }
-/* Turn the previous-SSP token into a restore token on the stack that was left. */
+/* Turn the previous-SSP token into a restore token, on the stack that was left. */
 RAW void saveprevssp(void) { __asm__ volatile("saveprevssp" : : : "memory"); }
 RAW void wrss(uint64_t va, uint64_t value)
 {

@@ -23,7 +23,7 @@ static int await(int pid, int seconds_max)
     return SUPERVISE_NO_END;
 }
 
-/* Who is left, by state: a lost wake-up leaves waiting ones only. */
+/* Print which tasks are left, by state. After a lost wake-up all of them wait. */
 static void states_show(void)
 {
     int count[128] = { 0 };

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* For process 1 of a test image: run something in a child, with a planted defect or without, keep
- * account of what must be the same afterwards, and print KTAP. */
+/* For process 1 of a test image: run a test in a child, with a planted defect or without, compare
+ * what must be the same before and after, and print KTAP. */
 #ifndef USER_SUPERVISE_H
 #define USER_SUPERVISE_H
 
 #define SUPERVISE_NO_END (-1)
 
 /*
- * Run body in a child of its own, which passes by returning; with a defect (not NULL) switched on
- * once the fork is over, and then quietly. Whoever the child leaves behind is killed and reaped.
- * Returns its wait status, or SUPERVISE_NO_END when it was killed after seconds_max.
+ * Run body in a child of its own; body passes by returning. A defect (not NULL) is switched on once
+ * the fork is over, and the child then prints nothing. Processes that the child leaves behind are
+ * killed and reaped. Returns the child's wait status, or SUPERVISE_NO_END when the child was killed
+ * after seconds_max.
  */
 int supervise(void (*body)(void), const char *defect, int seconds_max);
 
@@ -19,7 +20,7 @@ struct account {
     unsigned violations, stuck; /* that the walker found, CPUs that the watchdog found */
 };
 struct account account_now(void);
-/* Is the second account another than the first? Says in what. */
+/* Does the second account differ from the first? Prints the differences. */
 int account_differs(const struct account *before, const struct account *after, const char *name);
 
 /* One KTAP line, with the next number; a skipped test is no failure. defect, skip: NULL for none.

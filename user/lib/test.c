@@ -21,7 +21,7 @@ void check_killed(void (*function)(void), int signal, int code, long error)
     struct refusal refusal = { 0 };
     int pid, status = in_child(function, &pid);
     if (WIFEXITED(status))
-        CHECK_EQ(WEXITSTATUS(status), -1); /* shows what it did instead */
+        CHECK_EQ(WEXITSTATUS(status), -1); /* shows the exit status instead */
     CHECK_EQ(WTERMSIG(status), signal);
     CHECK(refusal_of(pid, &refusal));
     CHECK_EQ(refusal.signal, signal);

@@ -2,7 +2,7 @@
 /*
  * Tests for the runner: a function each, run in a process of its own. It passes by returning;
  * CHECK() ends it. A test names the planted defects that it must notice: the runner runs it again
- * with each of them and wants it to fail.
+ * with each of them, and the test must then fail.
  */
 #ifndef USER_TEST_H
 #define USER_TEST_H
@@ -23,7 +23,7 @@
 #define SEGV_CPERR 10 /* si_code of a control-protection fault, as Linux numbers it */
 #endif
 
-/* What a test cannot do without; the runner says SKIP where it is missing. */
+/* What a test needs; the runner prints SKIP where it is missing. */
 enum {
     NEEDS_SHSTK = 1, /* a shadow stack */
     NEEDS_CPUS = 2,  /* two CPUs */
@@ -67,7 +67,7 @@ struct test {
             _exit(1);                                                           \
         }                                                                       \
     } while (0)
-/* For exercises: says in words what the reader is to bring about, and what happened instead. */
+/* For exercises: prints in words what the reader must achieve, and what happened instead. */
 #define EXPECT(condition, ...)        \
     do {                              \
         if (!(condition)) {           \

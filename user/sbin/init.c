@@ -13,13 +13,15 @@
 
 #define WORDS_MAX 32
 
-/* What has ended by now: processes whose parent ended before them are init's. */
+/* Reap the processes that have ended by now: init is the parent of all whose own parent ended
+ * first. */
 static void reap(void)
 {
     while (waitpid(-1, NULL, WNOHANG) > 0) {}
 }
 
-/* Wait for pid, and reap whatever else ends meanwhile. 0, or -1 when it is no child. */
+/* Wait for pid, and reap every other process that ends meanwhile. 0, or -1 when pid is not a
+ * child. */
 static int await(int pid, int *status)
 {
     int ended;
@@ -64,7 +66,7 @@ static void show_file(const char *path)
     close(fd);
 }
 
-/* A file of a process; without a pid, one's own. */
+/* Show a file of a process; without a pid, the shell's own. */
 static void show_process(const char *pid, const char *name)
 {
     char path[64];

@@ -35,7 +35,8 @@ void cet_init_this(void)
     wrmsr(MSR_IA32_INTERRUPT_SSP_TABLE, 0);
 }
 
-/* Why there are none. A hypervisor (CPUID.1:ECX[31]) may hide what the CPU has. */
+/* Why there are no shadow stacks. A hypervisor (CPUID.1:ECX[31]) may hide a feature that the CPU
+ * has. */
 static const char *absence(bool present)
 {
     if (present)
@@ -121,8 +122,8 @@ void cet_describe(const struct trap_frame *frame, char *text, size_t size)
         snprintf(text, size, "control protection, error code %#lx", frame->error);
 }
 
-/* A missing ENDBRANCH leaves the tracker waiting for one: whatever the task executes next would
- * fault again. */
+/* A missing ENDBRANCH leaves the tracker waiting for one: the task's next instruction would fault
+ * again. */
 void cet_after_control_protection(const struct trap_frame *frame)
 {
     if ((frame->error & CP_ERROR_MASK) == CP_ENDBRANCH)

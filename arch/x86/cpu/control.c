@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What each CPU's control registers and model-specific registers hold while this kernel runs. Each
- * register that the kernel relies on is set, whatever it holds after a reset or the firmware left
- * there: tests/user/registers.c reads them on every CPU. FPU and CET add their own. A bit that not
- * every 64-bit CPU has is set only where CPUID tells of it.
+ * register that the kernel relies on is set, whatever a reset or the firmware left in it;
+ * tests/user/registers.c reads them on every CPU. FPU and CET add their own. A bit that some 64-bit
+ * CPUs lack is set only where CPUID reports it.
  */
 #include "arch/x86/cpu/control.h"
 
@@ -38,8 +38,8 @@ static void smap_patch(void)
     }
 }
 
-/* Among what stays off: CR4.TSD and PCE (programs may read the TSC, not the counters), FSGSBASE,
- * PCIDE, PKE and CET. */
+/* These bits, among others, stay off: CR4.TSD and PCE (programs may read the TSC, not the
+ * counters), FSGSBASE, PCIDE, PKE and CET. */
 static void control_registers_set(void)
 {
     write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * x87, SSE and AVX state of tasks. The kernel itself uses no such register, so what they hold
- * belongs to the task that ran last. Standard-format XSAVE for x87|SSE|AVX: XSAVES is not to be
- * trusted everywhere (docs/platform.md), and nothing here needs it. FXSAVE where there is no XSAVE.
+ * x87, SSE and AVX state of tasks. The kernel itself uses none of these registers, so they hold the
+ * state of the task that ran last. It is saved with standard-format XSAVE for x87|SSE|AVX, or with
+ * FXSAVE where there is no XSAVE. XSAVES is not reliable everywhere (docs/platform.md), and nothing
+ * here needs it.
  */
 #include "arch/x86/cpu/fpu.h"
 
@@ -32,7 +33,7 @@ void fpu_init(void)
         xsave_mask = cpuid(0xd, 0).eax & XCR0_WANTED;
     fpu_init_this();
     if (xsave_mask)
-        area_bytes = cpuid(0xd, 0).ebx; /* for what XCR0 holds now */
+        area_bytes = cpuid(0xd, 0).ebx; /* for the components that XCR0 holds now */
 }
 
 size_t arch_fpu_bytes(void) { return area_bytes; }

@@ -7,7 +7,7 @@
 
 #define IST_COUNT 4 /* #DF, NMI, #MC and #DB have stacks of their own */
 
-/* Give another CPU, before it starts, its stacks for these exceptions (their tops). */
+/* Give another CPU, before it starts, the tops of its stacks for these exceptions. */
 void gdt_prepare(unsigned cpu, const uint64_t ist_tops[IST_COUNT]);
 /* Load this CPU's GDT, LDTR, TSS and GS base. The boot CPU's stacks are in the image. */
 void gdt_init(unsigned cpu);

@@ -20,7 +20,7 @@ struct percpu {
     uint32_t cpu_id;       /* [I] */
     struct task *task;     /* [C] */
     struct mm *mm;         /* [C] what the running task runs, NULL while idle */
-    /* [C] what CR3 holds, NULL: the kernel's own table. An idle CPU keeps its last one */
+    /* [C] the address space in CR3; NULL: the kernel's own table. An idle CPU keeps its last one */
     struct arch_mm *loaded;
     uint64_t generation;                  /* [C] of loaded, as far as this CPU's TLB has followed */
     uint64_t flush_from;                  /* [A] the CPUs whose flush requests wait for this one */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The mistakes that planted.h can make in the test build, each with what comes of it. Empty
- * elsewhere. */
+/* The mistakes that planted.h can make in the test build, each with its consequence. Empty in other
+ * builds. */
 #include "arch/x86/cpu/planted.h"
 
 #ifdef CONFIG_TEST
@@ -11,26 +11,26 @@
 #include "arch/x86/entry/idt.h"
 #include "base/defect.h"
 
-/* fpu_not_switched: a task finds another one's vector registers. Process 1 is spared, as by every
+/* fpu_not_switched: a task finds another task's vector registers. Process 1 is spared, as by every
  * defect. */
 bool planted_fpu(int pid, bool restore)
 {
     return restore && (pid == 1 || !defect_on(DEFECT_FPU_NOT_SWITCHED));
 }
 
-/* ssp_not_switched: a task goes on with another one's SSP, and its next RET fails. */
+/* ssp_not_switched: a task goes on with another task's SSP, and its next RET fails. */
 uint64_t planted_ssp(int pid, uint64_t ssp)
 {
     return pid != 1 && defect_on(DEFECT_SSP_NOT_SWITCHED) ? rdmsr(MSR_IA32_PL3_SSP) : ssp;
 }
 
-/* no_shootdown: other CPUs go on using translations that the tables no longer allow. */
+/* no_shootdown: other CPUs keep using translations that the tables no longer allow. */
 uint64_t planted_shootdown(uint64_t cpus) { return defect_on(DEFECT_NO_SHOOTDOWN) ? 0 : cpus; }
 
-/* cpu_silent: a CPU that ACPI names never comes. */
+/* cpu_silent: a CPU that ACPI names never starts. */
 bool planted_startup(bool send) { return send && !defect_on(DEFECT_CPU_SILENT); }
 
-/* ist_by_cs, nmi_does_work, return_not_mended: planted_entry.asm says what comes of them. */
+/* ist_by_cs, nmi_does_work, return_not_mended: planted_entry.asm names their consequences. */
 uint64_t planted_entry(unsigned vector, uint64_t entry)
 {
     return vector == VECTOR_NMI  ? (uint64_t)planted_nmi_entry
@@ -47,8 +47,8 @@ uint64_t planted_nmi(uint64_t cpus)
     return cpus;
 }
 
-/* tsc_apart, tsc_trusted: CPUs that were switched on, or slept, at other times. With tsc_trusted
- * the clock jumps from CPU to CPU. */
+/* tsc_apart, tsc_trusted: CPUs whose TSCs differ, as if they had been switched on at different
+ * times. With tsc_trusted the clock jumps from CPU to CPU. */
 uint64_t planted_tsc(uint64_t tsc)
 {
     bool apart = defect_current == DEFECT_TSC_APART || defect_current == DEFECT_TSC_TRUSTED;

@@ -18,7 +18,7 @@ bool planted_startup(bool send);
 uint64_t planted_entry(unsigned vector, uint64_t entry);
 /* the CPUs that an NMI is sent to */
 uint64_t planted_nmi(uint64_t cpus);
-/* what RDTSC says on this CPU; what was found that it differs from the first CPU's by */
+/* what RDTSC says on this CPU; the difference found between this TSC and the first CPU's */
 uint64_t planted_tsc(uint64_t tsc);
 int64_t planted_tsc_offset(int64_t offset);
 #else

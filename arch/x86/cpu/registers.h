@@ -53,7 +53,7 @@
 #define MSR_KERNEL_GS_BASE           0xc0000102
 #define MSR_TSC_AUX                  0xc0000103
 
-/* Intel SDM vol. 3, "Debug Registers": what is always 1 in them */
+/* Intel SDM vol. 3, "Debug Registers": the bits that are always 1 */
 #define DR6_NONE 0xffff0ff0ull
 #define DR7_NONE 0x400ull
 
@@ -107,7 +107,8 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
                      : "memory");
 }
 
-/* The same where not every CPU has the register, and nothing tells: no such register, no write. */
+/* The same for a register that some CPUs lack, without a CPUID bit for it: if the register does not
+ * exist, nothing is written. */
 static inline void wrmsr_if_there(uint32_t msr, uint64_t value)
 {
     __asm__ volatile("1: wrmsr\n"

@@ -46,7 +46,8 @@ static pte_t entry_at(paddr_t table, uint64_t va, int level)
 
 static paddr_t root_current(void) { return paddr(read_cr3() & PTE_PFN_MASK); }
 
-/* Go down to the entry that ends the way to va; each() sees every entry, unless it is NULL. */
+/* Walk down to the entry where the path to va ends. each(), unless NULL, is called with every
+ * entry. */
 static pte_t entry_walk(uint64_t va, void (*each)(pte_t entry, uint64_t va, int level))
 {
     paddr_t table = root_current();
@@ -77,7 +78,7 @@ static void path_report(uint64_t va)
 
 /* ---- The stack ---------------------------------------------------------- */
 
-/* May two words be read here? Kernel addresses that the current table maps only. */
+/* May two words be read here? Only at kernel addresses that the current table maps. */
 static bool stack_readable(uint64_t va)
 {
     return va >= DIRECT_MAP_BASE && (va & 7) == 0 && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - 16

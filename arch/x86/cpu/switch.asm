@@ -6,7 +6,8 @@
 
 section .text
 ; void x86_switch_stack(uint64_t *save_sp, uint64_t new_sp)
-; Interrupts off. Saves what C wants preserved on the old stack, takes it from the new one.
+; Interrupts off. Saves the registers that C wants preserved on the old stack, and loads them from
+; the new one.
         align   16
 x86_switch_stack:
         push    rbp

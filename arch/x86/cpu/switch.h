@@ -5,7 +5,8 @@
 
 #include "base/types.h"
 
-/* Save what C wants preserved on this stack, store its address, go on with the other. */
+/* Save the registers that C wants preserved on this stack, store the stack's address, and go on
+ * with the other stack. */
 void x86_switch_stack(uint64_t *save_sp, uint64_t new_sp);
 /* Where a new kernel task starts: calls the function in R12 with the argument in RBX. */
 void kernel_task_begin(void);

@@ -13,7 +13,7 @@
 #include "base/panic.h"
 #include "base/string.h"
 
-/* What x86_switch_stack() finds on a new task's stack: six registers and where to go. */
+/* What x86_switch_stack() finds on a new task's stack: six registers and a return address. */
 struct switch_frame {
     uint64_t r15, r14, r13, r12, rbx, rbp;
     uint64_t rip;

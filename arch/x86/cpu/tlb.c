@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which address space each CPU has in CR3, and flushing what their TLBs remember of it.
+ * Which address space each CPU has in CR3, and how its translations are flushed from the TLBs.
  *
- * A change of entries is finished once every CPU that runs the address space has dropped what it
- * remembered. The CPU that made the change leaves a request, interrupts the CPUs concerned and
+ * A change of entries is finished once every CPU that runs the address space has dropped the old
+ * translations. The CPU that made the change leaves a request, interrupts the CPUs concerned and
  * waits until each has taken itself off the request. A CPU that waits, here or for a lock, serves
  * the requests of others meanwhile (arch_pause()), interrupts on or off, so no two can wait for
  * each other.
  *
- * An idle CPU keeps the address space it ran last in CR3, for it may well run it next, and is not
- * interrupted: the generation, which counts flushes, tells it afterwards whether it missed any.
- * Only when page tables are freed must idle CPUs let go at once, since the CPU walks tables, and
- * sets A in them, whenever it likes.
+ * An idle CPU keeps the address space it ran last in CR3, because it may well run it next. It is
+ * not interrupted: the generation, which counts flushes, tells it afterwards whether it missed any.
+ * Only when page tables are freed must idle CPUs let go at once, because a CPU may walk tables, and
+ * set A in them, at any time.
  *
  * Two orders make this safe. A CPU enters itself in arch_mm.cpus, then reads the generation, then
- * loads CR3; whoever flushes raises the generation, then reads arch_mm.cpus: one of the two sees
- * the other. The same holds for leaving `lazy`.
+ * loads CR3; the CPU that flushes raises the generation, then reads arch_mm.cpus. So one of the two
+ * sees the other. The same holds for leaving `lazy`.
  */
 #include "arch/x86/cpu/tlb.h"
 
@@ -35,7 +35,7 @@
 
 enum request_kind { FLUSH_USER, FLUSH_KERNEL, LET_GO };
 
-/* What a CPU asks of others. It writes its own request alone, and only while nobody has to answer
+/* A CPU's request to others. A CPU writes only its own request, and only while no CPU must answer
  * it. */
 struct request {
     enum request_kind kind;
@@ -71,13 +71,13 @@ static void flush_all(struct percpu *cpu)
     write_cr3(cpu->loaded->root.v);
 }
 
-/* On this CPU, whose data is cpu, flush [va, va + len_bytes) of mm if it has mm loaded. generation:
- * the number of this flush. */
+/* On this CPU, whose data is cpu, flush [va, va + len_bytes) of mm if the CPU has mm loaded.
+ * generation: the number of this flush. */
 static void flush_user_here(struct percpu *cpu, const struct arch_mm *mm, uint64_t va,
                             uint64_t len_bytes, uint64_t generation)
 {
     if (cpu->loaded != mm || generation <= cpu->generation)
-        return; /* not here, or a later flush of everything covered it */
+        return; /* mm is not loaded here, or a later full flush covered this one */
     if (generation != cpu->generation + 1 || is_large(len_bytes)) {
         flush_all(cpu);
         return;
@@ -158,7 +158,7 @@ static void request_send(struct request request, uint64_t cpus)
     }
 }
 
-/* The same on those of cpus that must not go on without it. */
+/* The same, but only for those of cpus that must not go on without the flush. */
 COLD static void flush_elsewhere(struct arch_mm *mm, uint64_t cpus, uint64_t va, uint64_t len_bytes,
                                  uint64_t generation, bool tables)
 {

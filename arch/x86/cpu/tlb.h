@@ -3,7 +3,7 @@
 #ifndef ARCH_X86_TLB_H
 #define ARCH_X86_TLB_H
 
-/* Answer what other CPUs ask of this one. */
+/* Answer the requests of other CPUs. */
 void tlb_serve(void);
 
 #endif

@@ -8,7 +8,7 @@
 extern const uint64_t trap_vectors[256]; /* each vector's entry */
 void syscall_entry(void);
 void task_begin(void);  /* where a new user task starts */
-void trap_return(void); /* leaves by the frame at RSP */
+void trap_return(void); /* returns to where the frame at RSP says */
 
 /* An exception or interrupt. Interrupts are off, and may be on when it returns. */
 void x86_trap(struct trap_frame *frame);

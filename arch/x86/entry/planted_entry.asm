@@ -15,9 +15,10 @@
         global  planted_gp_entry
 
 section .text
-; ist_by_cs: whose GS is loaded is told by the saved CS. Between SYSCALL and SWAPGS that is wrong.
-; nmi_does_work: an NMI from user mode goes on on the task's stack, and through what is to be done
-; before a return to user mode, while the CPU takes no other NMI.
+; ist_by_cs: the entry concludes from the saved CS whose GS is loaded. Between SYSCALL and SWAPGS
+; that is wrong.
+; nmi_does_work: an NMI from user mode goes on on the task's stack, and does the work that waits for
+; a return to user mode, while the CPU takes no other NMI.
 planted_nmi_entry:
         push    qword 0
         push    qword 2

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions and interrupts. A page fault is mm/'s to resolve. What a program may not do, or mm/
- * does not resolve, is refused through kernel/. In the kernel itself it goes on at a fix-up, or is
- * the end.
+ * Exceptions and interrupts. mm/ resolves page faults. kernel/ refuses a program's fault that mm/
+ * does not resolve, and every other exception of a program. An exception in the kernel itself
+ * continues at a fix-up, or ends in a panic.
  */
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/cet.h"
@@ -80,7 +80,7 @@ static COLD void refuse(struct trap_frame *frame, int signal, int si_code, uint6
     entry_refused(frame, &why);
 }
 
-/* Whoever stumbled over it, the kernel wrote that entry. The report shows the path to it. */
+/* The kernel wrote that entry, even if a program ran into it. The report shows the path to it. */
 static NORETURN COLD void broken_tables(struct trap_frame *frame, uint64_t va)
 {
     percpu()->fault_frame = frame;
@@ -177,7 +177,7 @@ static void interrupt(struct trap_frame *frame)
         apic_eoi();
         entry_timer_tick(trap_from_user(frame));
     } else if (frame->vector == VECTOR_KICK) {
-        apic_eoi(); /* nothing to do: that it came here is what was asked for */
+        apic_eoi(); /* nothing else to do: the interrupt itself was what the sender wanted */
     } else if (frame->vector == VECTOR_FLUSH) {
         apic_eoi();
         tlb_serve();
@@ -226,14 +226,14 @@ void x86_trap(struct trap_frame *frame)
 void x86_user_work(struct trap_frame *frame)
 {
     ASSERT(frame->vector != VECTOR_NMI); /* the CPU takes no other before the next IRETQ */
-    /* first of all, so that nothing that is asked for from now on is missed */
+    /* cleared first, so that no request from now on is missed */
     __atomic_exchange_n(&percpu()->user_work, 0, __ATOMIC_SEQ_CST);
     arch_irq_enable();
     entry_user_return(frame);
 }
 
-/* User mode can be entered by the frame afterwards, but for RIP, which stays for the report: the
- * program does not go on there, whether or not it made the frame. */
+/* Make the frame fit for a return to user mode, except for RIP, which the report needs: the program
+ * does not go on there, whether or not it made the frame. */
 void x86_return_refused(struct trap_frame *frame)
 {
     frame->cs = USER_CS;

@@ -90,8 +90,8 @@ trap_return:
         call    x86_user_work
         jmp     .again
 
-; IRETQ refused what the frame says (a RIP that is not canonical, a bad selector). RSP and the
-; registers are as before it, GS is the kernel's: make the frame whole again, and let C decide.
+; IRETQ refused the frame (a RIP that is not canonical, a bad selector). RSP and the registers are
+; as before IRETQ, GS is the kernel's: make the frame whole again, and let C decide.
 return_refused:
         push    qword 0
         push    qword 13
@@ -102,8 +102,8 @@ return_refused:
         ex_table trap_return.iretq, return_refused
 
 ; From vectors with an IST stack, which may strike anywhere, also between SWAPGS and the first push:
-; the saved CS does not tell whose GS is loaded, IA32_GS_BASE does (kernel addresses are negative).
-; EBX: was it the program's.
+; the saved CS does not tell whose GS is loaded, but IA32_GS_BASE does (kernel addresses are
+; negative). EBX: was the program's GS loaded?
 ist_common:
         push_registers
         cld
@@ -132,7 +132,7 @@ ist_gs_ours:
         pop_registers
         add     rsp, 16
         iretq
-; Others, from user mode, go on on the task's stack.
+; Other exceptions that come from user mode go on on the task's stack.
 ist_to_task:
         mov     rsi, rsp
         mov     rdi, [gs:CPU_KERNEL_STACK]

@@ -94,8 +94,8 @@ arch_strncpy_from_user:
         ret
         ex_table arch_strncpy_from_user.load, user_fault
 
-; int arch_wruss(uaddr_t va, uint64_t value): rdi, rsi. A user access by definition: SMAP is not
-; concerned.
+; int arch_wruss(uaddr_t va, uint64_t value): rdi, rsi. WRUSS is always a user
+; access, so SMAP does not apply.
         align   16
 arch_wruss:
         mov     r9, USER_END

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Mappings that change under those who use them. */
+/* Mappings that change while other threads use them. */
 #define _GNU_SOURCE
 #include "stress.h"
 

@@ -28,8 +28,8 @@ RAW void answer(const struct line *line, uint64_t value)
     raw_write(line->answer[1], &a, sizeof(a));
 }
 
-/* Obey until told to return (or to go). The child of DO_FORK comes out of it with *line changed
- * to its own. */
+/* Obey until told to return or to exit. The child of DO_FORK returns with *line changed to its
+ * own. */
 RAW void obey(const struct line **line)
 {
     for (;;) {

@@ -23,14 +23,14 @@ void saw_pte(const char *who, const struct pte *pte);
 /* The step's verdict: all that it calls with must be true. */
 void must(bool as_expected);
 void step_end(void);
-/* In place of the rest of a step that needs a shadow stack, where there is none. */
+/* Called instead of the rest of a step that needs a shadow stack, where there is none. */
 bool skip(void);
 /* The planted defect that the story must notice; "none" takes it away. */
 void plant(const char *name);
 
 /* ---- Steps, in their order (sharing.c, refusals.c) ---------------------- */
 
-/* The process that is watched begins; false when it does not. */
+/* Start the process that the story watches; false when it does not start. */
 bool subject_start(void);
 void story_fresh(void);
 void story_fork(void);
