@@ -156,7 +156,9 @@ static void folder_empty(const char *folder)
 static void home_empty(void)
 {
     folder_empty(HOME);
-    for (unsigned i = 0; paths[i]; i++) { /* what a member made after chdir("..") */
+    if (unlink("/d")) /* what a member made after chdir(".."); a link is not followed */
+        folder_empty("/d");
+    for (unsigned i = 0; paths[i]; i++) {
         if (paths[i][0] != '/' && paths[i][0] && strcmp(paths[i], "..") && strcmp(paths[i], "."))
             remove(paths[i]);
     }

@@ -131,11 +131,12 @@ uint64_t address(void)
     return (uint64_t)page(below(ARENA_PAGES)) + ONE_OF(offsets);
 }
 
-#define PATH_COUNT (COUNT_OF(paths) - 1)
+#define PATH_COUNT     (COUNT_OF(paths) - 1)
+#define RELATIVE_COUNT 14 /* of the paths, the first: nobody removes a device */
 
-static uint64_t path(void)
+static uint64_t path(unsigned count)
 {
-    return below(8) ? (uint64_t)page(PATHS) + 64 * below(PATH_COUNT) : address();
+    return below(8) ? (uint64_t)page(PATHS) + 64 * below(count) : address();
 }
 
 uint64_t length(void)
@@ -203,7 +204,7 @@ static uint64_t value(const struct call *call, const struct argument *argument)
 {
     const char *name = argument->name;
     if (is(name, "path target"))
-        return path();
+        return path(is(call->name, "unlink unlinkat") ? RELATIVE_COUNT : PATH_COUNT);
     if (is(name, "parts"))
         return below(4) ? (uint64_t)page(PARTS) : address();
     if (is(name, "time timeout remainder"))
