@@ -179,7 +179,9 @@ def runner(emulator):
 
 
 def any_holds(folder, key):
-    return any(key in text_of(folder, name) for name in os.listdir(path(folder)))
+    """Is the key in a file of the folder, or of a folder in it?"""
+    files = (os.path.join(top, name) for top, _, names in os.walk(path(folder)) for name in names)
+    return any(key in text_of(file) for file in files)
 
 
 def stress(run):
