@@ -278,7 +278,7 @@ int path_link(struct inode *base, const char *path, struct inode *inode)
         err = name_is_free(&walk, false);
     if (!err && walk.at->ops != inode->ops)
         err = -EXDEV;
-    if (!err && (inode_is(inode, S_IFDIR) || !inode->ops->link))
+    if (!err && !inode->ops->link)
         err = -EPERM;
     if (!err)
         err = walk.at->ops->link(walk.at, walk.name, walk.len, inode);

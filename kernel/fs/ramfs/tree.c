@@ -62,14 +62,18 @@ static struct entry *entry_create(const char *name, size_t len)
     return entry;
 }
 
-/* Let entry lead to inode, which is new or has a name. 0, -EEXIST, or -ENOENT when folder, or the
- * last name, was removed. */
+/* Let entry lead to inode, which is new or has a name. 0, -EEXIST, -EPERM for a folder that has a
+ * name, or -ENOENT when the folder to hold the entry, or the last name, was removed. */
 static int entry_insert(struct ram_inode *folder, struct entry *entry, struct ram_inode *inode,
                         bool new)
 {
     int err = 0;
     spin_lock(&tree_lock);
-    if (folder_is_removed(folder) || (!new && !inode->links))
+    if (folder_is_removed(folder))
+        err = -ENOENT;
+    else if (!new &&inode_is(&inode->inode, S_IFDIR))
+        err = -EPERM;
+    else if (!new && !inode->links)
         err = -ENOENT;
     else if (entry_find(folder, entry->name, entry->len))
         err = -EEXIST;
