@@ -42,7 +42,7 @@ def host():
     out = os.path.join(OUT, "host")
     subprocess.run(["find", out, "-name", "*.gcda", "-delete"], stderr=subprocess.DEVNULL)
     make = ["make", "-s", f"-j{os.cpu_count()}", "-C", "tests/host", f"OUT={out}"]
-    call(*make, "EXTRA=--coverage", "all")
+    call(*make, "EXTRA=--coverage -fprofile-update=atomic", "all")
     for name in sorted(os.listdir(out)):
         if name.endswith("_test"):
             call(os.path.join(out, name))
