@@ -22,8 +22,8 @@
 #include "kernel/task/task.h"
 #include "kernel/time/time.h"
 #include "kernel/tty/console.h"
-#include "mm/frame.h"
-#include "mm/kmap.h"
+#include "mm/phys/frame.h"
+#include "mm/phys/kmap.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 

@@ -36,10 +36,10 @@
 
 #include "base/panic.h"
 #include "mm/fault_cases.h"
+#include "mm/phys/zero.h"
 #include "mm/planted.h"
 #include "mm/spurious.h"
-#include "mm/vma.h"
-#include "mm/zero.h"
+#include "mm/vma/vma.h"
 #include "uapi/errno.h"
 #include "uapi/signal.h"
 

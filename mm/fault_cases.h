@@ -4,7 +4,7 @@
 #define MM_FAULT_CASES_H
 
 #include "mm/fault.h"
-#include "mm/table.h"
+#include "mm/table/table.h"
 
 /*
  * The kind of access to a page. OWN asks for a page that no other entry shares: for a store to

@@ -7,10 +7,10 @@
  * leaves are shared, which cannot fail, and the parent's TLB is flushed once, before either runs.
  */
 #include "base/panic.h"
-#include "mm/check.h"
 #include "mm/planted.h"
-#include "mm/table.h"
-#include "mm/vma.h"
+#include "mm/table/check.h"
+#include "mm/table/table.h"
+#include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
 static int vmas_copy(struct mm *child, struct mm *parent)

@@ -11,7 +11,7 @@
 #include "base/panic.h"
 #include "base/string.h"
 #include "mm/fault_cases.h"
-#include "mm/vma.h"
+#include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
 /*

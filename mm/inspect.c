@@ -2,8 +2,8 @@
 /* Showing an address space to people: leaves with their state letters, and VMAs. Changes
  * nothing. */
 #include "base/string.h"
-#include "mm/table.h"
-#include "mm/vma.h"
+#include "mm/table/table.h"
+#include "mm/vma/vma.h"
 
 /* The letter comes from the bits and the VMA together; docs/book/02-paging.md has the table. */
 static char leaf_state(const struct vma *vma, pte_t pte)

@@ -3,11 +3,11 @@
 #include "mm/mm.h"
 
 #include "base/panic.h"
-#include "mm/kmap.h"
-#include "mm/slab.h"
-#include "mm/table.h"
-#include "mm/vma.h"
-#include "mm/zero.h"
+#include "mm/phys/kmap.h"
+#include "mm/phys/slab.h"
+#include "mm/phys/zero.h"
+#include "mm/table/table.h"
+#include "mm/vma/vma.h"
 
 #define STACK_LIMIT_BYTES (8ull << 20) /* RLIMIT_STACK's default, as on Linux */
 

@@ -8,7 +8,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/types.h"
-#include "mm/frame.h"
+#include "mm/phys/frame.h"
 
 /*
  * Where a file mapping's frames come from: kernel/ provides one for each file it lets be mapped.
@@ -107,7 +107,7 @@ void mm_activate(struct mm *mm);
  */
 MUST_CHECK int mm_fork(struct mm *parent, struct mm **child);
 
-/* ---- Mappings (mm/mmap.c, mm/protect.c). All take mm.lock for writing. -- */
+/* ---- Mappings (mm/vma/mmap.c, mm/vma/protect.c). All take mm.lock for writing. -- */
 
 /*
  * A range may have any length. Work on a long range is done in steps. Between two steps nothing is
@@ -158,7 +158,7 @@ void mm_brk_init(struct mm *mm, uint64_t start);
 /* As Linux's brk(): returns the new break, or the old one when the new one is impossible. */
 uint64_t mm_brk(struct mm *mm, uint64_t brk, mm_breathe breathe);
 
-/* ---- Sources (mm/source.c) ---------------------------------------------- */
+/* ---- Sources (mm/vma/source.c) ---------------------------------------------- */
 
 /* Called once, before the source is mapped. Its functions are set already. */
 void vm_source_init(struct vm_source *source);
@@ -169,7 +169,7 @@ void vm_source_init(struct vm_source *source);
  */
 void vm_source_cut(struct vm_source *source, uint64_t page);
 
-/* ---- Shadow stacks (mm/shstk.c) ----------------------------------------- */
+/* ---- Shadow stacks (mm/vma/shstk.c) ----------------------------------------- */
 
 /*
  * Map a shadow stack of bytes (rounded up to pages) with unmapped guard pages at both ends. address

@@ -6,8 +6,8 @@
 #ifdef CONFIG_TEST
 #include "base/defect.h"
 #include "mm/fault_cases.h"
-#include "mm/vma.h"
-#include "mm/zero.h"
+#include "mm/phys/zero.h"
+#include "mm/vma/vma.h"
 
 /* ---- Fork --------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 #define MM_PLANTED_H
 
 #include "mm/fault.h"
-#include "mm/table.h"
+#include "mm/table/table.h"
 
 #ifdef CONFIG_TEST
 /* fork: the value of a leaf that parent and child share from now on; then the child's alone */

@@ -20,9 +20,9 @@
 #include "mm/race.h"
 
 #include "base/panic.h"
-#include "mm/check.h"
 #include "mm/planted.h"
-#include "mm/vma.h"
+#include "mm/table/check.h"
+#include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
 #define AIM_MAX_CYCLES 200000ull /* how long to wait for the other CPU's walk, at most */

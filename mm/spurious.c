@@ -12,7 +12,7 @@
 #include "mm/spurious.h"
 
 #include "base/log.h"
-#include "mm/table.h"
+#include "mm/table/table.h"
 
 #define ROW_MAX 8
 

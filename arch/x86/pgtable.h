@@ -3,7 +3,7 @@
  * Page-table entries: the bits, what "writable" and "dirty" mean, and every helper that may touch a
  * raw entry.
  *
- * Entries are values: a helper takes one and returns a new one; only the setter in mm/table.c
+ * Entries are values: a helper takes one and returns a new one; only the setter in mm/table/table.c
  * stores it. The bits mean the same at every level, and the level of an entry is known only where
  * the tables are walked. So one type, pte_t, serves all levels; what a leaf maps depends on its
  * level as well, and leaf_t holds both.
@@ -70,7 +70,7 @@ _Static_assert(PTE_W_BIT == 1 && PTE_D_BIT == 6, "Write and Dirty are where the 
  *    0 0  1    modified and shared, or modified    fault, by VMA (*)     fault, by VMA (*)
  *              for a debugger in a read-only VMA
  *    0 1  0    shadow stack, owned                 fault, refuse         succeeds
- *    all other combinations are bugs: pte_check() finds them, the setter in mm/table.c panics
+ *    all other combinations are bugs: pte_check() finds them, the setter in mm/table/table.c panics
  *
  * (*) The VMA says what the page may become again, because the entry no longer can: copy, reuse or
  * refuse.

@@ -16,7 +16,7 @@
 #include "base/string.h"
 #include "boot_info.h"
 #include "kernel/drivers/font.h"
-#include "mm/kmap.h"
+#include "mm/phys/kmap.h"
 
 #define DISPI_INDEX        0x1ce
 #define DISPI_DATA         0x1cf

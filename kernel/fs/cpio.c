@@ -12,7 +12,7 @@
 #include "base/string.h"
 #include "kernel/fs/path.h"
 #include "kernel/fs/ramfs/ramfs.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 

@@ -7,7 +7,7 @@
 #include "kernel/fs/mount.h"
 #include "kernel/fs/path.h"
 #include "kernel/task/task.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 

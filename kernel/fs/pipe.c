@@ -6,7 +6,7 @@
 #include "kernel/fs/ring.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"

@@ -8,7 +8,7 @@
 #include "kernel/fs/file.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 

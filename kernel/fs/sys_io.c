@@ -3,7 +3,7 @@
 #include "kernel/fs/file.h"
 #include "kernel/fs/sys_path.h"
 #include "kernel/syscall/syscall.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 

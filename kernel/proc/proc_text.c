@@ -17,10 +17,10 @@
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
 #include "mm/fault.h"
-#include "mm/frame.h"
-#include "mm/kmap.h"
+#include "mm/phys/frame.h"
+#include "mm/phys/kmap.h"
+#include "mm/phys/slab.h"
 #include "mm/race.h"
-#include "mm/slab.h"
 #include "uapi/errno.h"
 #include "uapi/mman.h"
 

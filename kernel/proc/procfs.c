@@ -11,7 +11,7 @@
 #include "kernel/proc/text.h"
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 #include "uapi/stat.h"

@@ -11,7 +11,7 @@
 #include "kernel/fs/file.h"
 #include "kernel/proc/proc_text.h"
 #include "kernel/task/process.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 

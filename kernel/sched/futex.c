@@ -13,7 +13,7 @@
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "kernel/time/time.h"
-#include "mm/frame.h"
+#include "mm/phys/frame.h"
 #include "uapi/errno.h"
 #include "uapi/futex.h"
 

@@ -4,7 +4,7 @@
 #include "kernel/sched/wait.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/process.h"
-#include "mm/frame.h"
+#include "mm/phys/frame.h"
 #include "uapi/errno.h"
 
 #define NS_PER_S 1000000000ull

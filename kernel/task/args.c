@@ -14,7 +14,7 @@
 #include "base/string.h"
 #include "kernel/task/elf.h"
 #include "mm/mm.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 
 #define ARG_BYTES_MAX (128u << 10) /* of strings: what sysconf(_SC_ARG_MAX) promises */

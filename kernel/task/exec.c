@@ -20,7 +20,7 @@
 #include "kernel/task/process.h"
 #include "kernel/task/script.h"
 #include "kernel/task/shstk.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 

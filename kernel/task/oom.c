@@ -10,7 +10,7 @@
 #include "kernel/sched/wait.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/process.h"
-#include "mm/frame.h"
+#include "mm/phys/frame.h"
 #include "uapi/errno.h"
 
 #define FRAMES_ENOUGH 64            /* with more free frames, the fault failed for another reason */

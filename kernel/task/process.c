@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "mm/kmap.h"
-#include "mm/slab.h"
+#include "mm/phys/kmap.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 
 #define PID_MAX     4194304

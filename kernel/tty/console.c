@@ -19,7 +19,7 @@
 #include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
 #include "kernel/tty/line.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 

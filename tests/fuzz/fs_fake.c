@@ -13,9 +13,9 @@
 #include "kernel/sched/sched.h"
 #include "kernel/sched/wait.h"
 #include "kernel/task/task.h"
-#include "mm/frame.h"
 #include "mm/mm.h"
-#include "mm/slab.h"
+#include "mm/phys/frame.h"
+#include "mm/phys/slab.h"
 
 unsigned long fake_live;
 

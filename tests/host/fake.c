@@ -13,7 +13,7 @@
 #include "base/panic.h"
 #include "base/trace.h"
 #include "boot_info.h"
-#include "mm/kmap.h"
+#include "mm/phys/kmap.h"
 
 #define RAM_START 0x100000ull
 #define TLB_SLOTS 64

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/failpoint.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 
 #define ARENA_BYTES (64ull << 20)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/defect.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 
 #define ARENA_BYTES (2200ull << 20)

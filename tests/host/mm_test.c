@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/defect.h"
-#include "mm/slab.h"
-#include "mm/zero.h"
+#include "mm/phys/slab.h"
+#include "mm/phys/zero.h"
 #include "steps.h"
 
 #define ARENA_BYTES       (128ull << 20)

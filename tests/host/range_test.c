@@ -2,7 +2,7 @@
 /* Proves: work on a long range is done in steps, others get the address space between two of them,
  * and what they do there stays done. */
 #include "base/failpoint.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 
 #define ARENA_BYTES (256ull << 20)

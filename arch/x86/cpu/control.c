@@ -83,7 +83,8 @@ void control_init_this(void)
     control_registers_set();
     syscall_enable();
     debugging_off();
-    /* the power-on values, but for entry 4: write combining, for the framebuffer (mm/kmap.c) */
+    /* the power-on values, but for entry 4: write combining, for the framebuffer (mm/phys/kmap.c)
+     */
     wrmsr(MSR_IA32_PAT, 0x0007040100070406ull);
     wrmsr(MSR_FS_BASE, 0);
     if (has_tsc_aux())

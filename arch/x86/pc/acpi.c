@@ -6,7 +6,7 @@
 #include "arch/x86/arch.h"
 #include "base/log.h"
 #include "base/string.h"
-#include "mm/kmap.h"
+#include "mm/phys/kmap.h"
 
 /* ACPI 6.5, "Root System Description Pointer". */
 struct rsdp {

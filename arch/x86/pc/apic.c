@@ -12,7 +12,7 @@
 #include "arch/x86/entry/idt.h"
 #include "base/log.h"
 #include "base/panic.h"
-#include "mm/kmap.h"
+#include "mm/phys/kmap.h"
 
 /* Intel SDM vol. 3, "Local APIC Register Address Map". */
 #define APIC_ID          0x020

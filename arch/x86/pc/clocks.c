@@ -14,7 +14,7 @@
 #include "arch/x86/pc/acpi.h"
 #include "arch/x86/pc/pci.h"
 #include "base/string.h"
-#include "mm/kmap.h"
+#include "mm/phys/kmap.h"
 
 #define MEASURE_PART     100u         /* of a second: 10 ms */
 #define MEASURE_TICKS    150000000ull /* of the TSC: no clock takes longer for 10 ms */

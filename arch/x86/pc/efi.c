@@ -13,9 +13,9 @@
 #include "arch/x86/pgtable.h"
 #include "base/log.h"
 #include "boot_info.h"
-#include "mm/frame.h"
-#include "mm/kmap.h"
-#include "mm/ram.h"
+#include "mm/phys/frame.h"
+#include "mm/phys/kmap.h"
+#include "mm/phys/ram.h"
 
 #define EFI_MEMORY_XP        (1ull << 14)
 #define EFI_MEMORY_RO        (1ull << 17)

@@ -6,7 +6,7 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/entry/idt.h"
 #include "arch/x86/pc/apic.h"
-#include "mm/kmap.h"
+#include "mm/phys/kmap.h"
 
 #define IOAPIC_PA         0xfec00000ull
 #define IOAPIC_VERSION    1

@@ -31,8 +31,8 @@
 #include "base/string.h"
 #include "base/symbols.h"
 #include "boot_info.h"
-#include "mm/kmap.h"
-#include "mm/ram.h"
+#include "mm/phys/kmap.h"
+#include "mm/phys/ram.h"
 
 /* Intel SDM vol. 3, "Interrupt Command Register". */
 #define ICR_NMI        0x00400u

@@ -7,7 +7,7 @@
 #include "kernel/fs/path_of.h"
 #include "kernel/fs/ramfs/ram_inode.h"
 #include "kernel/fs/ramfs/ramfs.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/stat.h"
 

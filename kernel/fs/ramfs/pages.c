@@ -3,7 +3,7 @@
  * many pages. */
 #include "kernel/fs/ramfs/pages.h"
 
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 
 #define TABLE_SHIFT   9
 #define TABLE_ENTRIES (1u << TABLE_SHIFT)

@@ -6,7 +6,7 @@
 #ifndef KERNEL_PAGES_H
 #define KERNEL_PAGES_H
 
-#include "mm/frame.h"
+#include "mm/phys/frame.h"
 
 #define PAGES_MAX (1ull << 27) /* 512 GiB */
 

@@ -6,7 +6,7 @@
  */
 #include "base/string.h"
 #include "kernel/fs/ramfs/ram_inode.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 #include "uapi/errno.h"
 
 /* [T] tree_lock  [I] fixed before anybody can find it */

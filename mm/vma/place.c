@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding room in an address space, from the top down. */
-#include "mm/place.h"
+#include "mm/vma/place.h"
 
-#include "mm/vma.h"
+#include "mm/vma/vma.h"
 
 bool place_is_free(struct mm *mm, uint64_t start, uint64_t end, uint64_t gap)
 {

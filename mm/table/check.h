@@ -4,7 +4,7 @@
 #ifndef MM_CHECK_H
 #define MM_CHECK_H
 
-#include "mm/table.h"
+#include "mm/table/table.h"
 
 /* Count a leaf that pte_check() refuses. Nothing is logged. */
 void check_count(void);

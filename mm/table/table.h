@@ -8,8 +8,8 @@
 #define MM_TABLE_H
 
 #include "base/trace.h"
-#include "mm/flush.h"
 #include "mm/mm.h"
+#include "mm/table/flush.h"
 
 /* An empty table with one reference, unlocked; NULL when memory is out. */
 MUST_CHECK struct frame *table_create(void);

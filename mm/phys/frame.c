@@ -7,15 +7,15 @@
  * whose frames are all zero, since an empty table is what its owner hands back. Frames in a stock
  * count as free.
  */
-#include "mm/frame.h"
+#include "mm/phys/frame.h"
 
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "mm/ram.h"
-#include "mm/slab.h"
-#include "mm/watch.h"
+#include "mm/phys/ram.h"
+#include "mm/phys/slab.h"
+#include "mm/table/watch.h"
 
 #define ORDERS    19
 #define NO_PFN    0xffffffffu

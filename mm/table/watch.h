@@ -8,7 +8,7 @@
 #define MM_WATCH_H
 
 #include "arch/x86/pgtable.h"
-#include "mm/frame.h"
+#include "mm/phys/frame.h"
 
 struct boot_info;
 

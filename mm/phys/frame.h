@@ -58,8 +58,8 @@ struct frame {
 struct boot_info;
 
 /*
- * Take over the free RAM of the memory map (mm/ram.h), but for what the frame array itself needs.
- * RAM that the early map does not reach comes with frame_init_high(), after kmap_init().
+ * Take over the free RAM of the memory map (mm/phys/ram.h), but for what the frame array itself
+ * needs. RAM that the early map does not reach comes with frame_init_high(), after kmap_init().
  */
 void frame_init(const struct boot_info *info);
 void frame_init_high(const struct boot_info *info);
@@ -84,7 +84,7 @@ static inline uint32_t frame_refs(const struct frame *frame)
     return __atomic_load_n(&frame->refs, __ATOMIC_ACQUIRE);
 }
 
-/* Fixed after frame_init(); named only by the two functions below and by mm/frame.c. */
+/* Fixed after frame_init(); named only by the two functions below and by mm/phys/frame.c. */
 extern struct frame *frame_array; /* indexed by pfn */
 extern uint64_t frame_limit;      /* pfns below this have a struct frame */
 NORETURN void frame_not_ram(uint64_t pfn);

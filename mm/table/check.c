@@ -6,11 +6,11 @@
  * store, a CPU without CET may set D afterwards and leave W=0,D=1 on ordinary memory, state (e). A
  * CPU with CET never sets D in an entry with W=0 (Intel SDM vol. 3, "Accessed and Dirty Flags").
  */
-#include "mm/check.h"
+#include "mm/table/check.h"
 
 #include "base/log.h"
 #include "mm/planted.h"
-#include "mm/vma.h"
+#include "mm/vma/vma.h"
 
 static uint64_t violations; /* since boot, atomic */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The ordered list of VMAs: finding, cutting, joining. No page-table entry is touched here. */
-#include "mm/vma.h"
+#include "mm/vma/vma.h"
 
 #include "base/panic.h"
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 
 #define STACK_GAP_BYTES (1ull << 20) /* as Linux's stack_guard_gap: 256 pages */
 

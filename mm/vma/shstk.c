@@ -5,10 +5,10 @@
  * most 255 * 8 = 2,040 bytes at a time and touches where it starts and ends (Intel SDM vol. 2,
  * "INCSSPD/INCSSPQ").
  */
-#include "mm/place.h"
 #include "mm/planted.h"
-#include "mm/table.h"
-#include "mm/vma.h"
+#include "mm/table/table.h"
+#include "mm/vma/place.h"
+#include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
 #define GUARD_BYTES PAGE_SIZE

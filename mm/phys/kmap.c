@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel's half of every address space. */
-#include "mm/kmap.h"
+#include "mm/phys/kmap.h"
 
 #include "arch/x86/pgtable.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "mm/frame.h"
-#include "mm/ram.h"
+#include "mm/phys/frame.h"
+#include "mm/phys/ram.h"
 
 #define ROOT_LEVEL   4
 #define KERNEL_SLOTS 32 /* root entries in use in the kernel's half */

@@ -3,7 +3,7 @@
 #ifndef MM_ZERO_H
 #define MM_ZERO_H
 
-#include "mm/frame.h"
+#include "mm/phys/frame.h"
 
 /* The frame; it stays all zero and always holds one reference of its own, so that nobody is its
  * last owner. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Flush first, then let go. */
-#include "mm/flush.h"
+#include "mm/table/flush.h"
 
 #include "mm/planted.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Poison, and the count of the leaves that map each frame. Empty outside the test build. */
-#include "mm/watch.h"
+#include "mm/table/watch.h"
 
 #ifdef CONFIG_TEST
 #include "base/panic.h"
 #include "base/string.h"
-#include "mm/ram.h"
+#include "mm/phys/ram.h"
 
 #define POISON        0x5a5a5a5a5a5a5a5aull
 #define POISON_OBJECT 0x5b

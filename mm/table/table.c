@@ -7,10 +7,10 @@
  * and go only while it is held for writing, so a walk that holds mm.lock may read the entries above
  * its slot without their locks.
  */
-#include "mm/table.h"
+#include "mm/table/table.h"
 
-#include "mm/check.h"
-#include "mm/entry.h"
+#include "mm/table/check.h"
+#include "mm/table/entry.h"
 #include "uapi/errno.h"
 
 struct frame *table_create(void)

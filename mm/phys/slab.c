@@ -5,14 +5,14 @@
  * objects are in use. An object larger than half a page gets whole frames; the first frame's count
  * holds their number.
  */
-#include "mm/slab.h"
+#include "mm/phys/slab.h"
 
 #include "base/failpoint.h"
 #include "base/lock.h"
 #include "base/panic.h"
 #include "base/string.h"
-#include "mm/frame.h"
-#include "mm/watch.h"
+#include "mm/phys/frame.h"
+#include "mm/table/watch.h"
 
 #define CLASS_SHIFT_MIN 5
 #define CLASS_SHIFT_MAX 11

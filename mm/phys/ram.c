@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "mm/ram.h"
+#include "mm/phys/ram.h"
 
 #include "arch/x86/arch.h"
 

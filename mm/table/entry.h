@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Raw entries in tables, for mm/table.c (one address) and mm/range.c (many). No other file includes
- * this header: all others go through a slot. */
+/* Raw entries in tables, for mm/table/table.c (one address) and mm/table/range.c (many). No other
+ * file includes this header: all others go through a slot. */
 #ifndef MM_ENTRY_H
 #define MM_ENTRY_H
 
 #include "base/panic.h"
 #include "mm/planted.h"
-#include "mm/table.h"
-#include "mm/watch.h"
+#include "mm/table/table.h"
+#include "mm/table/watch.h"
 
 #define ROOT_LEVEL 4
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Page tables, many addresses at a time: visiting, removing and pairing the leaves of a range.
  * mm.lock is held for writing throughout. */
-#include "mm/check.h"
-#include "mm/entry.h"
+#include "mm/table/check.h"
+#include "mm/table/entry.h"
 #include "uapi/errno.h"
 
 /* ---- One table ---------------------------------------------------------- */

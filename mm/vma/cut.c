@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Cutting VMAs at the ends of a range, and long ranges into steps. */
-#include "mm/cut.h"
+#include "mm/vma/cut.h"
 
-#include "mm/table.h"
-#include "mm/vma.h"
+#include "mm/table/table.h"
+#include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
 #define STEP_BYTES (16ull << 20) /* of small leaves: 4,096 of them */

@@ -14,8 +14,8 @@
  * space under source.lock, drops that, and then waits for mm.lock.
  */
 #include "mm/planted.h"
-#include "mm/table.h"
-#include "mm/vma.h"
+#include "mm/table/table.h"
+#include "mm/vma/vma.h"
 
 void vm_source_init(struct vm_source *source)
 {

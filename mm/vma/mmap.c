@@ -4,10 +4,10 @@
  * (arguments, memory for a VMA it may have to split off), then changes the VMAs, then the entries.
  */
 #include "base/panic.h"
-#include "mm/cut.h"
-#include "mm/place.h"
-#include "mm/table.h"
-#include "mm/vma.h"
+#include "mm/table/table.h"
+#include "mm/vma/cut.h"
+#include "mm/vma/place.h"
+#include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
 /* ---- Unmapping ---------------------------------------------------------- */
