@@ -80,44 +80,57 @@ def check(args):
         raise Finished(WRONG_USE, f"{error.filename}: {error.strerror}") from error
 
 
-def run_in(kind, args, log):
+class Signals:
+    """One raises Interrupted where signals are heard ("with signals:"). Elsewhere it waits, and
+    after the first none is heard any more: none may cut the cleaning short."""
+
+    def __init__(self):
+        self.heard, self.first = False, None
+        for number in SIGNALS:
+            signal.signal(number, self.take)
+
+    def take(self, number, _):
+        self.first = self.first or number
+        if self.heard:
+            self.heard = False
+            raise Interrupted(self.first)
+
+    def __enter__(self):
+        self.heard = True
+        if self.first:
+            self.take(self.first, None)
+
+    def __exit__(self, *_):
+        self.heard = False
+
+
+def run_in(kind, args, log, signals):
     """Boot the image once; returns the Outcome. Nothing of the machine is left behind."""
-    machine = watch = None
+    machine, watch = kind(args), None
     try:
-        machine = kind(args)
-        machine.check()
-        note(f"{kind.name}: starting the firmware ({kind.patience} to the loader)")
-        machine.boot()
-        watch = Watch(machine, args)
-        return watch.run()
+        with signals:
+            machine.check()
+            note(f"{kind.name}: starting the firmware ({kind.patience} to the loader)")
+            machine.boot()
+            watch = Watch(machine, args)
+            return watch.run()
     finally:
-        for number in SIGNALS:  # a second one must not cut the cleaning short
-            signal.signal(number, signal.SIG_IGN)
         if watch:
             watch.close(log)
-        if machine:
-            machine.close()
-        listen()
+        machine.close()
 
 
-def listen():
-    def interrupt(number, _):
-        raise Interrupted(number)
-
-    for number in SIGNALS:
-        signal.signal(number, interrupt)
-
-
-def run(args):
+def run(args, signals):
     """Returns the Finished of the first machine that can run the guest."""
-    log = check(args)
-    kinds = candidates(args)
+    with signals:
+        log = check(args)
+        kinds = candidates(args)
     for at, (kind, why) in enumerate(kinds):
         if (args.gdb or args.for_qemu) and kind.name == "bochs":
             raise Finished(WRONG_USE, "--gdb and what follows -- are QEMU's: add --qemu")
         if why:
             note(why)
-        outcome = run_in(kind, args, log)
+        outcome = run_in(kind, args, log, signals)
         if not (outcome.trouble and kind.name == "kvm" and at + 1 < len(kinds)):
             return judge(outcome, args.timeout)
         note(f"KVM cannot run this guest ({outcome.trouble}); trying the next emulator")
@@ -136,8 +149,7 @@ def main(words=None, root="/"):
     args = parser().parse_args(words)
     args.root, args.for_qemu = root, for_qemu
     try:
-        listen()
-        end = run(args)
+        end = run(args, Signals())
     except Finished as finished:
         end = finished
     except Interrupted as signalled:

@@ -92,6 +92,21 @@ def signalled(emulator, number, twice=False):
     return test
 
 
+def two_at_once(first, second):
+    """As when a shell that dies of SIGQUIT takes its terminal away: the second must not cut short
+    the cleaning that the first began. Stopped meanwhile, the script finds both."""
+
+    def test(fakes):
+        started = Started(fakes, "bochs")
+        for number in (signal.SIGSTOP, first, second, signal.SIGCONT):
+            os.kill(started.pid, number)
+        status = started.status()
+        expect(status in (128 + first, 128 + second), f"saw status {status}")
+        started.expect_nothing_left()
+
+    return test
+
+
 def killed(fakes):
     """SIGKILL leaves no time to tidy up; the processes end all the same."""
     started = Started(fakes, "bochs")
@@ -125,6 +140,8 @@ run_tests(
         "ends_interrupted_twice": signalled("bochs", signal.SIGINT, twice=True),
         "ends_terminated": signalled("qemu", signal.SIGTERM),
         "ends_quit": signalled("qemu", signal.SIGQUIT),
+        "ends_quit_and_hung_up": two_at_once(signal.SIGQUIT, signal.SIGHUP),
+        "ends_interrupted_and_terminated": two_at_once(signal.SIGINT, signal.SIGTERM),
         "ends_killed": killed,
         "ends_reader_gone": reader_gone,
     },
