@@ -14,7 +14,7 @@ static const char *const names[DEFECT_COUNT] = {
     "oom_leak",      "walker_blind",     "wrss_always",      "no_shootdown",      "cpu_silent",
     "lock_order",    "ist_by_cs",        "nmi_does_work",    "return_not_mended", "tsc_apart",
     "tsc_trusted",   "clean_no_flush",   "cpu_stuck",        "program_writable",  "stale_cut",
-    "ref_forgotten",
+    "ref_forgotten", "stale_room",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

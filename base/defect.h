@@ -47,6 +47,7 @@ enum defect {
     DEFECT_PROGRAM_WRITABLE, /* a running program's file may be opened for writing */
     DEFECT_STALE_CUT,        /* mappings keep what a truncated file has lost */
     DEFECT_REF_FORGOTTEN,    /* fork maps frames in the child without a reference */
+    DEFECT_STALE_ROOM,       /* the room where a mapping was removed is not counted */
     DEFECT_COUNT
 };
 

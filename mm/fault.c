@@ -344,7 +344,7 @@ static COLD bool stack_grow(struct mm *mm, uint64_t va)
         struct vma *below = vma_prev(mm, vma);
         grown = !below || below->end + max_u64(vma_gap_below(vma), vma_gap_above(below)) <= page;
         if (grown)
-            vma_set_start(vma, page);
+            vma_set_start(mm, vma, page);
     }
     write_unlock(&mm->lock);
     return grown;

@@ -15,20 +15,10 @@
 
 static int vmas_copy(struct mm *child, struct mm *parent)
 {
-    mm_for_each_vma(parent, vma)
-    {
-        if (vma->flags & VM_DONTFORK)
-            continue;
-        struct vma *copy = vma_create();
-        if (!copy)
-            return -ENOMEM;
-        vma_copy(copy, vma);
-        list_append(&copy->link, &child->vmas);
-    }
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;
     child->stack_limit = parent->stack_limit;
-    return 0;
+    return vma_copy_all(child, parent);
 }
 
 /* Does the child get the leaves of this VMA? */

@@ -57,6 +57,8 @@ bool mm_try_hold(struct mm *mm)
     return users;
 }
 
+/* Nobody looks for a VMA any more, so the tree, which an unfinished fork has not even made, is left
+ * as it is. */
 static void mm_unmap_all(struct mm *mm)
 {
     struct flush flush;
@@ -64,7 +66,7 @@ static void mm_unmap_all(struct mm *mm)
     list_for_each_safe (link, after, &mm->vmas) {
         struct vma *vma = vma_of_link(link);
         tables_zap(mm, vma, vma->start, vma->end, &flush);
-        vma_remove(mm, vma);
+        vma_detach(vma);
         vma_free(vma);
     }
     flush_end(&flush);

@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/types.h"
 #include "mm/phys/frame.h"
+#include "mm/vma/tree.h"
 
 /*
  * Where a file mapping's frames come from: kernel/ provides one for each file it lets be mapped.
@@ -48,14 +49,15 @@ struct vm_source {
 
 /* [M] mm.lock for writing; read with it held either way  [S] source.lock */
 struct vma {
+    struct tree_node node;    /* [M] in mm.vma_tree; its value is the room below, in bytes */
     struct list link;         /* [M] in mm.vmas, by address */
     uint64_t start, end;      /* [M] page aligned, end excluded */
     uint32_t flags;           /* [M] VM_* */
+    uint32_t cuts;            /* [M, S] how many of source.cuts its leaves have been through */
     struct vm_source *source; /* [M] NULL: anonymous */
     uint64_t source_page;     /* [M] the source's page number at start */
     struct list source_link;  /* [S] in source.vmas */
     struct mm *mm;            /* [S] whose it is, while it is in that list */
-    uint32_t cuts;            /* [M, S] how many of source.cuts its leaves have been through */
 };
 
 static inline bool vma_is_shstk(const struct vma *vma) { return vma->flags & VM_SHADOW_STACK; }
@@ -75,7 +77,8 @@ struct mm {
     struct frame *root;  /* [I] the level-4 table; its entries by its table lock */
     struct arch_mm arch; /* where it runs */
     struct rwlock lock;
-    struct list vmas;        /* [M] */
+    struct list vmas;        /* [M] by address */
+    struct tree vma_tree;    /* [M] the same, to find one, or room, without going through all */
     struct vma *hint;        /* [A] where vma_find() looked last */
     uint64_t brk_start, brk; /* [M] the heap, brk not aligned */
     uint64_t stack_limit;    /* [M] how far the first stack may grow, bytes */

@@ -106,6 +106,11 @@ unsigned planted_findings(unsigned found) { return defect_on(DEFECT_WALKER_BLIND
 /* clean_no_flush: other CPUs remember D=1 and store without looking at the clean entry. */
 bool planted_clean_flush(bool due) { return due && !defect_on(DEFECT_CLEAN_NO_FLUSH); }
 
+/* ---- VMAs --------------------------------------------------------------- */
+
+/* stale_room: what was unmapped is not found when room is wanted. */
+struct vma *planted_room(struct vma *next) { return defect_on(DEFECT_STALE_ROOM) ? NULL : next; }
+
 /* ---- Shadow stacks ------------------------------------------------------ */
 
 /* no_guard: an access beyond the stack's ends finds memory there. */

@@ -36,6 +36,8 @@ unsigned planted_findings(unsigned found);
 bool planted_clean_flush(bool due);
 /* source: must the leaves of the part that was cut off go */
 bool planted_cut(bool due);
+/* vma: the VMA whose room has grown because the one before it was removed */
+struct vma *planted_room(struct vma *next);
 /* shstk: the VMA between its guard pages; is a token to be written */
 struct vma *planted_guards(struct vma *vma);
 bool planted_token(bool wanted);
@@ -62,6 +64,7 @@ static inline bool planted_drop(bool due) { return due; }
 static inline unsigned planted_findings(unsigned found) { return found; }
 static inline bool planted_clean_flush(bool due) { return due; }
 static inline bool planted_cut(bool due) { return due; }
+static inline struct vma *planted_room(struct vma *next) { return next; }
 static inline struct vma *planted_guards(struct vma *vma) { return vma; }
 static inline bool planted_token(bool wanted) { return wanted; }
 #endif

@@ -43,7 +43,7 @@ static struct frame *object_frame(const void *object)
 }
 
 /* Cut a new frame into objects. False when memory is out. The lock is not held. */
-static bool class_grow(struct class *class, size_t bytes)
+static COLD bool class_grow(struct class *class, size_t bytes)
 {
     struct frame *frame = frame_alloc(FRAME_SLAB);
     if (!frame)
@@ -66,7 +66,7 @@ static bool class_grow(struct class *class, size_t bytes)
     return true;
 }
 
-static void *large_alloc(size_t bytes)
+static COLD void *large_alloc(size_t bytes)
 {
     uint64_t count = align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
     if (bytes > LARGE_BYTES_MAX)

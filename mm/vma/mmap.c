@@ -39,9 +39,9 @@ static void vma_shorten(struct mm *mm, struct vma *vma, uint64_t start, uint64_t
 {
     if (vma->start < start) {
         ASSERT(vma->end <= end);
-        vma->end = start;
+        vma_set_end(mm, vma, start);
     } else if (vma->end > end) {
-        vma_set_start(vma, end);
+        vma_set_start(mm, vma, end);
     } else {
         vma_remove(mm, vma);
         vma_free(vma);

@@ -6,17 +6,13 @@
 
 bool place_is_free(struct mm *mm, uint64_t start, uint64_t end, uint64_t gap)
 {
-    struct vma *above = vma_find(mm, start);
-    struct vma *below = above                   ? vma_prev(mm, above)
-                        : list_empty(&mm->vmas) ? NULL
-                                                : vma_of_link(mm->vmas.prev);
+    struct vma *above = vma_find(mm, start), *below = vma_prev(mm, above);
     if (above && above->start < end + max_u64(gap, vma_gap_below(above)))
         return false;
     return !below || below->end + max_u64(gap, vma_gap_above(below)) <= start;
 }
 
-/* Highest aligned start such that [start, start + len) fits with gap on both sides into [low,
- * high); 0: none. */
+/* The highest aligned start such that [start, start + len) fits into [low, high); 0: none. */
 static uint64_t fit(uint64_t low, uint64_t high, uint64_t len, uint64_t align)
 {
     if (high < low || high - low < len)
@@ -25,19 +21,38 @@ static uint64_t fit(uint64_t low, uint64_t high, uint64_t len, uint64_t align)
     return start >= low ? start : 0;
 }
 
+/* The same in [low, high) between above (NULL: the end) and the VMA before it. */
+static uint64_t fit_below(struct mm *mm, const struct vma *above, const struct place *wanted,
+                          uint64_t low, uint64_t high)
+{
+    const struct vma *below = vma_prev(mm, above);
+    uint64_t gap = wanted->gap;
+    if (above) {
+        uint64_t free = max_u64(gap, vma_gap_below(above));
+        high = min_u64(high, above->start - min_u64(above->start, free));
+    }
+    if (below)
+        low = max_u64(low, below->end + max_u64(gap, vma_gap_above(below)));
+    return fit(low, high, wanted->len, wanted->align);
+}
+
+/*
+ * The tree leads from one room of len bytes to the next lower one. Such a room may still be of no
+ * use, as what is to be placed may ask for alignment, or for gaps that the VMAs around it do not.
+ */
 uint64_t place_find(struct mm *mm, const struct place *wanted)
 {
-    uint64_t len = wanted->len, align = wanted->align, gap = wanted->gap;
-    uint64_t low = max_u64(wanted->low, USER_START);
-    uint64_t high = (wanted->high ? min_u64(wanted->high, PLACE_TOP) : PLACE_TOP) - gap;
-    for (struct list *link = mm->vmas.prev; link != &mm->vmas; link = link->prev) {
-        struct vma *vma = vma_of_link(link);
-        uint64_t start = fit(max_u64(vma->end + max_u64(gap, vma_gap_above(vma)), USER_START), high,
-                             len, align);
-        if (start)
+    uint64_t low = max_u64(wanted->low, USER_START) + wanted->gap;
+    uint64_t high = (wanted->high ? min_u64(wanted->high, PLACE_TOP) : PLACE_TOP) - wanted->gap;
+    struct vma *above = vma_find(mm, high);
+    for (;;) {
+        uint64_t start = fit_below(mm, above, wanted, low, high);
+        if (start || (above && above->start <= low))
             return start;
-        uint64_t above_gap = max_u64(gap, vma_gap_below(vma));
-        high = min_u64(high, vma->start > above_gap ? vma->start - above_gap : 0);
+        struct tree_node *node = tree_find_before(&mm->vma_tree, above ? &above->node : NULL,
+                                                  wanted->len);
+        if (!node)
+            return 0;
+        above = vma_of_node(node);
     }
-    return fit(low + gap, high, len, align);
 }

@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* The ordered list of VMAs: finding, cutting, joining. No page-table entry is touched here. */
+/* The VMAs of an address space: finding, cutting, joining. No page-table entry is touched here. */
 #include "mm/vma/vma.h"
 
 #include "base/panic.h"
 #include "mm/phys/slab.h"
+#include "mm/planted.h"
+#include "uapi/errno.h"
 
 #define STACK_GAP_BYTES (1ull << 20) /* as Linux's stack_guard_gap: 256 pages */
-
-struct vma *vma_next(struct mm *mm, const struct vma *vma)
-{
-    return vma->link.next == &mm->vmas ? NULL : vma_of_link(vma->link.next);
-}
-
-struct vma *vma_prev(struct mm *mm, const struct vma *vma)
-{
-    return vma->link.prev == &mm->vmas ? NULL : vma_of_link(vma->link.prev);
-}
 
 struct vma *vma_find(struct mm *mm, uint64_t va)
 {
     struct vma *hint = __atomic_load_n(&mm->hint, __ATOMIC_RELAXED);
     if (hint && vma_contains(hint, va))
         return hint;
-    mm_for_each_vma(mm, vma)
-    {
-        if (va < vma->end) {
-            if (vma_contains(vma, va))
-                __atomic_store_n(&mm->hint, vma, __ATOMIC_RELAXED);
-            return vma;
+    struct vma *found = NULL;
+    for (struct tree_node *node = mm->vma_tree.root; node;) {
+        struct vma *vma = vma_of_node(node);
+        if (va >= vma->end) {
+            node = node->child[TREE_BEHIND];
+            continue;
         }
+        found = vma;
+        if (va >= vma->start) {
+            __atomic_store_n(&mm->hint, vma, __ATOMIC_RELAXED);
+            break;
+        }
+        node = node->child[TREE_BEFORE];
     }
-    return NULL;
+    return found;
 }
+
+/* ---- Room --------------------------------------------------------------- */
 
 uint64_t vma_gap_below(const struct vma *vma)
 {
@@ -41,6 +41,23 @@ uint64_t vma_gap_below(const struct vma *vma)
 }
 
 uint64_t vma_gap_above(const struct vma *vma) { return vma_is_shstk(vma) ? PAGE_SIZE : 0; }
+
+static uint64_t room_below(struct mm *mm, const struct vma *vma)
+{
+    const struct vma *prev = vma_prev(mm, vma);
+    uint64_t low = prev ? prev->end + vma_gap_above(prev) : 0;
+    uint64_t high = vma->start - min_u64(vma->start, vma_gap_below(vma));
+    return high - min_u64(high, low);
+}
+
+/* The room below vma (NULL: nothing to do) has changed. */
+static void room_update(struct mm *mm, struct vma *vma)
+{
+    if (vma)
+        tree_set(&vma->node, room_below(mm, vma));
+}
+
+/* ---- One VMA ------------------------------------------------------------ */
 
 struct vma *vma_create(void)
 {
@@ -59,27 +76,49 @@ void vma_free(struct vma *vma)
     kfree(vma);
 }
 
+/* Link vma in before next (NULL: as the last). */
+static void vma_link(struct mm *mm, struct vma *vma, struct vma *next)
+{
+    struct vma *prev = vma_prev(mm, next);
+    list_append(&vma->link, next ? &next->link : &mm->vmas);
+    vma->node.value = room_below(mm, vma);
+    tree_insert(&mm->vma_tree, &vma->node, prev ? &prev->node : NULL, next ? &next->node : NULL);
+    room_update(mm, next);
+}
+
 void vma_insert(struct mm *mm, struct vma *vma)
 {
     struct vma *above = vma_find(mm, vma->start);
     ASSERT(vma->start < vma->end && (!above || vma->end <= above->start));
-    list_append(&vma->link, above ? &above->link : &mm->vmas);
+    vma_link(mm, vma, above);
     vma_attach(mm, vma, NULL);
 }
 
 void vma_remove(struct mm *mm, struct vma *vma)
 {
+    struct vma *next = vma_next(mm, vma);
     mm->hint = NULL;
     list_remove(&vma->link);
+    tree_remove(&mm->vma_tree, &vma->node);
+    room_update(mm, planted_room(next));
     vma_detach(vma);
 }
 
-void vma_set_start(struct vma *vma, uint64_t start)
+void vma_set_start(struct mm *mm, struct vma *vma, uint64_t start)
 {
     if (vma->source)
         vma->source_page += (start >> PAGE_SHIFT) - (vma->start >> PAGE_SHIFT);
     vma->start = start;
+    room_update(mm, vma);
 }
+
+void vma_set_end(struct mm *mm, struct vma *vma, uint64_t end)
+{
+    vma->end = end;
+    room_update(mm, vma_next(mm, vma));
+}
+
+/* ---- Copies and parts --------------------------------------------------- */
 
 void vma_copy(struct vma *copy, const struct vma *vma)
 {
@@ -97,10 +136,56 @@ void vma_split(struct mm *mm, struct vma *vma, uint64_t va, struct vma *upper)
     ASSERT(vma->start < va && va < vma->end);
     mm->hint = NULL;
     vma_copy(upper, vma);
-    vma_set_start(upper, va);
+    upper->start = va;
+    if (upper->source)
+        upper->source_page = vma_source_page(vma, va);
     vma->end = va;
-    list_add(&upper->link, &vma->link);
+    vma_link(mm, upper, vma_next(mm, vma));
     vma_attach(mm, upper, vma);
+}
+
+/* vma_create() and vma_copy() in one, without clearing what is set anyway. */
+static struct vma *vma_duplicate(const struct vma *vma)
+{
+    struct vma *copy = kmalloc(sizeof(*copy));
+    if (!copy)
+        return NULL;
+    list_init(&copy->source_link);
+    copy->mm = NULL;
+    copy->cuts = 0;
+    vma_copy(copy, vma);
+    return copy;
+}
+
+/* Append copies of a subtree's VMAs to child's list, and hang them at *place in the same shape. */
+static bool subtree_copy(struct mm *child, const struct tree_node *from, struct tree_node **place)
+{
+    struct tree_node *before = NULL, *behind = NULL;
+    if (from->child[TREE_BEFORE] && !subtree_copy(child, from->child[TREE_BEFORE], &before))
+        return false;
+    struct vma *copy = vma_duplicate(vma_of_node(from));
+    if (!copy)
+        return false;
+    list_append(&copy->link, &child->vmas);
+    if (from->child[TREE_BEHIND] && !subtree_copy(child, from->child[TREE_BEHIND], &behind))
+        return false;
+    tree_copy_node(&copy->node, from, before, behind);
+    *place = &copy->node;
+    return true;
+}
+
+int vma_copy_all(struct mm *child, struct mm *parent)
+{
+    if (parent->vma_tree.root && !subtree_copy(child, parent->vma_tree.root, &child->vma_tree.root))
+        return -ENOMEM;
+    list_for_each_safe (link, after, &child->vmas) {
+        struct vma *vma = vma_of_link(link);
+        if (vma->flags & VM_DONTFORK) {
+            vma_remove(child, vma);
+            vma_free(vma);
+        }
+    }
+    return 0;
 }
 
 /* Does b go on where a ends, with the same meaning? A shadow stack is always a VMA of its own. */

@@ -204,6 +204,63 @@ TEST(a_child_does_not_get_what_it_is_not_to_have, "")
     CHECK_EQ(in_child(look_at_it, NULL), 7 << 8);
 }
 
+/* ---- Many --------------------------------------------------------------- */
+
+#define MANY 10000
+#define TWO  8192
+static char *many[MANY];
+
+static long maps_lines(void)
+{
+    static char piece[60000];
+    char line[160];
+    long lines = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+    CHECK(file && setvbuf(file, piece, _IOFBF, sizeof(piece)) == 0);
+    while (fgets(line, sizeof(line), file))
+        lines++;
+    fclose(file);
+    return lines;
+}
+
+/* Neighbours differ in their rights, so that they are not joined. */
+static void many_map(void)
+{
+    for (int i = 0; i < MANY; i++) {
+        many[i] = mmap(NULL, TWO, i % 2 ? PROT_READ : RW, ANON, -1, 0);
+        CHECK(many[i] != MAP_FAILED && (i == 0 || many[i] + TWO == many[i - 1]));
+    }
+}
+
+static void look_at_many(void)
+{
+    for (int i = 0; i < MANY; i++)
+        CHECK_EQ(*(int *)many[i], i % 2 ? 0 : i);
+}
+
+TEST(ten_thousand_mappings_come_and_go, "stale_room")
+{
+    long lines = maps_lines();
+    many_map();
+    for (int i = 0; i < MANY; i += 2)
+        *(int *)many[i] = i;
+    long with_many = maps_lines();
+    CHECK(with_many >= lines + MANY - 1 && with_many <= lines + MANY);
+    CHECK_EQ(in_child(look_at_many, NULL), 0);
+    look_at_many();
+    for (int i = 1; i < MANY; i += 2)
+        CHECK_EQ(munmap(many[i], TWO), 0);
+    for (int i = 1; i < MANY; i += 2) /* the highest hole is filled first */
+        CHECK_EQ(mmap(NULL, TWO, PROT_READ, ANON, -1, 0), many[i]);
+    look_at_many();
+    target = many[MANY / 2] + TWO - 1;
+    for (int i = 0; i < MANY; i += 2)
+        CHECK_EQ(munmap(many[i], TWO), 0);
+    check_killed(store, SIGSEGV, SEGV_MAPERR, 6);
+    CHECK_EQ(munmap(many[MANY - 1], MANY * TWO), 0);
+    CHECK_EQ(maps_lines(), lines);
+}
+
 /* ---- Large -------------------------------------------------------------- */
 
 TEST(the_last_byte_of_3_gib_of_shared_memory, "")
