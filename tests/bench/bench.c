@@ -180,6 +180,87 @@ static void shadow_stack_faults(void)
     report("copy-on-access fault, reuse", costs.reuse);
 }
 
+/* ---- Many mappings ------------------------------------------------------ */
+
+#define MAPPINGS_MAX 10000
+#define MAPPING      (2 * 4096)
+#define SAMPLES      100
+
+static volatile char *mapping[MAPPINGS_MAX];
+
+/* Neighbours differ in what they allow, so that they stay mappings of their own. */
+static void map_one(long i)
+{
+    mapping[i] = mmap(NULL, MAPPING, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping[i] == MAP_FAILED) {
+        perror("mmap");
+        _exit(1);
+    }
+}
+
+/* One of the mappings that can be stored to; the samples are spread over all. */
+static long sample(long n, long count) { return n * (count / 2) / SAMPLES * 2; }
+
+static void report_with(const char *what, long count, uint64_t instructions)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "%s, %ld mappings", what, count);
+    report(name, instructions);
+}
+
+/* Unmap one, and map one, which goes where the other was. */
+static void exchange(long count)
+{
+    uint64_t unmapping = 0, mapping_again = 0;
+    for (long n = 0; n < SAMPLES; n++) {
+        long i = sample(n, count);
+        volatile char *at = mapping[i];
+        uint64_t start = rdtsc();
+        munmap((void *)at, MAPPING);
+        uint64_t middle = rdtsc();
+        map_one(i);
+        mapping_again += rdtsc() - middle;
+        unmapping += middle - start;
+        if (mapping[i] != at) {
+            printf("bench: a mapping went elsewhere\n");
+            _exit(1);
+        }
+    }
+    report_with("mmap", count, mapping_again / SAMPLES);
+    report_with("munmap", count, unmapping / SAMPLES);
+}
+
+/* Faults whose tables are there, a mapping after the other. */
+static void touch_samples(long count)
+{
+    uint64_t spent = 0, faults = 0;
+    for (long i = 0; i < count; i += 2)
+        mapping[i][0] = 1;
+    for (long n = 0, last = -1; n < SAMPLES; n++) {
+        long i = sample(n, count);
+        if (i == last)
+            continue;
+        uint64_t start = rdtsc();
+        mapping[i][4096] = 1;
+        spent += rdtsc() - start;
+        faults++;
+        last = i;
+    }
+    report_with("demand-zero fault", count, spent / faults);
+}
+
+static void many_mappings(long count)
+{
+    for (long i = 0; i < count; i++)
+        map_one(i);
+    exchange(count);
+    report_with("fork+exit+wait", count, least(fork_exit_wait, 0, 3));
+    touch_samples(count);
+    for (long i = 0; i < count; i++)
+        munmap((void *)mapping[i], MAPPING);
+}
+
 int main(void)
 {
     if (pipe(hold)) {
@@ -192,6 +273,8 @@ int main(void)
     report("fork+exit+wait, 64 MiB", fork_exit_wait_with(64));
     report("demand-zero fault", least(demand_zero, 0, 5));
     data_faults();
+    for (long count = 10; count <= MAPPINGS_MAX; count *= count > 10 ? 10 : 100)
+        many_mappings(count);
     shadow_stack_faults();
     return 0;
 }
