@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: threads run on the CPUs they ask for, and a change of mappings on one CPU is finished
- * only when all others see it. */
+/* Proves: threads run on the CPUs they ask for, and a change of mappings is finished only when
+ * every CPU sees it. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #define RW      (PROT_READ | PROT_WRITE)
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
 
-/* The messages between the test and its other thread. Shared, so that no fork ever changes how it
+/* Messages between the test and its other thread. The page is shared, so fork never changes how it
  * is mapped. */
 static struct {
     volatile long wanted, done, stop, seen, rounds;
@@ -45,7 +45,7 @@ static void until(volatile long *number, long value)
         raw0(SYS_sched_yield);
 }
 
-/* ---- Where one runs ----------------------------------------------------- */
+/* ---- Where a thread runs ------------------------------------------------ */
 
 static int cpu_here(void)
 {
@@ -55,7 +55,7 @@ static int cpu_here(void)
     return (int)cpu;
 }
 
-TEST(affinity_is_kept_told_and_checked, "")
+TEST(affinity_is_kept_reported_and_checked, "")
 {
     int cpus = cpu_count();
     uint64_t set[16] = { 0 };
@@ -96,31 +96,46 @@ TEST(threads_run_where_they_are_told, "")
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
 }
 
-static void *count_rounds(void *unused)
+static void may_run_on(long tid, uint64_t cpus)
 {
-    while (!talk->stop)
-        talk->rounds++;
+    CHECK_EQ(raw3(SYS_sched_setaffinity, tid, sizeof(cpus), (long)&cpus), 0);
+}
+
+/* Report this thread's number once, and the CPU that it is on all the time. */
+static void *report_cpu(void *unused)
+{
+    talk->done = raw0(SYS_gettid);
+    for (talk->rounds = 1; !talk->stop; talk->rounds++)
+        talk->seen = cpu_here();
     return unused;
 }
 
-/* A running thread is moved by somebody else's call, and work that waits goes to idle CPUs by
- * itself. */
+/* Wait, without a system call, until the other thread is on CPU 0, or is not. */
+static void until_on_first(int wanted)
+{
+    uint64_t give_up = rdtsc() + 20000000000ul;
+    while ((talk->seen == 0) != wanted)
+        CHECK(rdtsc() < give_up);
+}
+
+/* This thread keeps CPU 0 busy. A call of its own moves the other thread there, although that one
+ * runs elsewhere; once the other may run anywhere, an idle CPU takes it away. */
 TEST_CPUS(two_busy_threads_run_at_the_same_time, "")
 {
-    begin(count_rounds);
-    for (int i = 0; i < 100; i++) { /* without a system call of this one's */
-        long before = talk->rounds;
-        uint64_t give_up = rdtsc() + 20000000000ul;
-        while (talk->rounds == before)
-            CHECK(rdtsc() < give_up);
+    begin(report_cpu);
+    for (int i = 0; i < 20; i++) {
+        may_run_on(talk->done, 1);
+        until_on_first(1);
+        may_run_on(talk->done, ~0ul);
+        until_on_first(0);
     }
     end();
 }
 
 /* ---- What other CPUs see of a change ------------------------------------ */
 
-/* Look at the page all the time, and report what is there when asked: the number done says for
- * which question. */
+/* Read the page all the time. When talk->wanted changes, report the value in talk->seen and answer
+ * with the same number in talk->done. */
 static void *look(void *unused)
 {
     long value = 0;
@@ -159,8 +174,8 @@ TEST_CPUS(a_replaced_page_is_seen_by_other_cpus, "no_shootdown")
     end();
 }
 
-/* A store moves a page that a child shares; a CPU that looks through an old translation sees the
- * child's. */
+/* A store to a page that a child shares copies the page. A CPU that keeps the old translation would
+ * still read the child's page. */
 TEST_CPUS(a_copied_page_is_seen_by_other_cpus, "no_shootdown")
 {
     begin(look);
@@ -170,7 +185,7 @@ TEST_CPUS(a_copied_page_is_seen_by_other_cpus, "no_shootdown")
         if (child == 0)
             for (;;)
                 raw3(SYS_poll, 0, 0, -1);
-        CHECK_EQ(ask(2 * i + 1), *page); /* it has the shared page in its TLB */
+        CHECK_EQ(ask(2 * i + 1), *page); /* the other CPU now has the shared page in its TLB */
         *page = 1000 + i;
         CHECK_EQ(ask(1000 + i), 1000 + i);
         kill(child, SIGKILL);
@@ -195,7 +210,7 @@ static void store_elsewhere_and_take_the_right_away(int munmap_instead)
     if (munmap_instead ? munmap((void *)page, 4096) : mprotect((void *)page, 4096, PROT_READ))
         raw_exit(3);
     struct timespec pause = { 0, 200000000 };
-    nanosleep(&pause, NULL); /* SIGSEGV of the other thread's comes now */
+    nanosleep(&pause, NULL); /* the other thread's SIGSEGV comes now */
 }
 
 static void mprotect_here(void) { store_elsewhere_and_take_the_right_away(0); }
@@ -215,7 +230,7 @@ TEST_CPUS(a_store_on_another_cpu_faults_after_munmap, "")
 
 /* ---- Fork beside a running store ---------------------------------------- */
 
-/* Counts, and checks that no store is ever lost. */
+/* Count in the page, and check that no store is ever lost. */
 static void *count_in_the_page(void *unused)
 {
     pin(1);
@@ -229,7 +244,7 @@ static void *count_in_the_page(void *unused)
     return unused;
 }
 
-TEST_CPUS(fork_beside_a_store_loses_none_and_gives_away_none, "no_shootdown")
+TEST_CPUS(fork_beside_stores_loses_none_and_leaks_none, "no_shootdown")
 {
     begin(count_in_the_page);
     for (int i = 0; i < 60; i++) {
@@ -281,7 +296,7 @@ static int dirty_count(void)
     return count;
 }
 
-/* The other CPU sets D in entries that this one is changing: each store must leave its mark. */
+/* The other CPU sets D in entries that this CPU is changing: each store must leave D set. */
 TEST_RACE(a_store_beside_a_change_of_its_entry_stays_dirty, "plain_store")
 {
     wide = mmap(NULL, WIDE * 4096, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -292,17 +307,17 @@ TEST_RACE(a_store_beside_a_change_of_its_entry_stays_dirty, "plain_store")
         for (int i = 0; i < WIDE; i++)
             (void)wide[i * 4096]; /* now each entry has W=1 D=0 */
         talk->wanted = round;
-        while (talk->done != round) /* no right is taken away, so nobody is told to flush */
+        while (talk->done != round) /* no right is taken away, so no CPU is asked to flush */
             CHECK_EQ(mprotect((void *)wide, WIDE * 4096, RW), 0);
         CHECK_EQ(dirty_count(), WIDE);
     }
     end();
 }
 
-/* ---- NMIs, which nothing holds off -------------------------------------- */
+/* ---- NMIs, which cannot be masked --------------------------------------- */
 
-/* System calls and page faults, one after the other; what the kernel must keep is looked at each
- * time. */
+/* Make system calls and page faults by turns, and check each time that the kernel has kept R12 and
+ * the FS base. */
 static void *enter_and_leave(void *unused)
 {
     (void)unused;
@@ -326,8 +341,8 @@ static void *enter_and_leave(void *unused)
     return NULL;
 }
 
-/* Some of them hit between SYSCALL and SWAPGS, where the saved CS is the kernel's and GS the
- * program's. Its twin is a boot of its own. */
+/* Some NMIs hit between SYSCALL and SWAPGS, where the saved CS is the kernel's and GS is still the
+ * program's. The twin has a boot of its own (tests/boot/machines.py). */
 TEST_CPUS(nmis_strike_anywhere, "")
 {
     begin(enter_and_leave);
