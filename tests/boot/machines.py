@@ -68,7 +68,7 @@ def return_not_mended(boots):
     """An IRETQ that cannot return to user mode faults in ring 0 with the program's GS: who does not
     look at that runs on with it."""
     words = "init=/tests/runner console=serial defect=return_not_mended"
-    words += " -- qemu a_frame_that_leads_nowhere"
+    words += " -- qemu a_bad_return_frame"
     boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), timeout=25)
     expect(boot.status in (124, 125), f"expect a panic or a hang, saw {boot.status}", boot.text)
 
@@ -149,7 +149,7 @@ run_tests(
         "huge_1g_leaf_splits_and_copies_2m_in_4_gib": gigabyte_leaves,
         "a_wrong_lock_order_panics": lock_order,
         "nmis_strike_anywhere notices ist_by_cs": nmi_between_syscall_and_swapgs,
-        "a_frame_that_leads_nowhere notices return_not_mended": return_not_mended,
+        "a_bad_return_frame notices return_not_mended": return_not_mended,
         "nmis_strike_anywhere notices nmi_does_work": nmi_does_work,
         "a_cpu_without_nx_is_told": no_nx,
         "machines_qemu_odd_path": odd_path("qemu"),

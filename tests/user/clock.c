@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: the clock is one clock, whichever CPU is asked. */
+/* Proves: all CPUs read the same clock. */
 #include <time.h>
 
 #include "test.h"
@@ -11,7 +11,7 @@ static long now_ns(void)
     return now.tv_sec * 1000000000l + now.tv_nsec;
 }
 
-/* From CPU to CPU it neither goes back nor jumps. */
+/* Read on one CPU after the other, the clock neither goes back nor jumps. */
 TEST_CPUS(the_clock_is_the_same_on_every_cpu, "")
 {
     int cpus = cpu_count();
@@ -25,16 +25,17 @@ TEST_CPUS(the_clock_is_the_same_on_every_cpu, "")
     }
 }
 
-#define LOOKS 100000 /* for longer than a tick of the other CPUs, at which they tell the time */
+#define LOOKS 100000 /* reading so often takes longer than a tick */
 
 /*
- * Nor does it wait for another CPU's: of many looks most show that time has passed. After each tick
- * of a CPU whose TSC is ahead by what could not be measured, the clock stands still for as long.
+ * Nor does the clock of one CPU wait for another's: most of many readings show that time has
+ * passed. Some do not: where another CPU's TSC is ahead by less than could be measured, the clock
+ * stands still for that long after each tick of that CPU.
  */
 TEST(the_clock_moves_on_every_cpu, "")
 {
     int cpus = cpu_count();
-    for (int i = 0; i <= cpus; i++) { /* the first one again, once all have told the time */
+    for (int i = 0; i <= cpus; i++) { /* the first one again, after a tick of each */
         long before = 0, still = 0;
         pin(i % cpus);
         for (long looks = 0; looks < LOOKS; looks++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a return to where no CALL came from is refused, by near and far RET. */
+/* Proves: a near or far RET to an address that no CALL pushed is refused. */
 #include "smash.h"
 #include "test.h"
 
@@ -10,7 +10,7 @@ TEST_SHSTK(rop_by_near_ret_is_refused, "")
     check_killed(smash_return_address, SIGSEGV, SEGV_CPERR, 1);
 }
 
-/* A chain of two gadgets pushed on the stack, as an exploit lays it out. */
+/* Push a chain of two gadgets, as an exploit lays it out. */
 static void rop_chain(void)
 {
     __asm__ volatile("push %0\n push %0\n ret" : : "r"(gadget) : "memory");
@@ -42,7 +42,7 @@ static void far_ret(void)
 
 TEST_SHSTK(rop_by_far_ret_is_refused, "") { check_killed(far_ret, SIGSEGV, SEGV_CPERR, 2); }
 
-/* What a far call pushes on the shadow stack, and what LRETQ and IRETQ pop. */
+/* LCALL pushes three words on the shadow stack, and IRETQ pops three. */
 TEST_SHSTK(far_transfers_keep_the_shadow_stack_balanced, "")
 {
     static struct {

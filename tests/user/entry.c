@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: nothing a program leaves in its registers or flags disturbs the kernel's entry and
+/* Proves: nothing that a program leaves in its registers or flags disturbs the kernel's entry and
  * exit. */
 #include <sys/mman.h>
 
@@ -49,8 +49,7 @@ TEST(alignment_check_and_nested_task_do_not_reach_the_kernel, "")
     CHECK(put == 8 && got == 8);
 }
 
-/* AC set would let the kernel touch user memory in spite of SMAP; the kernel must not be fooled
- * into running with it. */
+/* With AC set the kernel could touch user memory in spite of SMAP, so entry must clear AC. */
 TEST(bad_pointers_stay_efault_with_ac_set, "")
 {
     set_flags(FLAG_AC);
@@ -72,8 +71,7 @@ TEST(single_step_over_syscall_traps_the_program_alone, "")
     check_killed(single_step_over_syscall, SIGTRAP, 0, -1);
 }
 
-/* A SYSCALL as the last instruction of the highest user page would return to a non-canonical
- * address. */
+/* After a SYSCALL at the very end of the highest user page the return address is not canonical. */
 static void syscall_at_the_end(void)
 {
     char *page = mmap((void *)0x7fffffffe000, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
@@ -98,9 +96,9 @@ static void return_to_no_code(void) { file_put_text("/proc/crash", "return_to_no
 static void return_to_ldt(void) { file_put_text("/proc/crash", "return_to_ldt"); }
 static void return_on_no_stack(void) { file_put_text("/proc/crash", "return_on_no_stack"); }
 
-/* IRETQ and SYSRET check what they are to load in ring 0. Whatever a frame holds, its program alone
+/* IRETQ and SYSRET check in ring 0 what they load. Whatever a frame holds, only its own program
  * dies of it. */
-TEST(a_frame_that_leads_nowhere_ends_its_program_alone, "")
+TEST(a_bad_return_frame_ends_its_program_alone, "")
 {
     check_killed(return_to_nowhere, SIGSEGV, 128, 0);
     check_killed(sysret_to_nowhere, SIGSEGV, 128, 0);
@@ -143,7 +141,7 @@ TEST(exceptions_become_their_signals, "")
     check_killed(soft_fault, SIGSEGV, 128, -1);
 }
 
-/* Two processes with other values in XMM0 and the MXCSR give the CPU to each other. */
+/* Two processes with different values in XMM7 and MXCSR yield to each other. */
 static void keep_registers(void)
 {
     uint32_t mxcsr = 0x1f80, seen;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: execve() hands over what Linux would, whatever the file's first line or header says. */
+/* Proves: execve() passes on what Linux passes on, whatever the file's first line or header
+ * says. */
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/auxv.h>
@@ -16,10 +17,11 @@
 
 extern char **environ;
 
-/* ---- A program that tells what it was given ----------------------------- */
+/* ---- A program that prints what it was given ---------------------------- */
 
-/* The runner itself, started with REPORT in its environment, prints that and ends. argv lies below
- * the environment: a count, that many pointers, a NULL. */
+/* With EXEC_REPORT in its environment the runner prints the path that execve() was given, its own
+ * absolute path and its arguments, and ends. argv lies below the environment: a count, that many
+ * pointers, a NULL. */
 __attribute__((constructor)) static void report(void)
 {
     char exe[256] = "";
@@ -36,7 +38,7 @@ __attribute__((constructor)) static void report(void)
     _exit(0);
 }
 
-/* What path, run from folder, prints; its errno when it cannot be run. */
+/* What path prints when run from folder, or the errno of execve(). */
 static const char *saw(const char *folder, const char *path, char *const argv[])
 {
     static char *const environment[] = { REPORT, NULL };
@@ -95,7 +97,7 @@ TEST(exec_takes_more_than_1024_arguments, "")
     check_text(saw("/", RUNNER, many), RUNNER " " RUNNER " 1100 [x] [x] [x] [x] [x] [x] [x] [x]");
 }
 
-TEST(exec_refuses_more_than_the_stack_takes, "")
+TEST(exec_refuses_arguments_too_long_for_the_stack, "")
 {
     char *huge = malloc(140000);
     memset(huge, 'x', 139999);
@@ -105,7 +107,7 @@ TEST(exec_refuses_more_than_the_stack_takes, "")
     free(huge);
 }
 
-TEST(exec_tells_an_absolute_path_of_a_relative_one, "")
+TEST(proc_shows_the_absolute_path_of_a_relative_exec, "")
 {
     static char *const argv[] = { "r", NULL };
     check_text(saw("/tests", "./runner", argv), "./runner " RUNNER " 1 [r]");
@@ -114,7 +116,7 @@ TEST(exec_tells_an_absolute_path_of_a_relative_one, "")
 
 /* ---- Scripts ------------------------------------------------------------ */
 
-/* What becomes of a script that begins with line and was called with one argument. */
+/* What a script that begins with line is given when it is run with one argument. */
 static const char *script_saw(const char *line)
 {
     static char *const argv[] = { "zero", "one", NULL };
@@ -156,7 +158,7 @@ TEST(a_scripts_interpreter_is_not_cut, "")
 
 /* ---- ELF headers -------------------------------------------------------- */
 
-/* A program of one page: its headers and the code behind them, which ends it with status 7. */
+/* A program of one page: the headers, and behind them code that exits with status 7. */
 #define PROGRAM_HEADERS (sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr))
 
 static struct {
@@ -177,7 +179,7 @@ static struct {
     .code = { 0xbf, 7, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05 },
 };
 
-/* Its wait status when it begins at entry, 0 for where its code is. */
+/* The program's wait status when it starts at entry; 0 means the address of its code. */
 static int program_status(uint64_t entry)
 {
     int status;

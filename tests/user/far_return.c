@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proves: a program whose far call or return faults for ever is ended. QEMU makes the accesses of
- * LCALL and LRETQ to the stack the supervisor's, which SMAP forbids however the entry looks. Where
- * the CPU does as its manual says, the call returns.
+ * Proves: a program whose far call or far return faults for ever is ended. QEMU treats the stack
+ * accesses of LCALL and LRETQ as supervisor accesses, which SMAP forbids whatever the entry allows.
+ * On a CPU that follows its manual the call returns.
  */
 #include "test.h"
 
@@ -27,7 +27,7 @@ static void far_call_and_return(void)
     _exit(42);
 }
 
-TEST(a_far_return_ends_one_way_or_the_other, "")
+TEST(a_far_return_works_or_ends_its_program, "")
 {
     int status = in_child(far_call_and_return, NULL);
     CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 42)

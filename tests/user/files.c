@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: what an open file is asked for it does as Linux says, or refuses. Every test runs on
- * Linux as well. */
+/* Proves: calls on an open file do what Linux documents, or are refused. Every test runs on Linux
+ * as well. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
@@ -14,7 +14,7 @@
 
 #define NAME "/tmp/files"
 
-/* The call fails, and for this reason. */
+/* The call fails with this errno. */
 #define FAILS(call, reason)      \
     do {                         \
         errno = 0;               \
@@ -45,7 +45,7 @@ TEST(open_flags_do_what_they_say_or_are_refused, "")
     FAILS(open(NAME ".link", O_RDONLY | O_NOFOLLOW), ELOOP);
     FAILS(open(NAME ".link", O_RDONLY | O_NOFOLLOW | O_DIRECTORY), ENOTDIR);
     FAILS(open(NAME ".link", O_RDONLY | O_CREAT | O_EXCL, 0644), EEXIST);
-    close(open(NAME, O_RDONLY | O_TRUNC)); /* truncates, for who may write */
+    close(open(NAME, O_RDONLY | O_TRUNC)); /* truncates: the file is writable */
     CHECK(fstat(fd, &stat) == 0 && stat.st_size == 0);
     close(fd);
     unlink(NAME ".link"), unlink(NAME);
@@ -103,7 +103,7 @@ TEST(access_modes_are_kept, "")
     unlink(NAME);
 }
 
-TEST(the_umask_takes_permissions_away, "")
+TEST(the_umask_clears_permissions, "")
 {
     struct stat stat_file, stat_folder;
     mode_t old = umask(027);
@@ -118,13 +118,13 @@ TEST(the_umask_takes_permissions_away, "")
         _exit(0);
     }
     wait(NULL);
-    CHECK_EQ(umask(old), 027); /* the child's is its own */
+    CHECK_EQ(umask(old), 027); /* the child has its own */
     unlink(NAME), rmdir(NAME ".d");
 }
 
 /* ---- Positions and lengths ---------------------------------------------- */
 
-TEST(positions_stay_inside_what_they_can_be, "")
+TEST(file_positions_stay_in_their_range, "")
 {
     char byte;
     int fd = file_make("text"), ends[2];
@@ -194,7 +194,7 @@ TEST(a_large_file_is_as_long_as_it_says, "")
     unlink(NAME);
 }
 
-/* ---- Programs ----------------------------------------------------------- */
+/* ---- Running programs as files ------------------------------------------ */
 
 static void copy_myself(const char *to)
 {
@@ -206,7 +206,7 @@ static void copy_myself(const char *to)
     close(in), close(out);
 }
 
-/* This program, run for its file only, waits. */
+/* With this name in its environment the program only waits. */
 #define WAITS "TESTS_FILES_WAIT"
 __attribute__((constructor)) static void wait_if_asked(void)
 {
@@ -214,7 +214,7 @@ __attribute__((constructor)) static void wait_if_asked(void)
         sleep(1000);
 }
 
-/* A child that runs NAME, a copy of this program. */
+/* Start a child that runs NAME, a copy of this program. Returns once exec has come to an end. */
 static int program_start(void)
 {
     int ends[2], pid;
@@ -226,12 +226,12 @@ static int program_start(void)
         _exit(errno);
     }
     close(ends[1]);
-    CHECK_EQ(read(ends[0], &byte, 1), 0); /* exec has closed it */
+    CHECK_EQ(read(ends[0], &byte, 1), 0); /* exec has closed the writing end */
     close(ends[0]);
     return pid;
 }
 
-/* Its exit status or, when it was killed, -signal. */
+/* The program's exit status, or -signal when it was killed. */
 static int program_end(int pid)
 {
     int status;
@@ -247,15 +247,15 @@ static void write_to_a_running_program(void)
     FAILS(open(NAME, O_WRONLY), ETXTBSY);
     FAILS(open(NAME, O_RDWR), ETXTBSY);
     FAILS(open(NAME, O_RDONLY | O_TRUNC), ETXTBSY);
-    FAILS(open("/proc/self/exe", O_RDWR), ETXTBSY); /* this very test */
+    FAILS(open("/proc/self/exe", O_RDWR), ETXTBSY); /* the program of this test */
     CHECK_EQ(close(open(NAME, O_RDONLY)), 0);
     CHECK_EQ(program_end(pid), -SIGKILL);
-    int writer = open(NAME, O_WRONLY); /* no process runs it any more */
+    int writer = open(NAME, O_WRONLY); /* no process runs the program any more */
     CHECK(writer >= 0);
     CHECK_EQ(program_end(program_start()), ETXTBSY);
     close(writer);
     pid = program_start();
-    CHECK_EQ(unlink(NAME), 0); /* its name may go */
+    CHECK_EQ(unlink(NAME), 0); /* the name may be removed */
     CHECK_EQ(program_end(pid), -SIGKILL);
     close(reader);
 }
@@ -263,7 +263,7 @@ static void write_to_a_running_program(void)
 TEST(a_running_program_cannot_be_written_to, "program_writable")
 {
     int status = in_child(write_to_a_running_program, NULL);
-    unlink(NAME); /* which a failure leaves behind */
+    unlink(NAME); /* a failure leaves the file behind */
     CHECK_EQ(status, 0);
 }
 
@@ -280,8 +280,8 @@ static void *open_for_ever(void *unused)
     return unused;
 }
 
-/* Either side may win, but never both. Afterwards nothing is left counted on either side. */
-TEST_CPUS(writers_and_programs_race_for_a_file, "")
+/* A writer or a program may have the file, never both. Afterwards the file counts neither. */
+TEST_CPUS(a_file_is_never_both_written_and_run, "")
 {
     pthread_t thread;
     int ran = 0;
@@ -309,7 +309,7 @@ TEST_CPUS(writers_and_programs_race_for_a_file, "")
 
 /* ---- Long calls --------------------------------------------------------- */
 
-/* How long it takes, in milliseconds, until a child that is inside call() has died of SIGKILL. */
+/* How many milliseconds a child inside call() takes to die of SIGKILL. */
 static long ms_to_die(void (*call)(char *memory))
 {
     struct timespec a, b, pause = { 0, 20000000 };
@@ -329,7 +329,7 @@ static long ms_to_die(void (*call)(char *memory))
     return (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
 }
 
-/* A vector of 1,024 parts of 1 MiB, each the same memory. */
+/* Read or write 1 GiB with one call: a vector of 1,024 parts, each the same 1 MiB of memory. */
 static void move_a_gib(const char *path, int flags, char *memory)
 {
     static struct iovec parts[1024];
@@ -344,9 +344,9 @@ static void read_zeros(char *memory) { move_a_gib("/dev/zero", O_RDONLY, memory)
 static void read_random(char *memory) { move_a_gib("/dev/urandom", O_RDONLY, memory); }
 static void read_file(char *memory) { move_a_gib(NAME, O_RDONLY, memory); }
 
-TEST(long_reads_end_with_their_task, "")
+TEST(a_killed_task_leaves_a_long_read, "")
 {
-    pin(0); /* the child as well: it must give way, too */
+    pin(0); /* the child shares the CPU, so its call must let the parent run */
     int fd = file_make("");
     CHECK_EQ(ftruncate(fd, 4ll << 30), 0);
     close(fd);

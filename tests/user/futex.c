@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: futexes: waits, wakes, requeues, bit sets, timeouts and errors as Linux has them; a
- * dying owner's robust list. */
+/* Proves: futexes wait, wake, requeue, select by bits, time out and fail as on Linux, and a dying
+ * owner's robust list is walked. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <pthread.h>
@@ -42,7 +42,7 @@ static void until_woken(int count)
         raw0(SYS_sched_yield);
 }
 
-/* Waiter number me waits with the bit of its number. */
+/* Waiter number `me` waits with bit `me` set. */
 static void wait_once(void *me)
 {
     long number = (long)me;
@@ -65,7 +65,7 @@ static void waiters_join(void)
     CHECK_EQ(woken_count(), WAITERS);
 }
 
-/* Until count tasks have been found waiting, by calls that each tell how many they found. */
+/* Repeat the call, which returns how many waiters it found, until it has found count. */
 #define UNTIL_FOUND(count, call)             \
     for (long found = 0; found < (count);) { \
         long more = (call);                  \
@@ -75,7 +75,7 @@ static void waiters_join(void)
         raw0(SYS_sched_yield);               \
     }
 
-TEST(futex_wake_wakes_as_many_as_it_says, "")
+TEST(futex_wake_wakes_as_many_as_it_returns, "")
 {
     waiters_start();
     UNTIL_FOUND(2, futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0));
@@ -85,7 +85,7 @@ TEST(futex_wake_wakes_as_many_as_it_says, "")
     CHECK_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0), 0);
 }
 
-TEST(futex_bits_choose_whom_to_wake, "")
+TEST(futex_bits_select_whom_to_wake, "")
 {
     waiters_start();
     UNTIL_FOUND(1,
@@ -99,7 +99,7 @@ TEST(futex_bits_choose_whom_to_wake, "")
     waiters_join();
 }
 
-TEST(futex_requeue_moves_who_is_not_woken, "")
+TEST(futex_requeue_moves_those_not_woken, "")
 {
     waiters_start();
     UNTIL_FOUND(WAITERS,
@@ -126,7 +126,7 @@ TEST(futex_timeouts_are_relative_or_absolute, "")
     time = (struct timespec){ (before + 40) / 1000, (before + 40) % 1000 * 1000000 };
     CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, &time, NULL, ~0u), -ETIMEDOUT);
     CHECK(now_ms() - before >= 39 && now_ms() - before < 5000);
-    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, &time, NULL, ~0u), -ETIMEDOUT); /* past */
+    CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET, 0, &time, NULL, ~0u), -ETIMEDOUT); /* in the past */
     clock_gettime(CLOCK_REALTIME, &time);
     CHECK_EQ(futex(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &time, NULL, ~0u),
              -ETIMEDOUT);
@@ -159,7 +159,7 @@ static void *shared_page(void)
     return at;
 }
 
-/* The word has another address in the child. */
+/* The child maps the word at another address. */
 TEST(futex_in_a_shared_mapping_reaches_other_processes, "")
 {
     volatile uint32_t *here = shared_page();
@@ -189,7 +189,7 @@ static void *lock_and_end(void *mutex)
     return NULL;
 }
 
-TEST(a_dead_threads_robust_mutex_says_so, "")
+TEST(a_dead_threads_robust_mutex_is_reported, "")
 {
     pthread_mutex_t mutex;
     pthread_t thread;
@@ -204,7 +204,7 @@ TEST(a_dead_threads_robust_mutex_says_so, "")
 }
 
 /* The owner is killed while another process waits. */
-TEST(a_killed_processs_robust_mutex_wakes_who_waits, "")
+TEST(a_killed_processs_robust_mutex_wakes_a_waiter, "")
 {
     struct {
         pthread_mutex_t mutex;
@@ -242,8 +242,8 @@ static struct {
     uint32_t futex;
 } list;
 
-/* A list without end, one that leads nowhere, and a word that another thread owns: none may hurt
- * the kernel or be changed. */
+/* A list without end, a list that leads to unmapped memory, and a word that another thread owns:
+ * none may hurt the kernel, and the word may not change. */
 static void end_with_a_bad_list(void *kind)
 {
     list.futex = (uint32_t)(kind ? 1 : raw0(SYS_gettid));
@@ -269,7 +269,7 @@ TEST(a_broken_robust_list_hurts_nobody, "")
 
 #define TID_OF_NOBODY 0x3ffffff0u
 
-/* A robust list with no entry but a pending one, for the word of a shared page. */
+/* A robust list with only a pending entry, for the word of a shared page. */
 static struct {
     struct robust_list_head head;
     uint64_t entry;
@@ -285,8 +285,8 @@ static void pending_set(volatile uint32_t *lock)
     CHECK_EQ(raw2(SYS_set_robust_list, (long)&pending.head, sizeof(pending.head)), 0);
 }
 
-/* A process that waits on lock for at most 5 s, and is there before this returns: it begins on the
- * next word. Its status is 0 when it was woken. */
+/* Start a process that waits on lock for at most 5 s. Its status is 0 when it was woken. The
+ * process is known to wait before this returns: it waits on the next word first, and is moved. */
 static int waiter_of(volatile uint32_t *lock)
 {
     int child = fork();
@@ -338,7 +338,7 @@ TEST(exec_marks_the_futexes_it_leaves_behind, "")
 
 /* ---- Compare and requeue ------------------------------------------------ */
 
-/* Waits only while the word is odd. */
+/* Wait only while the word is odd. */
 static void wait_while_odd(void *unused)
 {
     (void)unused;
@@ -349,8 +349,9 @@ static void wait_while_odd(void *unused)
     }
 }
 
-/* So a requeue that asks for an even word can never find it waiting. */
-TEST_RACE(cmp_requeue_compares_with_nobody_in_between, "")
+/* The waiter sleeps only while the word is odd, so a requeue that expects an even word finds
+ * none. */
+TEST_RACE(cmp_requeue_compares_and_moves_in_one_step, "")
 {
     static struct raw_thread thread;
     long end = now_ms() + 3000;

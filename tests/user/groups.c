@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: process groups, sessions, and who is killed or waited for by a number. */
+/* Proves: process groups and sessions, and which processes a number given to kill() or wait()
+ * means. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <sched.h>
@@ -8,7 +9,7 @@
 
 #include "test.h"
 
-/* A child that sleeps until it is killed. */
+/* Start a child that sleeps until it is killed. */
 static int sleeper(void)
 {
     int child = fork();
@@ -34,7 +35,7 @@ TEST(a_group_is_killed_as_a_whole, "")
     waitpid(other, &status, 0);
 }
 
-TEST(wait_takes_a_group, "")
+TEST(wait_can_name_a_group, "")
 {
     int status, a = sleeper(), b = sleeper();
     CHECK_EQ(setpgid(b, 0), 0);
@@ -59,19 +60,19 @@ static void groups_refused(void)
     CHECK_EQ(getsid(0), getpid());
 }
 
-TEST(groups_and_sessions_say_no_where_linux_does, "")
+TEST(groups_and_sessions_refuse_what_linux_refuses, "")
 {
     CHECK_EQ(in_child(groups_refused, NULL), 0);
 }
 
-TEST(kill_takes_the_least_number_for_nobody, "")
+TEST(kill_and_wait_find_nobody_for_int_min, "")
 {
     int status;
     CHECK(kill(INT_MIN, 0) == -1 && errno == ESRCH);
     CHECK(waitpid(INT_MIN, &status, WNOHANG) == -1 && errno == ESRCH);
 }
 
-TEST(wait_refuses_options_it_does_not_know, "")
+TEST(wait_refuses_unknown_options, "")
 {
     int status;
     CHECK(syscall(SYS_wait4, -1, &status, 0x100, NULL) == -1 && errno == EINVAL);
@@ -79,7 +80,7 @@ TEST(wait_refuses_options_it_does_not_know, "")
     CHECK(waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED) == -1 && errno == ECHILD);
 }
 
-/* A child that ends at once, with this exit signal. */
+/* Start a child with this exit signal; it ends at once. */
 static int clone_ending_with(int signal)
 {
     long child = syscall(SYS_clone, (long)signal, 0, 0, 0, 0);
@@ -88,7 +89,7 @@ static int clone_ending_with(int signal)
     return (int)child;
 }
 
-TEST(the_end_of_a_child_sends_what_clone_was_told, "")
+TEST(a_childs_end_sends_the_signal_given_to_clone, "")
 {
     sigset_t set, now;
     int status;
@@ -108,7 +109,7 @@ TEST(the_end_of_a_child_sends_what_clone_was_told, "")
     CHECK(syscall(SYS_clone, 200l, 0, 0, 0, 0) == -1 && errno == EINVAL);
 }
 
-TEST(a_blocked_signal_is_kept_although_it_is_ignored, "")
+TEST(a_blocked_signal_stays_pending_though_ignored, "")
 {
     sigset_t set, now;
     sigemptyset(&set);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: an unmapped page stands at both ends of every shadow stack, and placement keeps it
- * free. */
+/* Proves: an unmapped page lies at both ends of every shadow stack, and placement keeps it free. */
 #include <sys/mman.h>
 
 #include "test.h"
@@ -31,8 +30,8 @@ TEST_SHSTK(guard_page_above, "no_guard")
     check_killed(load_above, SIGSEGV, SEGV_MAPERR, 4);
 }
 
-/* Switch to the stack and push until its end: the CALL that runs over it must fault in the guard
- * page. */
+/* Switch to the shadow stack and push until it is full: the CALL beyond its end must fault in the
+ * guard page. */
 static void overflow(void)
 {
     uint64_t stack = stack_map(SHADOW_STACK_SET_TOKEN);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a call whose length the program chose lets others run meanwhile, and dies when told to.
- */
+/* Proves: a call whose length the program chooses lets other tasks run, and ends when its task is
+ * killed. */
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -8,8 +8,8 @@
 
 #define LONG_BYTES (32u << 20)
 
-/* Shared, so that the parent sees how far a call has come; it has one CPU with the parent, so that
- * nothing is seen of a call that does not let others run. */
+/* Shared memory: the parent sees how far the child's call has come. Both have one CPU, so the
+ * parent sees nothing of a call that does not let others run. */
 static unsigned char *shared_bytes(void)
 {
     unsigned long first_cpu = 1;
@@ -45,7 +45,7 @@ TEST(a_long_getrandom_can_be_killed, "")
     CHECK(page_is_zero(bytes + LONG_BYTES - 4096));
 }
 
-TEST(getrandom_refuses_what_it_does_not_know, "")
+TEST(getrandom_refuses_unknown_flags, "")
 {
     char byte[2];
     CHECK(syscall(SYS_getrandom, byte, 1, 8) == -1 && errno == EINVAL);
@@ -54,10 +54,10 @@ TEST(getrandom_refuses_what_it_does_not_know, "")
     CHECK(syscall(SYS_getrandom, 8, 1, 0) == -1 && errno == EFAULT);
 }
 
-/* So many pages take longer than a time slice, after which the parent looks. */
+/* Populating so many pages takes longer than a time slice, so the parent runs in between. */
 #define POPULATE_BYTES (256ul << 20)
 
-/* On one CPU with the parent, which tells by the frames in use how far the child has come. */
+/* Parent and child share one CPU. The frames in use tell the parent how far the child has come. */
 TEST(a_long_populate_can_be_killed, "")
 {
     pin(0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: mmap does what it is asked to do, or reports that it cannot. */
+/* Proves: mmap() and its kin do what they are asked, or report that they cannot. */
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #define HUGE_2M (MAP_HUGETLB | 21 << 26)
 #define HUGE_1G (MAP_HUGETLB | 30 << 26)
 
-/* The errno of an mmap that must fail; 0, unmapped again, when it did not. */
+/* The errno of an mmap(); 0, with the memory unmapped again, when the call succeeded. */
 static int refusal(void *at, size_t bytes, int flags, int fd)
 {
     void *got = mmap(at, bytes, RW, flags, fd, 0);
@@ -36,7 +36,7 @@ TEST(a_growing_mapping_has_small_private_pages, "")
     CHECK_EQ(refusal(HIGH, MIB_2, ANON | MAP_GROWSDOWN | MAP_FIXED, -1), 0);
 }
 
-TEST(one_gib_leaves_where_the_cpu_has_them, "")
+TEST(one_gib_leaves_exist_where_the_cpu_has_them, "")
 {
     unsigned a, b, c, d = 0;
     CHECK(__get_cpuid(0x80000001, &a, &b, &c, &d));
@@ -68,7 +68,7 @@ TEST(no_mapping_grows_to_null, "")
     target = (char *)8;
     check_killed(store, SIGSEGV, SEGV_MAPERR, 6);
     target = LOWEST;
-    store(); /* down to there it may */
+    store(); /* the mapping may grow down to here */
     target = LOWEST - 1;
     check_killed(store, SIGSEGV, SEGV_MAPERR, 6);
 }
@@ -108,7 +108,7 @@ TEST(unknown_flags_are_refused_where_linux_refuses_them, "")
     CHECK_EQ(mprotect(at, 4096, PROT_READ | 8), 0); /* PROT_SEM */
 }
 
-TEST(placement_flags_place, "")
+TEST(placement_flags_decide_the_address, "")
 {
     for (int i = 0; i < 4; i++) {
         char *low = mmap(NULL, 1 << 20, RW, ANON | MAP_32BIT, -1, 0);
@@ -121,7 +121,7 @@ TEST(placement_flags_place, "")
 
 static int is_there(char *at) { return pte_of(getpid(), (uint64_t)at).state != 0; }
 
-TEST(locked_memory_is_there_at_once, "")
+TEST(locked_memory_is_present_at_once, "")
 {
     char *locked = mmap(NULL, 8192, RW, ANON | MAP_LOCKED, -1, 0),
          *populated = mmap(NULL, 8192, RW, ANON | MAP_POPULATE, -1, 0),
@@ -141,10 +141,9 @@ TEST(a_shared_mapping_of_a_read_only_file_stays_read_only, "")
     CHECK_EQ(mprotect(at, 4096, PROT_READ | PROT_EXEC), 0);
     target = at;
     check_killed(store, SIGSEGV, SEGV_ACCERR, -1);
-    at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0); /* a private copy may be written */
+    at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0); /* a private copy may become writable */
     CHECK_EQ(mprotect(at, 4096, RW), 0);
     at[0] = 1;
-    unlink("/tmp/mappings"); /* a page of it is there by now */
 }
 
 TEST(a_mapping_shrinks_where_it_is, "")
@@ -178,7 +177,7 @@ TEST(unknown_advice_is_refused, "")
     CHECK(madvise(at, 3 * 4096, MADV_DONTFORK) == -1 && errno == ENOMEM);
 }
 
-TEST(wiped_memory_is_empty_in_a_child, "")
+TEST(wipeonfork_memory_is_zero_in_a_child, "")
 {
     advised = mmap(NULL, 4096, RW, ANON, -1, 0);
     advised[0] = 7;
@@ -194,7 +193,7 @@ TEST(wiped_memory_is_empty_in_a_child, "")
     CHECK_EQ(madvise(advised, 4096, MADV_FREE), 0);
 }
 
-TEST(a_child_does_not_get_what_it_is_not_to_have, "")
+TEST(dontfork_memory_is_missing_in_a_child, "")
 {
     target = advised = mmap(NULL, 4096, RW, ANON, -1, 0);
     advised[0] = 7;
@@ -263,7 +262,7 @@ TEST(ten_thousand_mappings_come_and_go, "stale_room")
 
 /* ---- Large -------------------------------------------------------------- */
 
-TEST(the_last_byte_of_3_gib_of_shared_memory, "")
+TEST(shared_memory_of_3_gib_is_usable_to_its_last_byte, "")
 {
     size_t bytes = 3ul << 30;
     char *at = mmap(NULL, bytes, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: mappings mean what Linux says, running out of memory hurts nobody else, and frames
+/* Proves: mappings behave as on Linux, running out of memory hurts no other process, and frames
  * come back. */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -39,8 +39,8 @@ TEST(munmap_cuts_a_hole, "")
 
 static char *shared_at;
 
-/* The first store makes the page this process's own. The second would succeed through a
- * translation not flushed. */
+/* The first store gives this process its own page. The second would succeed through a translation
+ * that was not flushed. */
 static void store_after_mprotect(void)
 {
     shared_at[0] = 1;
@@ -55,7 +55,7 @@ TEST(mprotect_takes_and_gives_the_right_to_store, "no_flush")
     CHECK_EQ(mprotect(shared_at, 4096, PROT_READ), 0);
     CHECK_EQ(mprotect(shared_at, 4096, RW), 0);
     shared_at[0] = 7;
-    for (int i = 0; i < 20; i++) /* often: a switch to another task in between flushes as well */
+    for (int i = 0; i < 20; i++) /* often: a context switch in between would flush as well */
         check_killed(store_after_mprotect, SIGSEGV, SEGV_ACCERR, 7);
     CHECK_EQ(shared_at[0], 7);
 }
@@ -110,7 +110,8 @@ TEST(frames_are_the_same_before_and_after, "ref_leak")
 
 static long fail_at;
 
-/* Let this process's n-th allocation from now fail, then fork. The exit status is fork's errno. */
+/* Let the fail_at-th allocation of this process fail, then fork. The exit status is fork's
+ * errno. */
 static void fork_failing(void)
 {
     char text[32];
@@ -128,8 +129,8 @@ static void fork_failing(void)
     raw_exit(0);
 }
 
-/* Where a page fault of the process itself meets the failing allocation, it is killed: right,
- * too. */
+/* Where a page fault of the process meets the failing allocation, SIGKILL ends the process: that is
+ * right, too. */
 TEST(fork_survives_the_failure_of_every_allocation, "oom_leak")
 {
     fail_at = 1000000;
@@ -165,7 +166,7 @@ TEST(out_of_memory_kills_the_process_and_not_the_kernel, "")
     CHECK_EQ(frames_in_use(), before);
 }
 
-/* ---- 1 GiB leaves: only where that much memory is free in one piece ----- */
+/* ---- 1 GiB leaves: only where that much memory is free in one block ----- */
 
 #define ONE_GIB (1ul << 30)
 

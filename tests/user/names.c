@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a path leads where path_resolution(7) says, from whatever folder it starts, and nowhere
- * else. Every test runs on Linux as well. */
+/* Proves: a path leads where path_resolution(7) says, whatever folder it starts from. Every test
+ * runs on Linux as well. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 
 #define TOP "/tmp/names"
 
-/* Start in an empty folder. */
+/* Begin in an empty folder. */
 static void begin(void)
 {
     CHECK_EQ(mkdir(TOP, 0755), 0);
@@ -59,7 +59,7 @@ static void check_text(const char *path, const char *text)
     close(fd);
 }
 
-/* The call fails, and for this reason. */
+/* The call fails with this errno. */
 #define FAILS(call, reason)      \
     do {                         \
         errno = 0;               \
@@ -67,7 +67,7 @@ static void check_text(const char *path, const char *text)
         CHECK_EQ(errno, reason); \
     } while (0)
 
-TEST(dotdot_behind_a_link_is_above_what_the_link_leads_to, "")
+TEST(dotdot_after_a_link_is_the_parent_of_its_target, "")
 {
     begin();
     mkdir("a", 0755), mkdir("a/b", 0755);
@@ -80,7 +80,7 @@ TEST(dotdot_behind_a_link_is_above_what_the_link_leads_to, "")
     end();
 }
 
-TEST(what_is_not_there_has_no_dotdot, "")
+TEST(dotdot_of_a_missing_name_is_an_error, "")
 {
     begin();
     file_put("x", "");
@@ -93,7 +93,7 @@ TEST(what_is_not_there_has_no_dotdot, "")
     end();
 }
 
-TEST(a_slash_at_the_end_asks_for_a_folder, "")
+TEST(a_slash_at_the_end_demands_a_folder, "")
 {
     struct stat stat;
     begin();
@@ -133,7 +133,7 @@ TEST(dots_and_the_root_cannot_be_made_or_removed, "")
     end();
 }
 
-TEST(forty_links_lead_on_and_one_more_does_not, "")
+TEST(forty_links_are_followed_and_one_more_is_eloop, "")
 {
     char name[16], to[16] = "file";
     begin();
@@ -167,7 +167,7 @@ TEST(long_names_and_paths_are_refused, "")
     end();
 }
 
-TEST(o_creat_makes_what_a_link_names_and_o_excl_does_not, "")
+TEST(o_creat_follows_a_link_and_o_excl_does_not, "")
 {
     begin();
     mkdir("a", 0755);
@@ -183,7 +183,7 @@ TEST(o_creat_makes_what_a_link_names_and_o_excl_does_not, "")
     end();
 }
 
-TEST(calls_start_at_the_folder_they_are_given, "")
+TEST(relative_paths_start_at_the_folder_given, "")
 {
     char text[16] = "";
     struct stat outer, inner;
@@ -213,7 +213,7 @@ TEST(calls_start_at_the_folder_they_are_given, "")
     end();
 }
 
-TEST(what_is_no_folder_is_no_start, "")
+TEST(a_relative_path_starts_at_a_folder_only, "")
 {
     struct stat stat;
     int ends[2];
@@ -226,7 +226,7 @@ TEST(what_is_no_folder_is_no_start, "")
     FAILS(mkdirat(ends[0], "x", 0755), ENOTDIR);
     FAILS(unlinkat(99, "x", 0), EBADF);
     FAILS(unlinkat(AT_FDCWD, "f", 1), EINVAL);
-    CHECK_EQ(fstatat(99, TOP "/f", &stat, 0), 0); /* an absolute path starts nowhere */
+    CHECK_EQ(fstatat(99, TOP "/f", &stat, 0), 0); /* an absolute path ignores the folder */
     FAILS(fstatat(f, "", &stat, 0), ENOENT);
     CHECK_EQ(fstatat(f, "", &stat, AT_EMPTY_PATH), 0);
     CHECK(S_ISREG(stat.st_mode));
@@ -236,7 +236,7 @@ TEST(what_is_no_folder_is_no_start, "")
     end();
 }
 
-TEST(a_descriptor_of_a_folder_outlives_the_way_to_it, "")
+TEST(a_folders_descriptor_outlives_its_path, "")
 {
     char path[64];
     begin();
@@ -299,7 +299,7 @@ TEST(a_position_in_a_folder_leads_back_to_its_entry, "")
     end();
 }
 
-TEST(hard_links_are_one_file_of_many_names, "")
+TEST(hard_links_are_names_of_one_file, "")
 {
     struct stat a, b;
     begin();
@@ -323,7 +323,7 @@ TEST(hard_links_are_one_file_of_many_names, "")
     end();
 }
 
-TEST(proc_is_walked_like_every_folder, "")
+TEST(proc_is_walked_like_any_folder, "")
 {
     char path[64], text[64] = "", name[32];
     struct stat a, b;
@@ -364,7 +364,7 @@ TEST(proc_lists_itself_and_every_process_once, "")
         dots += entry->d_name[0] == '.';
         parent += atoi(entry->d_name) == getpid();
         child += atoi(entry->d_name) == pid;
-        if (atoi(entry->d_name) == getpid()) { /* one that has been passed goes */
+        if (atoi(entry->d_name) == getpid()) { /* an entry already passed goes away */
             kill(pid, SIGKILL);
             waitpid(pid, NULL, 0);
         }

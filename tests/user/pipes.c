@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: pipes keep PIPE_BUF whole and give the rest in parts, poll tells the truth about them and
- * about as many files as a process can have, and a reader that has bytes returns with them. */
+/*
+ * Proves: a pipe keeps writes of up to PIPE_BUF whole and takes larger ones in parts; poll()
+ * reports the truth about pipes, and takes as many files as a process can have; a reader that has
+ * bytes returns with them.
+ */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
@@ -24,12 +27,12 @@ TEST(a_nonblocking_write_to_a_pipe_is_whole_or_in_parts, "")
 {
     int p[2], waiting = 0;
     CHECK(pipe2(p, O_NONBLOCK) == 0);
-    long room = write(p[1], bytes, sizeof(bytes)); /* a part of a large one */
+    long room = write(p[1], bytes, sizeof(bytes)); /* a part of a large write */
     CHECK(room >= 4096 && room < (long)sizeof(bytes));
     CHECK(write(p[1], bytes, 1) == -1 && errno == EAGAIN);
     CHECK(ready(p[1], POLLOUT) == 0 && ready(p[0], POLLIN) == POLLIN);
     CHECK_EQ(read(p[0], bytes, 100), 100);
-    CHECK(ready(p[1], POLLOUT) == 0); /* not PIPE_BUF bytes of room */
+    CHECK(ready(p[1], POLLOUT) == 0); /* less room than PIPE_BUF */
     CHECK(write(p[1], bytes, 200) == -1 && errno == EAGAIN);
     CHECK_EQ(write(p[1], bytes, 5000), 100);
     for (long left = room; left > 0; left -= read(p[0], bytes, sizeof(bytes)))
@@ -46,10 +49,10 @@ TEST(a_pipe_has_no_positions, "")
     CHECK(pwrite(p[1], bytes, 1, 0) == -1 && errno == ESPIPE);
     CHECK(pread(p[0], bytes, 1, 0) == -1 && errno == ESPIPE);
     CHECK(lseek(p[0], 0, SEEK_CUR) == -1 && errno == ESPIPE);
-    CHECK(pread(0, bytes, 1, 0) == -1 && errno == ESPIPE); /* nor has a terminal */
+    CHECK(pread(0, bytes, 1, 0) == -1 && errno == ESPIPE); /* nor does a terminal */
 }
 
-TEST(poll_takes_all_descriptors_there_can_be, "")
+TEST(poll_takes_as_many_descriptors_as_a_process_can_have, "")
 {
     static struct pollfd q[257];
     int p[2];
@@ -68,7 +71,7 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-TEST(poll_waits_for_data_for_the_end_and_for_its_time, "")
+TEST(poll_waits_for_data_hangup_and_timeout, "")
 {
     int p[2], go[2];
     char c;
@@ -79,7 +82,7 @@ TEST(poll_waits_for_data_for_the_end_and_for_its_time, "")
         close(p[0]);
         CHECK(read(go[0], &c, 1) == 1 && write(p[1], "x", 1) == 1);
         CHECK(read(go[0], &c, 1) == 1);
-        _exit(0); /* the last writer goes */
+        _exit(0); /* the last writer closes */
     }
     close(p[1]);
     struct pollfd q = { p[0], POLLIN, 0 };
@@ -95,9 +98,9 @@ TEST(poll_waits_for_data_for_the_end_and_for_its_time, "")
 /* ---- Two readers of one pipe --------------------------------------------- */
 
 #define PIECE   256
-#define SECONDS 4.0 /* of rounds */
+#define SECONDS 4.0 /* how long the rounds go on */
 
-/* The round that each is in; the other reader takes one piece a round. */
+/* The round that the writer and each reader are in. */
 static struct shared {
     volatile int round, ours, theirs;
 } * shared;
@@ -114,7 +117,8 @@ static void reader(int fd, volatile int *mine, size_t len)
     }
 }
 
-/* One piece is there for each; the reader that would take both must not wait for the second. */
+/* Each round writes two pieces. `theirs` reads one; `ours` asks for both, and must not wait for the
+ * second when `theirs` has taken it. */
 TEST_RACE(a_pipe_reader_with_bytes_returns_though_another_takes_the_rest, "")
 {
     int p[2];
@@ -138,7 +142,7 @@ TEST_RACE(a_pipe_reader_with_bytes_returns_though_another_takes_the_rest, "")
             sched_yield();
         CHECK_EQ(shared->ours, i);
         while (shared->theirs < i && seconds() - start < 3) {
-            if (!ready(p[0], POLLIN) && shared->theirs < i) /* ours took both pieces: one more */
+            if (!ready(p[0], POLLIN) && shared->theirs < i) /* ours took both: write one more */
                 CHECK_EQ(write(p[1], bytes, PIECE), PIECE);
         }
         CHECK_EQ(shared->theirs, i);

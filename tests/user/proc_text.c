@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: the account of a process can be read however large it is, in any pieces and from any
- * position, and a long read of it ends with its reader. */
+/* Proves: the texts of /proc about a process can be read however long they are, in pieces of any
+ * size and from any position. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include "test.h"
 
-#define LARGE (320ul << 20) /* its entries take more text than the kernel can have in one piece */
+#define LARGE (320ul << 20) /* the text of its entries exceeds the kernel's largest allocation */
 
-/* Entries of the zero page: they take no memory but for their tables. */
+/* Map the zero page many times: this takes no memory but for the page tables. */
 static char *large_mapping(void)
 {
     char *at = mmap(NULL, LARGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -37,7 +37,7 @@ TEST(a_large_processs_entries_can_be_read, "")
 TEST(a_text_of_proc_is_the_same_from_every_position, "")
 {
     static char whole[40000], part[40000];
-    for (int i = 0; i < 150; i++) /* mappings that do not merge: some pieces of text */
+    for (int i = 0; i < 150; i++) /* mappings that do not merge: a text of several pages */
         CHECK(mmap(NULL, 4096, i & 1 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
               != MAP_FAILED);
     int fd = open("/proc/self/maps", O_RDONLY);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: processes, pipes, files and signals mean what Linux says. */
+/* Proves: processes, pipes, files and signals behave as on Linux. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -10,7 +10,7 @@
 static void exit_seven(void) { _exit(7); }
 static void kill_myself(void) { raise(SIGTERM); }
 
-TEST(wait_tells_status_and_signal, "")
+TEST(wait_reports_status_and_signal, "")
 {
     CHECK_EQ(WEXITSTATUS(in_child(exit_seven, NULL)), 7);
     CHECK_EQ(WTERMSIG(in_child(kill_myself, NULL)), SIGTERM);
@@ -64,7 +64,7 @@ static void write_to_nobody(void)
     (void)!write(ends[1], "x", 1);
 }
 
-TEST(a_pipe_without_reader_is_sigpipe, "")
+TEST(a_write_to_a_pipe_without_readers_is_sigpipe, "")
 {
     CHECK_EQ(WTERMSIG(in_child(write_to_nobody, NULL)), SIGPIPE);
 }
@@ -173,7 +173,7 @@ TEST(the_kernel_names_itself, "")
     CHECK(strlen(name.sysname) > 0);
 }
 
-TEST(mem_of_strangers_stays_closed, "")
+TEST(the_memory_of_other_processes_stays_closed, "")
 {
     CHECK(open("/proc/1/mem", O_RDWR) == -1 && errno == EACCES);
 }

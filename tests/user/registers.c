@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: on every CPU, each register that the kernel relies on holds what it is meant to hold,
- * whatever a reset or the firmware left in it. */
+/* Proves: on every CPU, each register that the kernel relies on holds the kernel's value, whatever
+ * a reset or the firmware left there. */
 #include <cpuid.h>
 
 #include "test.h"
@@ -16,7 +16,7 @@
 #define CR4_SMAP       (1ul << 21)
 #define CR4_CET        (1ul << 23)
 
-/* A register of this CPU's by its name in /proc/registers. */
+/* The value of this CPU's register, by its name in /proc/registers. */
 static uint64_t reg(const char *name)
 {
     char wanted[40];
@@ -38,7 +38,7 @@ static void cpuid(unsigned leaf, unsigned subleaf)
     __get_cpuid_count(leaf, subleaf, &id.a, &id.b, &id.c, &id.d);
 }
 
-/* The bits of CR4 that this CPU has and the kernel wants: no other may be on. */
+/* The bits of CR4 that the kernel uses and this CPU has; no other may be set. */
 static uint64_t cr4_expected(void)
 {
     uint64_t cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
@@ -87,7 +87,7 @@ static void check_cet(void)
     CHECK_EQ(reg("interrupt_ssp_table"), 0);
 }
 
-TEST(every_cpu_s_registers_are_set, "")
+TEST(every_cpus_registers_hold_the_kernels_values, "")
 {
     for (int cpu = 0, cpus = cpu_count(); cpu < cpus; cpu++) {
         pin(cpu);
@@ -116,7 +116,7 @@ static void sysenter(void) { __asm__ volatile("sysenter"); }
 static void counter(void) { __asm__ volatile("rdpmc" : : "c"(0) : "eax", "edx"); }
 static void port(void) { __asm__ volatile("inb $0x80, %%al" : : : "eax"); }
 
-/* The LDT of a CPU whose LDTR still holds what a reset leaves there is the program's page 0. */
+/* A reset leaves base 0 and limit 0xffff in LDTR: the LDT would be the program's lowest pages. */
 TEST(no_cpu_has_an_ldt, "")
 {
     for (int cpu = 0, cpus = cpu_count(); cpu < cpus; cpu++) {
@@ -138,8 +138,8 @@ TEST(no_cpu_opens_a_port_a_counter_or_sysenter, "")
     }
 }
 
-/* RDTSCP tells the CPU's number, as on Linux. */
-TEST(rdtscp_tells_the_cpu, "")
+/* RDTSCP returns the CPU's number, as on Linux. */
+TEST(rdtscp_returns_the_cpu_number, "")
 {
     __get_cpuid(0x80000001, &id.a, &id.b, &id.c, &id.d);
     if (!(id.d & 1u << 27))

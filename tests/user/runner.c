@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runner: process 1 of the test image. Runs every test in a process of its own, then again with
- * each planted defect it claims to notice, and prints KTAP. Arguments: the emulator's name, and a
- * part of the names of the tests wanted. Exercises run only when that part begins with "exercise_".
+ * The runner: process 1 of the test image. It runs every test in a process of its own, then again
+ * with each planted defect that the test claims to notice, and prints KTAP. Arguments: the
+ * emulator's name, and a part of the names of the tests wanted. Exercises run only when that part
+ * begins with "exercise_".
  */
 #include "supervise.h"
 #include "test.h"
 
 #define SECONDS_MAX             60
-/* a planted defect may well make a test hang: that is noticing it */
+/* a planted defect may make a test hang: then the test has noticed it */
 #define SECONDS_MAX_WITH_DEFECT 4
 
 extern const struct test __start_tests[], __stop_tests[];
 
 static int leaks;
 
-/* Run one test; with a defect, quietly. 1 when it failed. */
+/* Run one test, quietly if with a defect. Returns 1 when it failed. */
 static int run(const struct test *test, const char *defect)
 {
     return supervise(test->run, defect, defect ? SECONDS_MAX_WITH_DEFECT : SECONDS_MAX) != 0;
 }
 
-/* Run the test with each defect that it claims to notice. */
+/* Run the test once with each defect that it claims to notice. */
 static void twins(const struct test *test, const char *skip)
 {
     char names[200];
@@ -38,8 +39,8 @@ static int words(const char *text)
     return count;
 }
 
-/* Run one test as it is. It must also leave the walker nothing to find; who kept a frame is told,
- * and counted. */
+/* Run one test as it is. Returns 1 when it failed, the walker found something, or a CPU was stuck.
+ * A test that kept a frame is named and counted. */
 static int run_and_count(const struct test *test)
 {
     struct account before = account_now();
@@ -54,8 +55,8 @@ static int run_and_count(const struct test *test)
 
 static const char *emulator;
 
-/* Is this the machine for the test? True races need CPUs that run at the same time, 1 GiB leaves
- * much memory: each has boots of its own. */
+/* Does the test belong on this machine? Races need CPUs that run at the same time, and 1 GiB leaves
+ * need much memory: tests of either kind have boots of their own. */
 static int fits(const struct test *test)
 {
     if (test->needs & NEEDS_RACES && strcmp(emulator, "bochs") == 0)

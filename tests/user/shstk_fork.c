@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a shadow stack shared at fork is copied in parent and child, by RET alone, and both
- * return through old frames. */
+/* Proves: a shadow stack shared at fork is copied in parent and child, RET alone is enough to copy
+ * it, and both return through frames pushed before the fork. */
 #include <fcntl.h>
 
 #include "test.h"
@@ -20,15 +20,15 @@ TEST_SHSTK(shadow_stack_is_copied_in_the_child, "share_frame fork_keeps_dirty")
     CHECK(pipe(hold) == 0);
     long child = raw0(SYS_fork);
     if (child == 0) {
-        struct pte pte = pte_of(getpid(), ssp); /* these CALLs are the first access */
+        struct pte pte = pte_of(getpid(), ssp); /* this CALL is the first access */
         CHECK_EQ(pte.state, 'c');
         CHECK(pte.pfn != pfn);
         _exit(0);
     }
     int status;
-    raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0); /* the parent has not touched its own yet */
+    raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0); /* no access by the parent yet */
     CHECK_EQ(status, 0);
-    CHECK_EQ(pte_of(getpid(), ssp).pfn, pfn); /* ... and as the last owner keeps its frame */
+    CHECK_EQ(pte_of(getpid(), ssp).pfn, pfn); /* ... and, as the last owner, keeps the frame */
 }
 
 TEST_SHSTK(shadow_stack_is_copied_in_the_parent, "share_frame fork_keeps_dirty")
@@ -51,7 +51,7 @@ TEST_SHSTK(shadow_stack_is_copied_in_the_parent, "share_frame fork_keeps_dirty")
     CHECK_EQ(status, 0);
 }
 
-/* Fork, and in the child come back by one RET. */
+/* Fork; the child returns by one RET. */
 __attribute__((noinline)) static long fork_and_return(void)
 {
     long child = raw0(SYS_fork);
@@ -69,14 +69,14 @@ TEST_SHSTK(one_ret_is_enough_to_copy, "skip_copy share_frame")
     int status;
     raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);
     CHECK_EQ(WEXITSTATUS(status), 55);
-    /* parent and child share the page until one of them returns: one of the two copied it, the
-     * other reused it */
+    /* parent and child share the page until one of them returns: one copied the page, the other
+     * reused it */
     int copies = trace_count((int)child, "shstk-copy", ssp, ~0ul)
                  + trace_count(getpid(), "shstk-copy", ssp, ~0ul);
     CHECK(copies >= 1);
 }
 
-/* Three frames deep; the innermost forks; each level checks that it is where it was called from. */
+/* Three frames deep, the innermost forks. Each level checks that it returned to its caller. */
 __attribute__((noinline)) static long level3(int child_first)
 {
     long child = raw0(SYS_fork);
@@ -103,7 +103,7 @@ static void returns_in_order(int child_first)
     int status;
     CHECK(pipe(hold) == 0);
     long child = level1(child_first, &mark);
-    raw_write(hold[1], "x", 1); /* now the other one */
+    raw_write(hold[1], "x", 1); /* now the other process */
     CHECK_EQ(mark, 11);
     if (child == 0)
         _exit(0);
@@ -117,8 +117,8 @@ TEST_SHSTK(frames_from_before_the_fork_parent_first, "skip_copy share_frame")
     returns_in_order(0);
 }
 
-/* Fork at every one of eight levels; everybody returns through all frames above. The status is
- * the number of descendants. */
+/* Fork at each of eight levels; every process returns through all frames above. The result is the
+ * number of its descendants. */
 __attribute__((noinline)) static int chain(int levels)
 {
     int status;
@@ -143,8 +143,8 @@ TEST_SHSTK(chains_of_eight_forks_return, "skip_copy")
 /* ---- Every instruction that accesses a shadow stack --------------------- */
 
 /*
- * Share the page, execute one instruction in the child, and look in the trace whether the copy came
- * before its end. The operation must leave the shadow stack as it was.
+ * Share the page, execute the operation in the child, and check in the trace that the copy came
+ * before its end. The operation must leave SSP as it was.
  */
 #define COPIES(operation)                                                       \
     do {                                                                        \
@@ -178,15 +178,14 @@ TEST_SHSTK(near_call_and_ret_copy, "")
 
 TEST_SHSTK(incssp_copies, "")
 {
-    /* an increment of zero accesses nothing: go up one and come back by a call */
+    /* an increment of zero accesses nothing: pop one word and push one by a call */
     COPIES(__asm__ volatile("mov $1, %%eax\n incsspq %%rax\n call 1f\n1: add $8, %%rsp"
                             :
                             :
                             : "rax", "memory", "cc"));
 }
 
-/* Push CS and RIP by a far call to the label behind, then return far: both push and pop three
- * shadow-stack words. */
+/* A far call pushes three shadow-stack words: CS, LIP and SSP. The far return pops them. */
 TEST_SHSTK(far_call_and_ret_copy, "")
 {
     static struct {
@@ -201,8 +200,8 @@ TEST_SHSTK(far_call_and_ret_copy, "")
         : "rax", "memory"));
 }
 
-/* IRETQ in ring 3, to the same privilege: pops CS, LIP and SSP from the shadow stack, pushed
- * here by a far call. */
+/* IRETQ to the same privilege pops CS, LIP and SSP from the shadow stack; a far call pushed
+ * them. */
 TEST_SHSTK(iretq_in_ring_3_copies, "")
 {
     static struct {
@@ -229,7 +228,8 @@ TEST_SHSTK(wrss_copies, "")
     COPIES(wrss(ssp, value));
 }
 
-/* RSTORSSP to another stack and SAVEPREVSSP: the latter writes a token to the shared old stack. */
+/* RSTORSSP switches to another stack; SAVEPREVSSP then writes a token to the old stack, which is
+ * shared. */
 TEST_SHSTK(rstorssp_and_saveprevssp_copy, "")
 {
     uint64_t stack = (uint64_t)raw3(SYS_map_shadow_stack, 0, 4096, SHADOW_STACK_SET_TOKEN);
@@ -254,7 +254,7 @@ TEST_SHSTK(rstorssp_and_saveprevssp_copy, "")
     CHECK_EQ(status, 0);
 }
 
-/* ---- The kernel's own --------------------------------------------------- */
+/* ---- The kernel's WRUSS ------------------------------------------------- */
 
 /* Have the kernel store value at va by WRUSS. */
 static long wruss(uint64_t va, uint64_t value)
@@ -279,7 +279,7 @@ TEST_SHSTK(the_kernels_wruss_copies, "skip_copy")
     long child = raw0(SYS_fork);
     if (child == 0) {
         long written = raw_write(fd, text, len);
-        uint64_t done = rdtsc(); /* no CALL so far */
+        uint64_t done = rdtsc(); /* no CALL until here */
         CHECK_EQ(written, len);
         CHECK_EQ(trace_count(getpid(), "shstk-copy", ssp, done), 1);
         CHECK_EQ(*(volatile uint64_t *)word, 12345);

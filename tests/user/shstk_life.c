@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a shadow stack from exec to exit: marked programs, arch_prctl, context switches,
- * vfork, 2 MiB stacks. */
+/* Proves: how a shadow stack lives from exec to exit: marked programs, arch_prctl(), context
+ * switches, vfork() and stacks of 2 MiB. */
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -65,7 +65,7 @@ static void disable_and_enable(void)
     CHECK_EQ(features(), 0);
     CHECK_EQ(rdssp(), 0);
     CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_WRSS), -EPERM);
-    /* as under optin: from here on this function must not return */
+    /* from here on this function must not return: the new shadow stack is empty */
     long err = raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_SHSTK);
     raw_exit(err == 0 && rdssp() != 0 ? 0 : 1);
 }
@@ -108,8 +108,8 @@ TEST_SHSTK(the_stack_limit_sizes_the_shadow_stack, "")
 
 /* ---- Context switches --------------------------------------------------- */
 
-/* Recurse, giving the CPU away at every level: SSP and the words on the stack must come back
- * each time. */
+/* Recurse, and yield at every level: SSP and the words on the shadow stack must survive each
+ * switch. */
 __attribute__((noinline)) static int deep(int levels)
 {
     uint64_t ssp = rdssp();
@@ -140,7 +140,7 @@ TEST_SHSTK(ssp_is_kept_across_context_switches, "ssp_not_switched")
     CHECK_EQ(in_child(two_recurse_in_turns, NULL), 0);
 }
 
-/* ---- vfork, by a stub that leaves the parent's return address alone ----- */
+/* ---- vfork, without a CALL that would overwrite the parent's frame ------ */
 
 TEST_SHSTK(vfork_runs_on_the_parents_shadow_stack, "")
 {
@@ -173,7 +173,7 @@ TEST_SHSTK(a_2m_shadow_stack_is_one_leaf_and_copied_whole, "skip_copy")
     rstorssp(stack + TWO_MIB - 8);
     saveprevssp();
     int status;
-    /* the parent waits without touching the stack, so the child copies */
+    /* the parent waits without touching the shadow stack, so the child copies */
     long child = raw0(SYS_fork);
     if (child == 0) {
         struct pte copy = pte_of(getpid(), stack);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: nobody writes a shadow stack directly, and every wrong use of one ends in SIGSEGV with
- * the right words. */
+/* Proves: no ordinary store reaches a shadow stack, and every wrong use of one ends in SIGSEGV with
+ * the right code and address. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -54,7 +54,7 @@ static uint64_t data[512] __attribute__((aligned(4096)));
 
 static void rstorssp_on_data(void)
 {
-    data[511] = (uint64_t)&data[512] | 1; /* a perfect token, but in ordinary memory */
+    data[511] = (uint64_t)&data[512] | 1; /* a valid token, but in ordinary memory */
     rstorssp((uint64_t)&data[511]);
 }
 
@@ -71,7 +71,7 @@ TEST_SHSTK(shadow_stack_access_to_nothing_is_maperr, "")
     check_killed(rstorssp_on_nothing, SIGSEGV, SEGV_MAPERR, -1);
 }
 
-/* On a stack enabled just now, as it never returns. */
+/* The shadow stack enabled here holds no return address, so this never returns. */
 static void wrss_own(void)
 {
     raw_arch_prctl(ARCH_SHSTK_DISABLE, ARCH_SHSTK_SHSTK);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: every page-table state of the book appears where it should, with its letter, bits and
- * references. */
+/* Proves: every page-table state that the book describes appears where it should, with its letter,
+ * bits and number of users. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -101,7 +101,7 @@ TEST(copy_on_write_keeps_both_sides_apart, "skip_cow_copy")
 TEST(stores_after_fork_are_not_seen_through_a_stale_tlb, "no_flush")
 {
     pin(0);
-    page[4] = 1; /* the entry is in the TLB, writable */
+    page[4] = 1; /* the TLB now holds a writable translation */
     int hold[2];
     CHECK(pipe(hold) == 0);
     long child = raw0(SYS_fork);
@@ -130,7 +130,7 @@ TEST(state_b_after_a_debuggers_write, "")
     CHECK_EQ(*(volatile const uint64_t *)constant, 9);
     value = 10;
     CHECK_EQ(pwrite(fd, &value, sizeof(value), (off_t)constant), sizeof(value));
-    CHECK_EQ(own(constant).pfn, pte.pfn); /* its own already: no second copy */
+    CHECK_EQ(own(constant).pfn, pte.pfn); /* the page is its own already: no second copy */
 }
 
 TEST_SHSTK(state_c_owned_shadow_stack, "")
@@ -140,8 +140,8 @@ TEST_SHSTK(state_c_owned_shadow_stack, "")
     CHECK(!pte.w && pte.d && !pte.cow && pte.refs == 1);
 }
 
-/* A process that forks, sends the child's pid and its SSP to `to`, and like its child leaves its
- * shadow stack alone until `hold`. */
+/* A process that forks, and writes the child's pid and its own SSP to the pipe `to`. Neither it nor
+ * the child touches the shadow stack until the pipe `hold` is closed. */
 static void subject_of_state_d(int to, int hold)
 {
     uint64_t report[2];

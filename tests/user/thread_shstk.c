@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: every thread has a shadow stack of its own, with guard pages, which goes when the
- * thread ends; a vfork child has none. */
+/* Proves: every thread has a shadow stack of its own, with guard pages; the stack goes when the
+ * thread ends. A vfork child has none of its own. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sys/mman.h>
@@ -16,7 +16,7 @@ static struct raw_thread threads[THREADS];
 static volatile uint64_t ssp_of[THREADS];
 static volatile int go_on;
 
-/* Write down SSP and stay until told. */
+/* Write down SSP, and stay until told to leave. */
 static void show_ssp(void *number)
 {
     ssp_of[(long)number] = rdssp();
@@ -105,8 +105,9 @@ TEST_SHSTK(clone3_sizes_the_shadow_stack_like_the_stack, "")
     thread_join(&threads[0]);
 }
 
-/* A process in its parent's memory, but not under vfork, is a thread in this respect. */
-TEST_SHSTK(a_process_in_shared_memory_gets_and_gives_back_one, "")
+/* A process that shares its parent's memory without CLONE_VFORK gets a shadow stack like a
+ * thread. */
+TEST_SHSTK(a_clone_vm_process_gets_and_gives_back_a_shadow_stack, "")
 {
     struct mapping theirs;
     int status;
@@ -176,7 +177,7 @@ TEST_SHSTK(a_vfork_child_may_switch_off_only_its_own, "")
     CHECK_EQ(deep(100), 101);
 }
 
-/* ---- Unmapped under its user -------------------------------------------- */
+/* ---- Unmapped while in use ---------------------------------------------- */
 
 static volatile long rounds;
 
@@ -203,8 +204,8 @@ static void unmap_anothers_shadow_stack(void)
         raw3(SYS_poll, 0, 0, -1);
 }
 
-/* The process dies of SIGSEGV: its user's next CALL or RET finds nothing mapped. The runner's
- * own process does not notice. */
+/* The next CALL or RET on that shadow stack finds nothing mapped, and SIGSEGV ends the process. The
+ * test's own process goes on. */
 TEST_SHSTK(unmapping_a_shadow_stack_in_use_ends_that_process_alone, "")
 {
     for (int i = 0; i < 5; i++)
@@ -225,7 +226,7 @@ static void *recurse_until_told(void *number)
     return NULL;
 }
 
-/* Each fork makes the shadow stacks of all threads shared, while they run on other CPUs. */
+/* Each fork shares the shadow stacks of all threads, which run on other CPUs meanwhile. */
 TEST_SHSTK_CPUS(fork_beside_threads_that_call_and_return, "skip_copy")
 {
     pthread_t ids[THREADS];

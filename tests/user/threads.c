@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: threads as C libraries make them: created, joined, waiting for each other, ending
- * alone or all together. */
+/* Proves: threads as C libraries use them: they are created and joined, wait for each other, and
+ * end alone or all together. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,7 +20,7 @@ static struct timespec after_ms(clockid_t clock, long ms)
     return time;
 }
 
-/* ---- The library's ------------------------------------------------------ */
+/* ---- The C library's threads -------------------------------------------- */
 
 static __thread int own = 1;
 static int tids[8];
@@ -78,7 +78,7 @@ TEST(a_mutex_lets_in_one_at_a_time, "")
     CHECK_EQ(counter, 40000);
 }
 
-/* Thread number me of three waits for its turn, and hands it on. */
+/* Thread number `me` of three waits for its turn, and passes it on. */
 static void *take_turns(void *me)
 {
     for (int i = 0; i < 300; i++) {
@@ -92,7 +92,7 @@ static void *take_turns(void *me)
     return NULL;
 }
 
-TEST(condition_variables_wake_all_who_wait, "")
+TEST(condition_variables_wake_all_waiters, "")
 {
     pthread_t threads[3];
     for (long i = 0; i < 3; i++)
@@ -114,7 +114,7 @@ TEST(a_timed_wait_ends_in_time, "")
     CHECK_EQ(pthread_mutex_timedlock(&mutex, &until), ETIMEDOUT);
 }
 
-/* ---- The calls ---------------------------------------------------------- */
+/* ---- The system calls --------------------------------------------------- */
 
 static struct raw_thread one, two;
 static volatile int seen;
@@ -269,7 +269,7 @@ static void map_and_unmap(void *unused)
              65536);
 }
 
-/* exit_group with threads that run, read, wait for a futex or a child, and change the address
+/* exit_group() while threads run, read, wait for a futex or a child, and change the address
  * space. */
 static void leave_all_behind(void)
 {
@@ -290,7 +290,7 @@ TEST(exit_group_ends_threads_in_every_state, "")
         CHECK_EQ(in_child(leave_all_behind, NULL), 5 << 8);
 }
 
-/* ---- vfork's parent is stopped, but not deaf ---------------------------- */
+/* ---- A vfork() parent can be killed ------------------------------------- */
 
 static volatile long *shared_count;
 
@@ -330,7 +330,7 @@ static void exec_ps(void *unused)
     raw_exit(1);
 }
 
-/* The new program cannot end before the pipe is read: it prints into a full one. */
+/* The new program prints into a full pipe, so it cannot end before the pipe is read. */
 static void exec_from_the_second(void)
 {
     static char filler[4096];
@@ -370,7 +370,7 @@ TEST(exec_from_another_thread_keeps_the_pid_and_ends_the_rest, "")
     CHECK_EQ(status, 0);
 }
 
-TEST(a_child_of_a_thread_is_the_processs, "")
+TEST(a_threads_child_belongs_to_the_process, "")
 {
     int status;
     thread_start(&one, wait_for_a_child, NULL);

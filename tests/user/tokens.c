@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a switch of shadow stacks needs a restore token that is in place, unused and aligned. */
+/* Proves: a switch of shadow stacks needs a restore token that is genuine, unused and aligned. */
 #include "test.h"
 
 static uint64_t stack_with_token(void)
@@ -26,7 +26,7 @@ static void forged(void)
 {
     uint64_t stack = (uint64_t)raw3(SYS_map_shadow_stack, 0, 4096, 0);
     CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_WRSS), 0);
-    wrss(stack + 64, stack + 128 + 1); /* a token that names another place than its own */
+    wrss(stack + 64, stack + 128 + 1); /* the token names another address than its own */
     rstorssp(stack + 64);
 }
 
@@ -45,7 +45,7 @@ static void reused(void)
     uint64_t token = stack_with_token(), ssp = rdssp();
     rstorssp(token);
     saveprevssp();
-    rstorssp(ssp - 8); /* back, leaving no token behind there */
+    rstorssp(ssp - 8); /* back, without leaving a token there */
     rstorssp(token);
 }
 

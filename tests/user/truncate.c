@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: what a file loses, every mapping of it loses, and an access beyond its end is SIGBUS. */
+/* Proves: a page cut off a file is gone from every mapping, and an access beyond the file's end is
+ * SIGBUS. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -30,7 +31,7 @@ static char *map_file(int fd, size_t bytes, int flags)
 static char *volatile looked_at;
 static void look_at_it(void) { _exit(*looked_at); }
 
-/* What a child sees at address: the byte there, or -1 for SIGBUS, BUS_ADRERR, at that address. */
+/* What a child sees at address: the byte there, or -1 for SIGBUS (BUS_ADRERR at that address). */
 static int look(char *address)
 {
     struct refusal refusal;
@@ -81,7 +82,7 @@ TEST(an_open_that_truncates_reaches_mappings, "stale_cut")
     CHECK_EQ(unlink(NAME), 0);
 }
 
-TEST(beyond_the_end_of_a_file_is_sigbus, "")
+TEST(an_access_beyond_the_end_of_a_file_is_sigbus, "")
 {
     char *at = map_file(file_of(100), 2 * 4096, MAP_SHARED);
     CHECK_EQ(look(at + 4095), 0);
@@ -94,8 +95,7 @@ static struct {
     volatile int forked, cut;
 } * shared;
 
-/* Fork children that all have the page, until well after it was cut off. Each looks once all
- * is over. */
+/* Fork children before, while and after the page is cut off. Each looks at the page afterwards. */
 static void fork_many(char *at)
 {
     int status, stale = 0;

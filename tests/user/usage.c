@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: what a process has used, what it may use, and calls that say no to what they cannot do.
- */
+/* Proves: the kernel reports what a process has used and may use, and refuses what it does not
+ * support. */
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -19,7 +19,7 @@ static double at(clockid_t clock)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Use CPU time until a whole tick of it is counted. */
+/* Use CPU time until two ticks of it have been counted. */
 static void use_a_tick(void)
 {
     struct tms before, now;
@@ -29,7 +29,7 @@ static void use_a_tick(void)
     while (now.tms_utime + now.tms_stime < before.tms_utime + before.tms_stime + 2);
 }
 
-TEST(the_time_of_children_counts_when_they_are_waited_for, "")
+TEST(the_time_of_a_child_counts_once_it_is_waited_for, "")
 {
     struct tms before, after;
     struct rusage usage, children;
@@ -67,7 +67,7 @@ TEST(cpu_clocks_stand_still_in_sleep, "")
     CHECK(at(CLOCK_THREAD_CPUTIME_ID) - thread < 0.15);
 }
 
-TEST(usage_of_whom_is_looked_at, "")
+TEST(getrusage_checks_whose_usage_is_asked, "")
 {
     struct rusage usage;
     CHECK_EQ(getrusage(RUSAGE_THREAD, &usage), 0);
@@ -80,7 +80,7 @@ static long sleep_by(int clock, int flags)
     return syscall(SYS_clock_nanosleep, clock, flags, &time, NULL) == 0 ? 0 : errno;
 }
 
-TEST(sleep_takes_the_clocks_it_can, "")
+TEST(clock_nanosleep_refuses_unsupported_clocks, "")
 {
     CHECK_EQ(sleep_by(CLOCK_MONOTONIC, 0), 0);
     CHECK_EQ(sleep_by(CLOCK_REALTIME, TIMER_ABSTIME), 0);
@@ -92,7 +92,7 @@ TEST(sleep_takes_the_clocks_it_can, "")
     CHECK_EQ(sleep_by(99, 0), EINVAL);
 }
 
-TEST(a_time_zone_is_written_or_refused, "")
+TEST(gettimeofday_writes_a_time_zone_of_zero, "")
 {
     struct timeval time;
     int zone[2] = { 7, 7 };
@@ -101,7 +101,7 @@ TEST(a_time_zone_is_written_or_refused, "")
     CHECK(syscall(SYS_gettimeofday, &time, -1l) == -1 && errno == EFAULT);
 }
 
-TEST(limits_can_be_set_to_what_they_are, "")
+TEST(limits_can_be_set_only_to_what_they_are, "")
 {
     struct rlimit limit;
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -115,7 +115,7 @@ TEST(limits_can_be_set_to_what_they_are, "")
     CHECK(prlimit(999999, RLIMIT_STACK, NULL, &limit) == -1 && errno == ESRCH);
 }
 
-TEST(reboot_wants_both_of_its_magic_numbers, "")
+TEST(reboot_needs_both_magic_numbers, "")
 {
     CHECK(syscall(SYS_reboot, 0xfee1dead, 0, 0, 0) == -1 && errno == EINVAL);
     CHECK(syscall(SYS_reboot, 0, 0x28121969, 0, 0) == -1 && errno == EINVAL);
@@ -146,7 +146,7 @@ static char *anonymous(void)
     return mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* Take all memory but a few pages, tell, and hold it. */
+/* Take all memory but 96 pages, report that, and hold on to it. */
 static void hold_all(int tell)
 {
     for (char *chunk; (chunk = anonymous()) != MAP_FAILED;) {
@@ -160,7 +160,7 @@ static void hold_all(int tell)
         pause();
 }
 
-TEST(the_process_that_holds_most_memory_goes_first, "")
+TEST(the_process_with_most_memory_is_killed_first, "")
 {
     int ends[2], status;
     char byte;
@@ -169,7 +169,7 @@ TEST(the_process_that_holds_most_memory_goes_first, "")
     if (hog == 0)
         hold_all(ends[1]);
     CHECK_EQ(read(ends[0], &byte, 1), 1);
-    for (int i = 0; i < 2; i++) { /* once by its own stores, once by the kernel's for it */
+    for (int i = 0; i < 2; i++) { /* once by its own stores, once by the kernel's */
         char *chunk = anonymous();
         for (int at = 0; at < CHUNK; at += 4096) {
             if (i)
