@@ -43,11 +43,14 @@ enum defect {
     DEFECT_TSC_TRUSTED, /* the same, and the kernel does not check them */
     /* the dirty race's probe clears D without flushing what other CPUs remember */
     DEFECT_CLEAN_NO_FLUSH,
-    DEFECT_CPU_STUCK,        /* CPU 1, once idle, spins with interrupts off */
-    DEFECT_PROGRAM_WRITABLE, /* a running program's file may be opened for writing */
-    DEFECT_STALE_CUT,        /* mappings keep what a truncated file has lost */
-    DEFECT_REF_FORGOTTEN,    /* fork maps frames in the child without a reference */
-    DEFECT_STALE_ROOM,       /* the room where a mapping was removed is not counted */
+    DEFECT_CPU_STUCK,            /* CPU 1, once idle, spins with interrupts off */
+    DEFECT_PROGRAM_WRITABLE,     /* a running program's file may be opened for writing */
+    DEFECT_STALE_CUT,            /* mappings keep what a truncated file has lost */
+    DEFECT_REF_FORGOTTEN,        /* fork maps frames in the child without a reference */
+    DEFECT_STALE_ROOM,           /* the room where a mapping was removed is not counted */
+    DEFECT_TABLE_STAYS_WRITABLE, /* W stays set in the entries of shared tables */
+    DEFECT_SHARER_FORGOTTEN,     /* the share count of a table that gets shared does not rise */
+    DEFECT_TABLE_TAKEN,          /* an address space owns a table that others share */
     DEFECT_COUNT
 };
 

@@ -19,10 +19,12 @@
 
 /*
  * Outermost first: a lock may be taken only while all locks held stand above it. Two locks of one
- * rank are taken only by spin_lock_second(), in the order that the rank's line gives.
+ * rank are taken only by the functions named _second, in the order that the rank's line gives.
  */
 enum lock_rank {
-    LOCK_MM,     /* mm.lock: read for faults; write for fork, mmap, munmap, mprotect, exec, exit */
+    /* mm.lock: read for faults; write for fork, mmap, munmap, mprotect, exec, exit. A parent's,
+     * then that of a child that nobody knows yet */
+    LOCK_MM,
     LOCK_TREE,   /* the RAM file system's names */
     LOCK_INODE,  /* one file's contents */
     LOCK_FILES,  /* a process's file table */
@@ -44,8 +46,8 @@ enum lock_rank {
 };
 
 struct spinlock {
-    uint32_t held; /* 1 while held */
-    uint32_t rank; /* [I] enum lock_rank */
+    uint16_t held; /* 1 while held */
+    uint16_t rank; /* [I] enum lock_rank */
 };
 
 #define SPINLOCK_INIT(lock_rank) \
@@ -154,6 +156,14 @@ static inline void read_lock(struct rwlock *lock)
 static inline void write_lock(struct rwlock *lock)
 {
     lock_note_taken(lock, LOCK_MM, false);
+    if (__builtin_expect(!write_try(lock), 0))
+        write_wait(lock);
+}
+
+/* A second one, in the order that LOCK_MM's line gives. */
+static inline void write_lock_second(struct rwlock *lock)
+{
+    lock_note_taken(lock, LOCK_MM, true);
     if (__builtin_expect(!write_try(lock), 0))
         write_wait(lock);
 }

@@ -47,9 +47,9 @@ bool trace_read(uint64_t *next, struct trace_event *event)
 const char *trace_why_name(enum trace_why why)
 {
     static const char *const names[TRACE_WHY_COUNT] = {
-        "demand-zero", "file-page",  "cow-copy", "cow-reuse", "shstk-copy", "shstk-reuse",
-        "fork-parent", "fork-child", "protect",  "unmap",     "gup",        "split",
-        "repair",      "young",      "table",    "probe",     "refusal",
+        "demand-zero", "file-page", "cow-copy",   "cow-reuse",  "shstk-copy", "shstk-reuse",
+        "share",       "protect",   "unmap",      "split",      "repair",     "probe",
+        "table-share", "table-own", "table-copy", "table-drop", "refusal",
     };
     return why < TRACE_WHY_COUNT ? names[why] : "?";
 }

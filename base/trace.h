@@ -18,17 +18,18 @@ enum trace_why {
     TRACE_COW_REUSE,
     TRACE_SHSTK_COPY,
     TRACE_SHSTK_REUSE,
-    TRACE_FORK_PARENT,
-    TRACE_FORK_CHILD,
+    TRACE_SHARE, /* a leaf that two tables have from now on: in the old table, then in the new */
     TRACE_PROTECT,
     TRACE_UNMAP,
-    TRACE_GUP,
     TRACE_SPLIT,
     TRACE_REPAIR,
-    TRACE_YOUNG,
-    TRACE_TABLE,
     TRACE_PROBE,
-    TRACE_REFUSAL, /* old = RIP, new = error code | si_code << 32 | signal << 48 */
+    /* entries that point to tables */
+    TRACE_TABLE_SHARE, /* W goes: two address spaces share the table */
+    TRACE_TABLE_OWN,   /* W comes back: nobody else has the table any more */
+    TRACE_TABLE_COPY,  /* a copy of the table takes its place */
+    TRACE_TABLE_DROP,  /* the table goes, and others may keep it */
+    TRACE_REFUSAL,     /* old = RIP, new = error code | si_code << 32 | signal << 48 */
     TRACE_WHY_COUNT
 };
 

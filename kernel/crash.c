@@ -66,7 +66,7 @@ static void sysret_to_nowhere(void)
     frame->rip = frame->rcx = 0x800000000000;
 }
 
-long crash(const char *name)
+long crash(struct process *process, const char *name)
 {
     static const struct {
         const char *name;

@@ -3,8 +3,10 @@
 #ifndef KERNEL_CRASH_H
 #define KERNEL_CRASH_H
 
-/* Commit the crime of this name. 0 when nothing stopped it, -EINVAL when there is none of this
- * name. */
-long crash(const char *name);
+struct process;
+
+/* Commit the crime of this name; process is not looked at. 0 when nothing stopped it, -EINVAL when
+ * there is none of this name. */
+long crash(struct process *process, const char *name);
 
 #endif

@@ -17,6 +17,7 @@
 #include "kernel/sched/sched.h"
 #include "kernel/sched/watchdog.h"
 #include "kernel/task/exec.h"
+#include "kernel/task/fork.h"
 #include "kernel/task/process.h"
 #include "kernel/task/shstk.h"
 #include "kernel/task/task.h"
@@ -53,6 +54,14 @@ static void defect_start(void)
     char name[32];
     if (cmdline_get("defect", name, sizeof(name)) && defect_set(name))
         log_line("defect: there is no planted defect \"%s\" in this build", name);
+}
+
+/* How process 1, and so every other, forks. */
+static void fork_start(struct process *init)
+{
+    char name[16];
+    if (cmdline_get("fork", name, sizeof(name)) && !fork_way_find(name, &init->fork_way))
+        log_line("fork: there is no way \"%s\": it is auto, leaves or tables", name);
 }
 
 /* Descriptors 0, 1 and 2. */
@@ -109,6 +118,7 @@ static void process_one_start(void)
     if (!process || !(process->files = files_create()))
         panic("no memory for init");
     struct task *task = process_task(process);
+    fork_start(process);
     stdio_open(process->files);
     process_publish(process, NULL);
     arch_fpu_reset(&task->arch);

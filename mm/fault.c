@@ -9,7 +9,8 @@
  *      |
  *   fault_resolve(): an access that the VMA allows
  *      |
- *      | 3. slot_own()             own the path to the entry; its table is locked from here on
+ *      | 3. slot_own()             own the path to the entry, where it is shared by whole tables;
+ * its |                           table is locked from here on
  *      |
  *      +-- the entry is empty, anonymous memory    4. fault_demand_zero()
  *      |                       a file              5. fault_file_page()
@@ -182,12 +183,11 @@ static struct frame *leaf_alloc_zeroed(const struct vma *vma, int level, enum ac
 
 /* Put new into the empty slot. It must still be empty: the table is locked and the CPU never
  * fills an entry. */
-static void slot_install(struct mm *mm, const struct slot *slot, const struct vma *vma, pte_t new,
+static void slot_install(const struct slot *slot, const struct vma *vma, pte_t new,
                          enum trace_why why, struct flush *flush)
 {
     if (!slot_set(slot, vma, (pte_t){ 0 }, new, why, flush))
         panic("an empty entry for %#lx changed under its lock", slot->va);
-    __atomic_add_fetch(&mm->resident, level_frames(slot->level), __ATOMIC_RELAXED);
 }
 
 /*
@@ -195,9 +195,8 @@ static void slot_install(struct mm *mm, const struct slot *slot, const struct vm
  * read-only, also in a shadow stack; anything else, and any huge leaf, gets zeroed frames of its
  * own. Table locked, before and after.
  */
-static enum fault_outcome fault_demand_zero(struct mm *mm, const struct vma *vma,
-                                            const struct slot *slot, enum access access,
-                                            struct flush *flush)
+static enum fault_outcome fault_demand_zero(const struct vma *vma, const struct slot *slot,
+                                            enum access access, struct flush *flush)
 {
     ASSERT(!(vma->flags & VM_SHARED)); /* shared memory has a source */
     struct frame *first = leaf_alloc_zeroed(vma, slot->level, access);
@@ -205,7 +204,7 @@ static enum fault_outcome fault_demand_zero(struct mm *mm, const struct vma *vma
         return FAULT_BAD_NO_MEMORY;
     pte_t new = access == ACCESS_OWN ? leaf_owned(vma, frame_pfn(first), slot->level)
                                      : leaf_clean(vma, frame_pfn(first), slot->level);
-    slot_install(mm, slot, vma, new, TRACE_DEMAND_ZERO, flush);
+    slot_install(slot, vma, new, TRACE_DEMAND_ZERO, flush);
     return FAULT_OK_DEMAND_ZERO;
 }
 
@@ -238,14 +237,14 @@ static enum fault_outcome fault_file_page(struct mm *mm, const struct vma *vma, 
     if (!frame)
         return FAULT_BAD_NO_MEMORY;
     struct slot slot;
-    if (slot_own(mm, vma, va, &slot) != 0) {
+    if (slot_own(mm, vma, va, &slot) < 0) {
         frame_put(frame);
         return FAULT_BAD_NO_MEMORY;
     }
     pte_t new = copied ? leaf_owned(vma, frame_pfn(frame), 1)
                        : leaf_clean(vma, frame_pfn(frame), 1);
     if (pte_none(slot_read(&slot)))
-        slot_install(mm, &slot, vma, new, TRACE_FILE_PAGE, flush);
+        slot_install(&slot, vma, new, TRACE_FILE_PAGE, flush);
     else /* another CPU was faster; the access is tried again on what it installed */
         flush_put(flush, frame, 1);
     slot_release(&slot);
@@ -307,18 +306,19 @@ enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t 
     struct flush flush;
     flush_begin(&flush, mm);
     struct slot slot;
-    if (slot_own(mm, vma, va, &slot) != 0)
+    int shared = slot_own(mm, vma, va, &slot);
+    if (shared < 0)
         return FAULT_BAD_NO_MEMORY;
     leaf_t leaf = slot_leaf(&slot);
     bool of_file = false;
-    enum fault_outcome outcome = FAULT_OK_SPURIOUS;
+    enum fault_outcome outcome = shared ? FAULT_OK_OWN : FAULT_OK_SPURIOUS;
     if (!pte_none(leaf.pte)) {
         if (!allows(vma, leaf, access))
             outcome = fault_own(vma, &slot, leaf, &flush);
     } else if (vma->source) {
         of_file = true;
     } else {
-        outcome = fault_demand_zero(mm, vma, &slot, access, &flush);
+        outcome = fault_demand_zero(vma, &slot, access, &flush);
     }
     slot_release(&slot);
     if (of_file)

@@ -19,7 +19,7 @@ bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access);
 /*
  * Try once to bring the page at va to a state that allows access; or say why that is impossible.
  * The VMA contains va and allows the access. mm.lock is held for reading, before and after; no
- * table is locked on return. FAULT_OK_SPLIT and FAULT_OK_SPURIOUS ask to look again.
+ * table is locked on return. FAULT_OK_SPLIT, FAULT_OK_OWN and FAULT_OK_SPURIOUS ask to look again.
  */
 MUST_CHECK enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
                                             enum access access);

@@ -3,15 +3,19 @@
  * Fork: the child gets the parent's VMAs and the same frames; both lose the right to change them in
  * place.
  *
- * All that can fail comes first: the VMAs, then a table for every table of the parent. Then the
- * leaves are shared, which cannot fail, and the parent's TLB is flushed once, before either runs.
+ * The child's root becomes a copy of the parent's, so that both share every table
+ * (mm/table/share.h). To share leaves instead, both then own every path at once: the child copies
+ * the tables, and the parent, alone again, takes its own back. The parent's TLB is flushed once,
+ * before either runs.
  */
-#include "base/panic.h"
 #include "mm/planted.h"
-#include "mm/table/check.h"
-#include "mm/table/table.h"
+#include "mm/table/share.h"
 #include "mm/vma/vma.h"
 #include "uapi/errno.h"
+
+/* From this many mapped frames on, sharing tables costs less than sharing leaves
+ * (docs/book/08-fork.md has the curve). */
+#define TABLES_FROM 256
 
 static int vmas_copy(struct mm *child, struct mm *parent)
 {
@@ -21,90 +25,60 @@ static int vmas_copy(struct mm *child, struct mm *parent)
     return vma_copy_all(child, parent);
 }
 
-/* Does the child get the leaves of this VMA? */
-static bool leaves_are_shared(const struct vma *vma)
+static bool leaves_are_wanted(struct mm *parent, enum fork_way way)
 {
-    return !(vma->flags & (VM_DONTFORK | VM_WIPEONFORK));
+    if (way == FORK_AUTO)
+        return tables_count(parent, TABLES_FROM) < TABLES_FROM;
+    return way == FORK_LEAVES;
 }
 
-/* One walk for each run of shared VMAs that lie close together: between them there is no VMA, so
- * there are no tables either. */
-static int all_tables_reserve(struct mm *child, struct mm *parent)
+/* Does a child get this VMA empty, or not at all? */
+static bool is_withheld(const struct vma *vma)
 {
-    uint64_t start = 0, end = 0; /* the run so far */
+    return vma->flags & (VM_DONTFORK | VM_WIPEONFORK);
+}
+
+/* Take the leaves of such VMAs from the child. On failure the child has none but own tables
+ * left. */
+static int leaves_withhold(struct mm *child, struct mm *parent)
+{
+    struct flush flush;
+    flush_begin(&flush, child);
+    int err = 0;
     mm_for_each_vma(parent, vma)
     {
-        bool shared = leaves_are_shared(vma);
-        if (start < end && (!shared || vma->start - end > level_bytes(2))) {
-            int err = tables_reserve(child, parent, start, end);
-            if (err)
-                return err;
-            end = start;
-        }
-        if (shared && start >= end)
-            start = vma->start;
-        if (shared)
-            end = vma->end;
+        if (is_withheld(vma) && !err)
+            err = tables_own_ends(child, vma->start, vma->end);
     }
-    return start < end ? tables_reserve(child, parent, start, end) : 0;
-}
-
-/*
- * The value a leaf has in parent and child once it is shared. Data loses W, a shadow stack its D,
- * and what D recorded moves to COW: states (a) and (d). Pages of shared mappings stay as they are.
- */
-static pte_t leaf_shared(const struct vma *vma, pte_t pte)
-{
-    if (vma->flags & VM_SHARED)
-        return pte;
-    return planted_shared(vma, pte, pte_wrprotect(pte));
-}
-
-struct sharing {
-    const struct vma *vma;
-    struct mm *child;
-    struct flush *flush;       /* the parent's */
-    struct flush *child_flush; /* stays empty: the child has never run */
-};
-
-/* Give the parent's leaf its shared value, and return that value. The CPU may set bits in the leaf
- * meanwhile. */
-static pte_t parent_share(const struct slot *slot, const struct vma *vma, struct flush *flush)
-{
-    for (;;) {
-        pte_t old = slot_read(slot), new = leaf_shared(vma, old);
-        if (!pte_check(old, vma_is_shstk(vma)))
-            check_report(slot, vma, old);
-        if (pte_same(old, new) || slot_set(slot, vma, old, new, TRACE_FORK_PARENT, flush))
-            return new;
-    }
-}
-
-static void leaf_share(const struct slot *parent, const struct slot *child, void *context)
-{
-    struct sharing *sharing = context;
-    const struct vma *vma = sharing->vma;
-    leaf_t leaf = { parent_share(parent, vma, sharing->flush), parent->level };
-    frame_get_many(leaf_first(leaf), planted_references(leaf_frames(leaf)));
-    sharing->child->resident += leaf_frames(leaf);
-    if (!slot_set(child, vma, (pte_t){ 0 }, planted_child(vma, leaf.pte), TRACE_FORK_CHILD,
-                  sharing->child_flush))
-        panic("fork: the child's entry for %#lx is not empty", child->va);
-}
-
-/* Share every leaf and flush the parent's TLB: its old entries still allow stores. */
-static void leaves_share(struct mm *child, struct mm *parent)
-{
-    struct flush flush, child_flush;
-    flush_begin(&flush, parent);
-    flush_begin(&child_flush, child);
+    if (err)
+        tables_drop(child, 0, USER_END, &flush);
     mm_for_each_vma(parent, vma)
     {
-        struct sharing sharing = { vma, child, &flush, &child_flush };
-        if (leaves_are_shared(vma))
-            tables_visit_pair(parent, child, vma->start, vma->end, leaf_share, &sharing);
+        if (!is_withheld(vma))
+            continue;
+        tables_drop(child, vma->start, vma->end, &flush);
+        tables_zap(child, vma, vma->start, vma->end, &flush);
     }
     flush_end(&flush);
+    return err;
+}
+
+/* Give the child the parent's memory. On failure the child may have a part of it. */
+static int memory_share(struct mm *child, struct mm *parent, enum fork_way way)
+{
+    struct flush flush;
+    flush_begin(&flush, parent);
+    write_lock_second(&child->lock);
+    tables_share(parent, child, &flush);
+    int err = leaves_withhold(child, parent);
+    if (!err && leaves_are_wanted(parent, way)) {
+        err = tables_own_all(child);
+        if (!err)
+            err = tables_own_all(parent);
+    }
+    write_unlock(&child->lock);
+    flush_end(&flush);
+    return err;
 }
 
 /* The child's VMAs have their leaves: from now on cuts of their sources reach them. */
@@ -120,7 +94,7 @@ static void vmas_attach(struct mm *child, struct mm *parent)
     }
 }
 
-int mm_fork(struct mm *parent, struct mm **result)
+int mm_fork(struct mm *parent, enum fork_way way, struct mm **result)
 {
     struct mm *child = mm_create();
     if (!child)
@@ -128,14 +102,12 @@ int mm_fork(struct mm *parent, struct mm **result)
     write_lock(&parent->lock);
     int err = vmas_copy(child, parent);
     if (!err)
-        err = all_tables_reserve(child, parent);
-    if (!err) {
-        leaves_share(child, parent); /* from here on nothing can fail */
+        err = memory_share(child, parent, way);
+    if (!err)
         vmas_attach(child, parent);
-    }
     write_unlock(&parent->lock);
     if (err)
-        mm_put(planted_undo(child)); /* frees its empty tables as well */
+        mm_put(planted_undo(child));
     else
         *result = child;
     return err;

@@ -41,7 +41,8 @@ static int gup_lock(struct mm *mm, uint64_t va, unsigned flags, struct slot *slo
     for (;;) {
         uint64_t next;
         if (slot_find(mm, va, slot, &next)) {
-            if (leaf_allows(vma, slot_leaf(slot), access))
+            if ((slot_is_own(slot) || access == ACCESS_READ)
+                && leaf_allows(vma, slot_leaf(slot), access))
                 return 0;
             slot_release(slot);
         }

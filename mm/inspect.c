@@ -33,6 +33,8 @@ static void leaf_describe(const struct vma *vma, const struct slot *slot, struct
     leaf->state = leaf_state(vma, leaf->pte);
     leaf->pfn = pte_pfn(leaf->pte);
     leaf->refs = frame_refs(leaf_first(slot_leaf(slot)));
+    leaf->shared_level = slot->shared_level;
+    leaf->sharers = slot->sharers;
 }
 
 bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf *leaf)

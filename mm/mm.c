@@ -6,7 +6,7 @@
 #include "mm/phys/kmap.h"
 #include "mm/phys/slab.h"
 #include "mm/phys/zero.h"
-#include "mm/table/table.h"
+#include "mm/table/share.h"
 #include "mm/vma/vma.h"
 
 #define STACK_LIMIT_BYTES (8ull << 20) /* RLIMIT_STACK's default, as on Linux */
@@ -63,6 +63,7 @@ static void mm_unmap_all(struct mm *mm)
 {
     struct flush flush;
     flush_begin(&flush, mm);
+    tables_drop(mm, 0, USER_END, &flush);
     list_for_each_safe (link, after, &mm->vmas) {
         struct vma *vma = vma_of_link(link);
         tables_zap(mm, vma, vma->start, vma->end, &flush);
@@ -92,6 +93,14 @@ void mm_put(struct mm *mm)
     write_unlock(&mm->lock);
     root_free(mm->root);
     kfree(mm);
+}
+
+uint64_t mm_resident(struct mm *mm)
+{
+    write_lock(&mm->lock);
+    uint64_t frames = tables_count(mm, ~0ull);
+    write_unlock(&mm->lock);
+    return frames;
 }
 
 void mm_activate(struct mm *mm)

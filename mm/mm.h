@@ -82,8 +82,8 @@ struct mm {
     struct vma *hint;        /* [A] where vma_find() looked last */
     uint64_t brk_start, brk; /* [M] the heap, brk not aligned */
     uint64_t stack_limit;    /* [M] how far the first stack may grow, bytes */
+    bool shares;             /* [M] it may share tables with others (mm/table/share.h) */
     uint32_t users;          /* [A] tasks that run it, and other holders */
-    uint64_t resident;       /* [A] frames mapped by leaves, PROT_NONE ones included */
 };
 
 /* ---- Life (mm/mm.c) ----------------------------------------------------- */
@@ -100,15 +100,25 @@ MUST_CHECK bool mm_try_hold(struct mm *mm);
 void mm_put(struct mm *mm);
 /* Run it on this CPU from now on; NULL: none, this CPU is idle. */
 void mm_activate(struct mm *mm);
+/* Frames that its leaves map, PROT_NONE ones included. Takes mm.lock for writing, and looks at
+ * every table. */
+uint64_t mm_resident(struct mm *mm);
 
 /* ---- Fork (mm/fork.c) --------------------------------------------------- */
 
+/* What fork shares at once; programs cannot tell. Either way the rest follows when it is needed. */
+enum fork_way {
+    FORK_AUTO,   /* leaves where there are few, else tables */
+    FORK_LEAVES, /* every leaf: the tables are the child's own from the start */
+    FORK_TABLES, /* whole tables: no leaf is touched */
+};
+
 /*
  * A copy of parent with one user: data and shadow stacks shared copy-on-write and copy-on-access.
- * 0, or -ENOMEM with the parent unchanged and nothing left allocated. Takes parent->lock for
- * writing; flushes the parent's TLB once.
+ * 0, or -ENOMEM with nothing left allocated, and nothing changed that the parent's program can see.
+ * Takes parent->lock for writing; flushes the parent's TLB once.
  */
-MUST_CHECK int mm_fork(struct mm *parent, struct mm **child);
+MUST_CHECK int mm_fork(struct mm *parent, enum fork_way way, struct mm **child);
 
 /* ---- Mappings (mm/vma/mmap.c, mm/vma/protect.c). All take mm.lock for writing. -- */
 
@@ -146,8 +156,10 @@ MUST_CHECK int mm_unmap(struct mm *mm, uint64_t start, uint64_t len, mm_breathe 
  */
 MUST_CHECK int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot,
                           mm_breathe breathe);
-/* madvise(MADV_DONTNEED): drop the pages, keep the VMAs. -EINVAL, or -ENOMEM for a hole; everything
- * that is mapped has been dropped even so. */
+/*
+ * madvise(MADV_DONTNEED): drop the pages, keep the VMAs. -EINVAL, -ENOMEM for a hole, or -EAGAIN
+ * when memory for page tables is out; everything else that is mapped has been dropped even so.
+ */
 MUST_CHECK int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe);
 /*
  * The rest of madvise(2): set and clear flags of VM_DONTFORK and VM_WIPEONFORK in all VMAs of the
@@ -228,6 +240,10 @@ struct leaf {
     char state; /* w r a b c d e n !, see docs/book/02-paging.md */
     uint64_t pfn;
     uint32_t refs; /* of the first frame */
+    /* the highest level whose entry has W=0, and how many entries point to the table below it; 0
+     * and 0: none, the path is own */
+    int shared_level;
+    uint32_t sharers;
 };
 /* The first leaf at or above va; false when there is none. Takes mm.lock for reading. */
 MUST_CHECK bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf *leaf);

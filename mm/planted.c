@@ -16,17 +16,18 @@
  * returns through addresses that the other has pushed. cow_not_moved: W and D go, COW is not set: a
  * modified page looks clean.
  */
-pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new)
+pte_t planted_shared(const struct frame *first, pte_t old, pte_t new)
 {
-    if (vma_is_shstk(vma) && defect_on(DEFECT_FORK_KEEPS_DIRTY))
+    if (first->kind == FRAME_SHSTK && defect_on(DEFECT_FORK_KEEPS_DIRTY))
         return old;
     return defect_on(DEFECT_COW_NOT_MOVED) ? pte_mkclean(new) : new;
 }
 
 /* fork_parent_only: the child goes on pushing to the page that the parent still reads. */
-pte_t planted_child(const struct vma *vma, pte_t new)
+pte_t planted_child(const struct frame *first, pte_t new)
 {
-    return vma_is_shstk(vma) && defect_on(DEFECT_FORK_PARENT_ONLY) ? pte_mkwrite_shstk(new) : new;
+    return first->kind == FRAME_SHSTK && defect_on(DEFECT_FORK_PARENT_ONLY) ? pte_mkwrite_shstk(new)
+                                                                            : new;
 }
 
 /* ref_forgotten: the child's end takes the parent's frame away under the parent. */
@@ -34,6 +35,18 @@ uint64_t planted_references(uint64_t frames)
 {
     return defect_on(DEFECT_REF_FORGOTTEN) ? 0 : frames;
 }
+
+/* table_stays_writable: below a shared table stores go on as if it were own. */
+pte_t planted_table_shared(pte_t old, pte_t new)
+{
+    return defect_on(DEFECT_TABLE_STAYS_WRITABLE) ? old : new;
+}
+
+/* sharer_forgotten: the first of the two to go takes the table from under the other. */
+uint32_t planted_sharers(uint32_t more) { return defect_on(DEFECT_SHARER_FORGOTTEN) ? 0 : more; }
+
+/* table_taken: whoever stores first takes the shared table for itself, uncopied. */
+bool planted_alone(bool alone) { return alone || defect_on(DEFECT_TABLE_TAKEN); }
 
 /* oom_leak: the unfinished child keeps one user too many, so its tables are never freed. */
 struct mm *planted_undo(struct mm *child)

@@ -12,11 +12,17 @@
 #include "mm/table/table.h"
 
 #ifdef CONFIG_TEST
-/* fork: the value of a leaf that parent and child share from now on; then the child's alone */
-pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new);
-pte_t planted_child(const struct vma *vma, pte_t new);
-/* fork: the references that the child's leaf takes */
+/* share: the value of a leaf of these frames that two tables have from now on; then the copy's
+ * alone */
+pte_t planted_shared(const struct frame *first, pte_t old, pte_t new);
+pte_t planted_child(const struct frame *first, pte_t new);
+/* share: the references that the copy's leaf takes */
 uint64_t planted_references(uint64_t frames);
+/* share: the entry of a table that two tables have from now on; what is added to its sharers; is
+ * nobody else left that shares it */
+pte_t planted_table_shared(pte_t old, pte_t new);
+uint32_t planted_sharers(uint32_t more);
+bool planted_alone(bool alone);
 /* fork: the address space to take down again, because memory ran out */
 struct mm *planted_undo(struct mm *child);
 /* fault: is this entry the last owner; the frame to copy from; why the access is refused */
@@ -42,9 +48,12 @@ struct vma *planted_room(struct vma *next);
 struct vma *planted_guards(struct vma *vma);
 bool planted_token(bool wanted);
 #else
-static inline pte_t planted_shared(const struct vma *vma, pte_t old, pte_t new) { return new; }
-static inline pte_t planted_child(const struct vma *vma, pte_t new) { return new; }
+static inline pte_t planted_shared(const struct frame *first, pte_t old, pte_t new) { return new; }
+static inline pte_t planted_child(const struct frame *first, pte_t new) { return new; }
 static inline uint64_t planted_references(uint64_t frames) { return frames; }
+static inline pte_t planted_table_shared(pte_t old, pte_t new) { return new; }
+static inline uint32_t planted_sharers(uint32_t more) { return more; }
+static inline bool planted_alone(bool alone) { return alone; }
 static inline struct mm *planted_undo(struct mm *child) { return child; }
 static inline bool planted_reuse(const struct vma *vma, bool last_owner) { return last_owner; }
 static inline struct frame *planted_source(const struct vma *vma, struct frame *from)

@@ -22,6 +22,7 @@
 #include "base/panic.h"
 #include "mm/planted.h"
 #include "mm/table/check.h"
+#include "mm/table/share.h"
 #include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
@@ -124,8 +125,9 @@ static bool page_fits(const struct vma *vma, const struct slot *slot)
 {
     leaf_t leaf = slot_leaf(slot);
     const struct frame *frame = leaf_first(leaf);
-    return (vma->flags & (VM_WRITE | VM_SHARED | VM_SHADOW_STACK)) == VM_WRITE && leaf.level == 1
-           && pte_present(leaf.pte) && frame->kind == FRAME_ANON && frame_refs(frame) == 1;
+    return slot_is_own(slot) && (vma->flags & (VM_WRITE | VM_SHARED | VM_SHADOW_STACK)) == VM_WRITE
+           && leaf.level == 1 && pte_present(leaf.pte) && frame->kind == FRAME_ANON
+           && frame_refs(frame) == 1;
 }
 
 /* Flush the entry from every TLB, whatever is due. */
@@ -233,7 +235,8 @@ static int round_lock(struct mm *mm, uint64_t va, enum race_way way, bool softwa
     int err = -EINVAL;
     write_lock(&mm->lock);
     const struct vma *vma = vma_find(mm, va);
-    if (vma && vma_contains(vma, va) && slot_find(mm, va, &slot, &next)) {
+    if (vma && vma_contains(vma, va) && tables_own(mm, va, va + PAGE_SIZE) == 0
+        && slot_find(mm, va, &slot, &next)) {
         if (page_fits(vma, &slot))
             err = round_run(&slot, vma, way, software) ? 0 : -EAGAIN;
         walker_end();

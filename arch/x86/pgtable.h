@@ -76,7 +76,7 @@ _Static_assert(PTE_W_BIT == 1 && PTE_D_BIT == 6, "Write and Dirty are where the 
  * refuse.
  *
  * Copy on access: once a shadow stack is shared, even RET, which only reads it, faults. Plain loads
- * do not. Entries above the leaf keep W=1, or no page below can be a shadow stack.
+ * do not. With W=0 in an entry above the leaf all of this is refused, whatever the leaf says.
  *
  * A PROT_NONE entry has P=0 and PTE_NONE=1 and keeps frame, COW, NX and A; the CPU looks at none of
  * its bits.
@@ -233,15 +233,24 @@ static inline unsigned level_index(uint64_t va, int level)
     return va >> level_shift(level) & (PT_ENTRIES - 1);
 }
 
-/* An entry that points to the next table. W=1 always: clearing it would take every shadow stack
- * below away. */
+/*
+ * An entry that points to the next table. With W=1 the leaves below decide. With W=0 the CPU takes
+ * every page below for read-only, and refuses every shadow-stack access below as well: one bit is
+ * enough to share a whole table between address spaces (mm/table/share.h).
+ */
 static inline pte_t pte_mktable(uint64_t pfn, bool user)
 {
     return (pte_t){ pfn << PAGE_SHIFT | PTE_P | PTE_W | PTE_A | (user ? PTE_U : 0) };
 }
+static inline pte_t pte_table_share(pte_t pte) { return (pte_t){ pte.raw & ~PTE_W }; }
+static inline pte_t pte_table_own(pte_t pte) { return (pte_t){ pte.raw | PTE_W }; }
 static inline bool pte_is_table(pte_t pte, int level)
 {
     return level > 1 && (pte.raw & (PTE_P | PTE_PS)) == PTE_P;
+}
+static inline bool pte_is_own_table(pte_t pte, int level)
+{
+    return level > 1 && (pte.raw & (PTE_P | PTE_PS | PTE_W)) == (PTE_P | PTE_W);
 }
 static inline bool pte_is_leaf(pte_t pte, int level)
 {

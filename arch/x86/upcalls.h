@@ -55,6 +55,7 @@ enum fault_outcome {
     FAULT_OK_SHSTK_COPY,
     FAULT_OK_SHSTK_REUSE,
     FAULT_OK_SPLIT,
+    FAULT_OK_OWN, /* the path to the page was shared; the page itself needed nothing */
     FAULT_OK_SPURIOUS,
     FAULT_OK_LAST = FAULT_OK_SPURIOUS,
     FAULT_BAD_NO_VMA,       /* SEGV_MAPERR, guard pages included */

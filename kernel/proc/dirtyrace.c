@@ -21,7 +21,7 @@ static bool may_break_invariant(void)
 #endif
 }
 
-long dirtyrace_command(const char *line)
+long dirtyrace_command(struct process *process, const char *line)
 {
     struct mm *mm = task_current()->mm;
     char way[16], walker[16];

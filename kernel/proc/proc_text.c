@@ -14,6 +14,7 @@
 #include "kernel/proc/text.h"
 #include "kernel/sched/sched.h"
 #include "kernel/sched/watchdog.h"
+#include "kernel/task/fork.h"
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
 #include "mm/fault.h"
@@ -33,9 +34,10 @@ static bool next_pte(struct text *text, struct mm *mm, uint64_t *va)
     struct leaf leaf;
     if (!mm_next_leaf(mm, *va, &leaf))
         return false;
-    text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u\n", leaf.va, level_name(leaf.level),
-                leaf.pte.raw, !!(leaf.pte.raw & PTE_W), !!(leaf.pte.raw & PTE_D),
-                !!(leaf.pte.raw & PTE_COW), leaf.state, leaf.pfn, leaf.refs);
+    text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u %d %u\n", leaf.va,
+                level_name(leaf.level), leaf.pte.raw, !!(leaf.pte.raw & PTE_W),
+                !!(leaf.pte.raw & PTE_D), !!(leaf.pte.raw & PTE_COW), leaf.state, leaf.pfn,
+                leaf.refs, leaf.shared_level, leaf.sharers);
     *va = leaf.va + level_bytes(leaf.level);
     return true;
 }
@@ -84,7 +86,7 @@ static void show_status(struct text *text, struct process *process, struct mm *m
                 "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:"
                 "\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t%u\n",
                 name, process_state_letter(process), process->pid, process->pid,
-                parent_pid(process), (mm ? mm->resident * 4 : 0), process_thread_count(process));
+                parent_pid(process), (mm ? mm_resident(mm) * 4 : 0), process_thread_count(process));
     text_printf(text, "x86_Thread_features: %s%s\n", features & ARCH_SHSTK_SHSTK ? "shstk " : "",
                 features & ARCH_SHSTK_WRSS ? "wrss " : "");
     text_printf(text, "x86_Thread_features_locked: %s%s\n",
@@ -100,7 +102,22 @@ static void show_stat(struct text *text, struct process *process, struct mm *mm)
     text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu %lu 0 0 20 0 1 0 0 0 %lu\n",
                 process->pid, name, process_state_letter(process), parent_pid(process),
                 process->group, process->session, process->used.user_ticks,
-                process->used.system_ticks, (mm ? mm->resident : 0));
+                process->used.system_ticks, (mm ? mm_resident(mm) : 0));
+}
+
+static void show_fork(struct text *text, struct process *process, struct mm *mm)
+{
+    text_printf(text, "%s\n", fork_way_name(__atomic_load_n(&process->fork_way, __ATOMIC_RELAXED)));
+}
+
+/* How the process, and its children from then on, share memory at fork. */
+static long write_fork(struct process *process, const char *line)
+{
+    enum fork_way way;
+    if (!fork_way_find(line, &way))
+        return -EINVAL;
+    __atomic_store_n(&process->fork_way, way, __ATOMIC_RELAXED);
+    return 0;
 }
 
 static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)
@@ -131,7 +148,7 @@ static void show_trace(struct text *text, struct process *process, struct mm *mm
     }
 }
 
-static long write_trace(const char *line)
+static long write_trace(struct process *process, const char *line)
 {
     trace_enabled = line[0] == '1';
     return line[0] == '0' || line[0] == '1' ? 0 : -EINVAL;
@@ -245,7 +262,10 @@ static void show_defect(struct text *text, struct process *process, struct mm *m
     text_printf(text, "%s\n", defect_name(defect_current));
 }
 
-static long write_defect(const char *line) { return defect_set(line[0] ? line : "none"); }
+static long write_defect(struct process *process, const char *line)
+{
+    return defect_set(line[0] ? line : "none");
+}
 
 /* The registers of the CPU that runs the reader. */
 static void show_registers(struct text *text, struct process *process, struct mm *mm)
@@ -263,7 +283,7 @@ static void show_failpoint(struct text *text, struct process *process, struct mm
     text_printf(text, "%lu\n", failpoint_count());
 }
 
-static long write_failpoint(const char *line)
+static long write_failpoint(struct process *process, const char *line)
 {
     uint64_t n;
     if (!number_take(&line, 10, &n) || *line)
@@ -274,7 +294,7 @@ static long write_failpoint(const char *line)
 
 /* "ADDRESS VALUE": the kernel itself stores to the shadow stack of the writing process, as signals
  * will need. */
-static long write_wruss(const char *line)
+static long write_wruss(struct process *process, const char *line)
 {
     uint64_t va, value;
     if (!number_take(&line, 10, &va) || !number_take(&line, 10, &value) || *line || va % 8)
@@ -283,7 +303,7 @@ static long write_wruss(const char *line)
 }
 
 /* "N": send an NMI to every other CPU, N times, at most 10,000. */
-static long write_nmi(const char *line)
+static long write_nmi(struct process *process, const char *line)
 {
     uint64_t n;
     if (!number_take(&line, 10, &n) || *line)
@@ -306,7 +326,7 @@ static void show_nothing(struct text *text, struct process *process, struct mm *
 static const struct proc_file process_files[] = {
     { "ptes", .next = next_pte },           { "maps", .next = next_map },
     { "status", .show = show_status },      { "stat", .show = show_stat },
-    { "cmdline", .show = show_cmdline_of },
+    { "cmdline", .show = show_cmdline_of }, { "fork", .show = show_fork, .write = write_fork },
 };
 
 static const struct proc_file kernel_files[] = {

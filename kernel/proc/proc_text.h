@@ -17,7 +17,8 @@ struct proc_file {
     /* Write the whole text. For a file of a process, process and its mm (NULL once it has ended);
      * otherwise both are NULL. */
     void (*show)(struct text *text, struct process *process, struct mm *mm);
-    long (*write)(const char *line); /* one line, without its end; NULL: read-only */
+    /* take one line, without its end; process as for show. NULL: the file is read-only */
+    long (*write)(struct process *process, const char *line);
     /* Write the record at *cursor (0: the first), and move *cursor behind it. False: there is
      * none. */
     bool (*next)(struct text *text, struct mm *mm, uint64_t *cursor);

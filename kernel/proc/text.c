@@ -131,7 +131,7 @@ static long text_write(struct file *file, uaddr_t from, size_t len, uint64_t *po
     line[len] = 0;
     if (len && line[len - 1] == '\n')
         line[len - 1] = 0;
-    long err = text->node->write(line);
+    long err = text->node->write(text->process, line);
     return err ? err : (long)len;
 }
 

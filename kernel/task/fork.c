@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* New processes and threads: fork, vfork, and the clones that libraries make of them. */
+#include "kernel/task/fork.h"
 #include "base/string.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/inode.h"
@@ -25,6 +26,29 @@ struct clone_request {
     (CSIGNAL | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS \
      | CLONE_DETACHED)
 
+/* ---- Ways --------------------------------------------------------------- */
+
+static const char *const way_names[] = {
+    [FORK_AUTO] = "auto",
+    [FORK_LEAVES] = "leaves",
+    [FORK_TABLES] = "tables",
+};
+
+const char *fork_way_name(enum fork_way way) { return way_names[way]; }
+
+bool fork_way_find(const char *name, enum fork_way *way)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(way_names); i++) {
+        if (strcmp(name, way_names[i]) == 0) {
+            *way = (enum fork_way)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Processes ---------------------------------------------------------- */
+
 /* The child's memory and files: copies, or for vfork the parent's memory itself. */
 static int child_resources(struct process *child, struct process *parent, uint64_t flags)
 {
@@ -36,7 +60,7 @@ static int child_resources(struct process *child, struct process *parent, uint64
         mm_hold(child->mm);
         return 0;
     }
-    int err = mm_fork(parent->mm, &child->mm);
+    int err = mm_fork(parent->mm, child->fork_way, &child->mm);
     if (err)
         files_put(child->files);
     return err;
@@ -118,6 +142,7 @@ static long clone_process(const struct clone_request *request)
     struct process *parent = process_current(), *child = process_create();
     if (!child)
         return -ENOMEM;
+    child->fork_way = __atomic_load_n(&parent->fork_way, __ATOMIC_RELAXED);
     int err = child_resources(child, parent, request->flags);
     if (err)
         goto undo_process;

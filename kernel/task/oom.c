@@ -26,9 +26,11 @@ static uint64_t frames_free(void)
 
 static uint64_t frames_of(struct process *process)
 {
-    uint64_t irq = spin_lock_irq(&process->lock);
-    uint64_t frames = process->mm ? __atomic_load_n(&process->mm->resident, __ATOMIC_RELAXED) : 0;
-    spin_unlock_irq(&process->lock, irq);
+    struct mm *mm = process_mm(process);
+    if (!mm)
+        return 0;
+    uint64_t frames = mm_resident(mm);
+    mm_put(mm);
     return frames;
 }
 

@@ -79,6 +79,7 @@ struct process {
     bool exiting;                  /* [A] exit_group or a fatal signal: every thread leaves */
     struct task *execing;          /* [A] the one that all others leave to */
     uint64_t shstk_locked;         /* [A] ARCH_SHSTK_LOCK mask */
+    enum fork_way fork_way;        /* [A] how it forks */
     struct cpu_use used;           /* [A] by all its threads, the ended ones included */
     struct cpu_use children_used;  /* [T] by the children it has waited for, and by theirs */
     char path[PROCESS_PATH_BYTES]; /* [P] what exec ran, for /proc/PID/exe */

@@ -32,18 +32,23 @@ enum frame_kind {
 #define FRAME_ORDER_1G 18
 
 struct frame {
-    uint32_t refs;  /* atomic */
-    uint8_t kind;   /* [F] enum frame_kind; fixed while used */
-    uint8_t order;  /* [F] of the free block this frame heads */
+    uint32_t refs; /* atomic */
+    uint8_t kind;  /* [F] enum frame_kind; fixed while used */
+    union {
+        uint8_t order; /* [F] of the free block this frame heads */
+        uint8_t low;   /* FRAME_TABLE: no entry below index 2 * low is in use [T] */
+    };
     uint16_t count; /* FRAME_TABLE: present or PROT_NONE entries [T]; FRAME_SLAB: objects in use */
     union {
         /* [F] free list, while this frame heads a block */
         struct {
             uint32_t next_pfn, prev_pfn;
         } free;
+        /* FRAME_TABLE. lock guards the entries and what is marked [T] */
         struct {
             struct spinlock lock;
-        } table; /* FRAME_TABLE: guards the entries [T] */
+            uint32_t sharers; /* [T] entries that point to it; 0 for a root */
+        } table;
         struct {
             uint16_t free_head, object_bytes;
             uint32_t next_pfn;

@@ -10,25 +10,27 @@
 
 #include "base/log.h"
 #include "mm/planted.h"
+#include "mm/table/share.h"
 #include "mm/vma/vma.h"
 
 static uint64_t violations; /* since boot, atomic */
 
 void check_count(void) { __atomic_add_fetch(&violations, planted_findings(1), __ATOMIC_RELAXED); }
 
-void check_report(const struct slot *slot, const struct vma *vma, pte_t pte)
+void check_report(const struct slot *slot, bool shstk, pte_t pte)
 {
     check_count();
     log_line("check: entry %#lx for %#lx breaks the invariant: %s", pte.raw, slot->va,
-             vma_is_shstk(vma) ? "a shadow-stack page is writable, executable or doubly dirty"
-             : pte_shstk(pte)  ? "state (e), W=0 D=1 on ordinary memory"
-                               : "COW together with W or D");
+             shstk            ? "a shadow-stack page is writable, executable or doubly dirty"
+             : pte_shstk(pte) ? "state (e), W=0 D=1 on ordinary memory"
+                              : "COW together with W or D");
 }
 
 struct check {
     const struct vma *vma;
     struct flush *flush;
     unsigned found;
+    bool shared; /* there is one in a shared table, where nothing may change */
 };
 
 /*
@@ -38,12 +40,13 @@ struct check {
 static void leaf_check(const struct slot *slot, pte_t pte, void *context)
 {
     struct check *check = context;
-    while (!pte_check(pte, vma_is_shstk(check->vma))) {
+    check->shared |= !slot_is_own(slot) && !pte_check(pte, vma_is_shstk(check->vma));
+    while (slot_is_own(slot) && !pte_check(pte, vma_is_shstk(check->vma))) {
         pte_t repaired = pte_wrprotect(pte);
         if (vma_is_shstk(check->vma))
             repaired.raw |= PTE_NX;
         if (slot_set(slot, check->vma, pte, repaired, TRACE_REPAIR, check->flush)) {
-            check_report(slot, check->vma, pte);
+            check_report(slot, vma_is_shstk(check->vma), pte);
             check->found++;
         }
         pte = slot_read(slot);
@@ -58,10 +61,13 @@ unsigned mm_check(struct mm *mm)
     write_lock(&mm->lock);
     mm_for_each_vma(mm, vma)
     {
-        struct check check = { vma, &flush, 0 };
+        struct check check = { vma, &flush, 0, false };
         tables_visit(mm, vma->start, vma->end, leaf_check, &check);
+        if (check.shared && tables_own(mm, vma->start, vma->end) == 0)
+            tables_visit(mm, vma->start, vma->end, leaf_check, &check);
         found += check.found;
     }
+    found += tables_check(mm);
     flush_end(&flush);
     write_unlock(&mm->lock);
     return found;

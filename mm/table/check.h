@@ -8,7 +8,7 @@
 
 /* Count a leaf that pte_check() refuses. Nothing is logged. */
 void check_count(void);
-/* Log and count it. The slot's table is locked. */
-void check_report(const struct slot *slot, const struct vma *vma, pte_t pte);
+/* Log and count it: a page of a shadow stack, or of data. The slot's table is locked. */
+void check_report(const struct slot *slot, bool shstk, pte_t pte);
 
 #endif

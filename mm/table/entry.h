@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Raw entries in tables, for mm/table/table.c (one address) and mm/table/range.c (many). No other
- * file includes this header: all others go through a slot. */
+/* Raw entries in tables, for mm/table/table.c (one address), mm/table/range.c (many) and
+ * mm/table/share.c (whole tables). No other file includes this header: all others go through a
+ * slot. */
 #ifndef MM_ENTRY_H
 #define MM_ENTRY_H
 
@@ -36,6 +37,15 @@ static inline void large_value_check(const struct slot *slot, const struct vma *
     ASSERT(is_aligned(pte_pfn(new), level_frames(slot->level)));
 }
 
+/* An entry of table is in use from now on. */
+static inline void entry_used(struct frame *table, const pte_t *entry)
+{
+    uint8_t half = (uint8_t)((uintptr_t)entry % PAGE_SIZE / (2 * sizeof(*entry)));
+    if (half < table->low)
+        table->low = half;
+    table->count++;
+}
+
 static inline void value_check(const struct slot *slot, const struct vma *vma, pte_t new)
 {
     if (!planted_check(pte_check(new, vma_is_shstk(vma))))
@@ -53,7 +63,10 @@ static inline bool entry_set(const struct slot *slot, const struct vma *vma, pte
     if (!entry_replace(slot->entry, old, new))
         return false;
     watch_leaf(old, new, slot->level);
-    slot->table->count += (uint16_t)(!pte_none(new) - !pte_none(old));
+    if (pte_none(old))
+        entry_used(slot->table, slot->entry);
+    else if (pte_none(new))
+        slot->table->count--;
     if (pte_needs_flush(old, new))
         flush_note(flush, slot->va, slot->level);
     trace_entry(why, slot->level, slot->va, old.raw, new.raw);
@@ -68,6 +81,14 @@ static inline struct frame *entry_table(pte_t entry)
     return table;
 }
 
+/* Empty the slot, whose entry points to a table: mm.lock is held for writing. */
+static inline void entry_clear(const struct slot *slot, struct flush *flush)
+{
+    while (!entry_replace(slot->entry, slot_read(slot), (pte_t){ 0 })) {}
+    slot->table->count--;
+    flush_note(flush, slot->va, slot->level);
+}
+
 /* Point an empty entry of table at a new, empty table; NULL when memory is out. The table's lock is
  * held, or no other CPU can reach the table yet. */
 static inline struct frame *entry_make_table(struct frame *table, pte_t *entry)
@@ -76,7 +97,7 @@ static inline struct frame *entry_make_table(struct frame *table, pte_t *entry)
     if (!below)
         return NULL;
     (void)entry_replace(entry, (pte_t){ 0 }, pte_mktable(frame_pfn(below), true));
-    table->count++;
+    entry_used(table, entry);
     return below;
 }
 

@@ -15,10 +15,12 @@ struct flush {
     struct mm *mm;
     uint64_t start, end; /* addresses whose translation changed; start >= end: none */
     bool tables;         /* tables are among what is due */
+    bool everywhere;     /* entries of shared tables changed: every CPU must flush */
     unsigned count;
     struct {
         struct frame *first;
-        uint64_t count;
+        uint64_t count; /* of frames; 0: a table */
+        int level;      /* of the table */
     } due[FLUSH_FRAMES];
 };
 
@@ -28,6 +30,7 @@ static inline void flush_begin(struct flush *flush, struct mm *mm)
     flush->start = ~0ull;
     flush->end = 0;
     flush->tables = false;
+    flush->everywhere = false;
     flush->count = 0;
 }
 
@@ -54,6 +57,13 @@ static inline void flush_put(struct flush *flush, struct frame *first, uint64_t 
     flush->due[flush->count].first = first;
     flush->due[flush->count].count = count;
     flush->count++;
+}
+/* The same for the reference of an entry of level + 1 on a table of this level. */
+static inline void flush_put_table(struct flush *flush, struct frame *table, int level)
+{
+    flush_put(flush, table, 0);
+    flush->due[flush->count - 1].level = level;
+    flush->tables = true;
 }
 
 #endif

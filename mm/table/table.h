@@ -11,7 +11,7 @@
 #include "mm/mm.h"
 #include "mm/table/flush.h"
 
-/* An empty table with one reference, unlocked; NULL when memory is out. */
+/* An empty table, unlocked, to which one entry is about to point; NULL when memory is out. */
 MUST_CHECK struct frame *table_create(void);
 
 /* ---- Slots -------------------------------------------------------------- */
@@ -21,17 +21,28 @@ struct slot {
     pte_t *entry;
     struct frame *table; /* locked */
     int level;           /* of the entry: 1, 2 or 3 */
+    /* of the highest entry with W=0 on the way here, and how many share the table below that one;
+     * 0 and 0: the path is own, and the entry may change */
+    int shared_level;
+    uint32_t sharers;
 };
 
+static inline bool slot_is_own(const struct slot *slot) { return slot->shared_level == 0; }
+
 /*
- * The entry for a leaf of vma at va, which vma contains: the leaf that is there, whatever its
- * level, or else an empty entry of the level that vma wants, or of a lower one where a leaf would
- * reach out of vma or a huge leaf was split; tables on the way are made. 0 with the table locked,
- * or -ENOMEM. mm.lock held, for reading at least.
+ * Own the path to the entry for a leaf of vma at va, which vma contains: the leaf that is there,
+ * whatever its level, or else an empty entry of the level that vma wants, or of a lower one where a
+ * leaf would reach out of vma or a huge leaf was split. Tables on the way are made, and shared ones
+ * owned. 1 if there was a shared one, else 0, with the table locked; or -ENOMEM. mm.lock held, for
+ * reading at least.
  */
 MUST_CHECK int slot_own(struct mm *mm, const struct vma *vma, uint64_t va, struct slot *slot);
-/* The same without making tables: false, and nothing locked, when there is no leaf. *next is
- * then an address above va below which there is none. */
+/*
+ * The leaf that translates va, for looking only unless slot_is_own():
+ * its table may be shared. Nothing
+ * is made or owned. False, and nothing locked, when there is no leaf; *next is then an address
+ * above va below which there is none.
+ */
 MUST_CHECK bool slot_find(struct mm *mm, uint64_t va, struct slot *slot, uint64_t *next);
 static inline void slot_release(struct slot *slot) { spin_unlock(&slot->table->table.lock); }
 
@@ -79,19 +90,15 @@ typedef void (*leaf_visitor)(const struct slot *slot, pte_t pte, void *context);
 /* Visit every leaf in [start, end), lowest first; a leaf that only overlaps the range counts. */
 void tables_visit(struct mm *mm, uint64_t start, uint64_t end, leaf_visitor visit, void *context);
 
-/* Remove every leaf of vma in [start, end), and the tables left empty. Frames go to flush. */
+/*
+ * Remove every leaf of vma in [start, end), and the tables left empty. Frames go to flush. The
+ * paths are own (tables_own_ends() and tables_drop() have seen to that), unless flush.everywhere:
+ * then leaves go from shared tables too, for all that share them.
+ */
 void tables_zap(struct mm *mm, const struct vma *vma, uint64_t start, uint64_t end,
                 struct flush *flush);
 
-/*
- * Make in child a table for each table of parent that covers part of [start, end). No CPU can reach
- * child yet. 0 or -ENOMEM, with the tables made so far linked in child.
- */
-MUST_CHECK int tables_reserve(struct mm *child, struct mm *parent, uint64_t start, uint64_t end);
-/* Called for each leaf of parent in [start, end) with the parent's table locked, and the child's
- * slot for it. */
-typedef void (*pair_visitor)(const struct slot *parent, const struct slot *child, void *context);
-void tables_visit_pair(struct mm *parent, struct mm *child, uint64_t start, uint64_t end,
-                       pair_visitor visit, void *context);
+/* How many frames the leaves map, PROT_NONE ones included; but counting may stop at enough. */
+uint64_t tables_count(struct mm *mm, uint64_t enough);
 
 #endif

@@ -82,7 +82,7 @@ uint64_t step_end(struct mm *mm, uint64_t at, uint64_t end)
         at = leaves_begin(mm, at, end);
     if (end - at <= STEP_BYTES)
         return end;
-    uint64_t stop = at + STEP_BYTES;
+    uint64_t stop = align_up(at + STEP_BYTES, level_bytes(2)); /* no table of leaves is cut */
     const struct vma *vma = vma_find(mm, stop);
     if (vma && vma->start < stop)
         stop = align_up(stop, level_bytes(vma_leaf_level(vma)));

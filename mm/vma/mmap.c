@@ -4,7 +4,7 @@
  * (arguments, memory for a VMA it may have to split off), then changes the VMAs, then the entries.
  */
 #include "base/panic.h"
-#include "mm/table/table.h"
+#include "mm/table/share.h"
 #include "mm/vma/cut.h"
 #include "mm/vma/place.h"
 #include "mm/vma/vma.h"
@@ -14,13 +14,15 @@
 
 /*
  * Make sure that [start, end) can be unmapped up to *stop: 0, -EINVAL (it begins or ends inside a
- * huge leaf), or -ENOMEM. Only a VMA that reaches over both start and *stop must be cut in two, at
- * *stop; every other VMA gets shorter or goes. If there is no memory for a cut that is not at end,
- * *stop moves up to where no cut is needed.
+ * huge leaf), or -ENOMEM. The paths at both ends become own. Only a VMA that reaches over both
+ * start and *stop must be cut in two, at *stop; every other VMA gets shorter or goes. If there is
+ * no memory for a cut that is not at end, *stop moves up to where no cut is needed.
  */
 static int hole_prepare(struct mm *mm, uint64_t start, uint64_t end, uint64_t *stop)
 {
     int err = cut_allowed(mm, start, end);
+    if (!err)
+        err = tables_own_ends(mm, start, *stop);
     struct vma *vma = vma_find(mm, start);
     if (err || !vma || vma->start >= start || vma->end <= *stop)
         return err;
@@ -31,7 +33,7 @@ static int hole_prepare(struct mm *mm, uint64_t start, uint64_t end, uint64_t *s
         return -ENOMEM;
     else
         *stop = vma->end;
-    return 0;
+    return upper ? 0 : tables_own_ends(mm, start, *stop);
 }
 
 /* Remove the part of vma that lies in [start, end): it is at one of vma's ends, or all of vma. */
@@ -53,6 +55,7 @@ static void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
 {
     struct flush flush;
     flush_begin(&flush, mm);
+    tables_drop(mm, start, end, &flush);
     for (struct vma *vma = vma_find(mm, start); vma && vma->start < end;) {
         struct vma *next = vma_next(mm, vma);
         tables_zap(mm, vma, max_u64(vma->start, start), min_u64(vma->end, end), &flush);
@@ -65,16 +68,18 @@ static void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
 /* mm.lock is held, and dropped between two steps. */
 static int unmap_locked(struct mm *mm, uint64_t start, uint64_t end, mm_breathe breathe)
 {
-    for (uint64_t at = start, stop;; at = stop) {
+    int err = tables_own_ends(mm, start, end);
+    for (uint64_t at = start, stop; !err; at = stop) {
         stop = step_end(mm, at, end);
-        int err = hole_prepare(mm, at, end, &stop);
+        err = hole_prepare(mm, at, end, &stop);
         if (err)
-            return err;
+            break;
         range_unmap(mm, at, stop);
         if (stop == end)
-            return 0;
+            break;
         step_pause(mm, breathe);
     }
+    return err;
 }
 
 int mm_unmap(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe)

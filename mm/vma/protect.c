@@ -4,7 +4,7 @@
  * that it can be carried out, then changes the VMAs, then the entries.
  */
 #include "base/panic.h"
-#include "mm/table/table.h"
+#include "mm/table/share.h"
 #include "mm/vma/cut.h"
 #include "mm/vma/place.h"
 #include "mm/vma/vma.h"
@@ -85,14 +85,16 @@ static void range_merge(struct mm *mm, uint64_t start, uint64_t end)
 static int protect_step(struct mm *mm, uint64_t at, uint64_t end, uint32_t prot, uint64_t *stop)
 {
     struct spare spare;
+    uint64_t middle = step_end(mm, at, end);
     *stop = end;
     int err = protect_allowed(mm, at, end, prot);
+    if (!err)
+        err = tables_own(mm, at, end);
     if (!err)
         err = spare_prepare(mm, at, end, &spare);
     if (err)
         return err;
     range_cut(mm, at, end, &spare);
-    uint64_t middle = step_end(mm, at, end);
     if (middle < end && spare_prepare(mm, at, middle, &spare) == 0) {
         range_cut(mm, at, middle, &spare);
         *stop = middle;
@@ -112,13 +114,26 @@ static int range_check(uint64_t start, uint64_t *len)
     return !pages || range_is_user(start, pages) ? 0 : -ENOMEM;
 }
 
+/* Own the tables of a long range, in steps, while nothing has been protected yet. */
+static int range_own(struct mm *mm, uint64_t start, uint64_t end, mm_breathe breathe)
+{
+    for (uint64_t at = start, stop;; at = stop) {
+        stop = step_end(mm, at, end);
+        int err = tables_own(mm, at, stop);
+        if (err || stop == end)
+            return err;
+        step_pause(mm, breathe);
+    }
+}
+
 int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot, mm_breathe breathe)
 {
     int err = range_check(start, &len);
     if (err || !len)
         return err;
     write_lock(&mm->lock);
-    for (uint64_t at = start, stop;; at = stop) {
+    err = mm->shares ? range_own(mm, start, start + len, breathe) : 0;
+    for (uint64_t at = start, stop; !err; at = stop) {
         err = protect_step(mm, at, start + len, prot, &stop);
         if (err || stop == start + len)
             break;
@@ -142,10 +157,14 @@ static int range_discard(struct mm *mm, uint64_t *at, uint64_t end)
         if (from > *at)
             err = -ENOMEM;
         *at = to;
-        if (!is_aligned(from | to, level_bytes(vma_leaf_level(vma))))
+        if (!is_aligned(from | to, level_bytes(vma_leaf_level(vma)))) {
             err = -EINVAL;
-        else
+        } else if (tables_own_ends(mm, from, to)) {
+            err = -EAGAIN;
+        } else {
+            tables_drop(mm, from, to, &flush);
             tables_zap(mm, vma, from, to, &flush);
+        }
     }
     flush_end(&flush);
     return *at < end ? -ENOMEM : err;

@@ -14,7 +14,7 @@
  * space under source.lock, drops that, and then waits for mm.lock.
  */
 #include "mm/planted.h"
-#include "mm/table/table.h"
+#include "mm/table/share.h"
 #include "mm/vma/vma.h"
 
 void vm_source_init(struct vm_source *source)
@@ -63,14 +63,17 @@ static void vma_is_current(struct vma *vma)
     list_place(vma->source, vma);
 }
 
-/* The source now ends before page: drop vma's leaves from that page on. */
+/* The source now ends before page: drop vma's leaves from that page on. All that share a table show
+ * the same pages in it and lose the same leaves, so they go from shared tables as well. */
 static void vma_cut(struct mm *mm, const struct vma *vma, uint64_t page, struct flush *flush)
 {
     uint64_t from = vma->start;
     if (page > vma->source_page)
         from += min_u64(page - vma->source_page, (vma->end - from) >> PAGE_SHIFT) << PAGE_SHIFT;
-    if (from < vma->end && planted_cut(true))
+    if (from < vma->end && planted_cut(true)) {
+        tables_drop(mm, from, vma->end, flush);
         tables_zap(mm, vma, from, vma->end, flush);
+    }
 }
 
 /* Cut all of mm that shows source. */
@@ -79,6 +82,7 @@ static void mm_cut(struct mm *mm, struct vm_source *source, uint64_t page)
     struct flush flush;
     flush_begin(&flush, mm);
     write_lock(&mm->lock);
+    flush.everywhere = mm->shares;
     mm_for_each_vma(mm, vma)
     {
         if (vma->source != source)

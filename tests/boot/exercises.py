@@ -44,15 +44,15 @@ def extra_cpio(boots):
 TRACE = """\
 1000 0 3 0x7ffff7ffd000 4K 0x0000000000000000 0x800000001ffdf065 demand-zero
 1100 0 3 0x418000 4K 0x0000000000000000 0x800000001ffcc067 demand-zero
-1200 0 3 0x7ffff7ffd000 4K 0x800000001ffdf065 0x840000001ffdf025 fork-parent
-1200 0 4 0x7ffff7ffd000 4K 0x0000000000000000 0x840000001ffdf025 fork-child
+1200 0 3 0x7ffff7ffd000 4K 0x800000001ffdf065 0x840000001ffdf025 share
+1200 0 4 0x7ffff7ffd000 4K 0x0000000000000000 0x840000001ffdf025 share
 1300 0 4 refusal signal 11 code 2 addr 0x7ffff7ffdfe0 error 0x7 rip 0x402988
 1400 0 3 0x7ffff7ffd000 4K 0x840000001ffdf025 0x800000001ffdf065 shstk-reuse
 """
 HISTORY = """\
 3 0x418000 demand-zero
-3 0x7ffff7ffd000 demand-zero fork-parent shstk-reuse
-4 0x7ffff7ffd000 fork-child
+3 0x7ffff7ffd000 demand-zero share shstk-reuse
+4 0x7ffff7ffd000 share
 """
 
 

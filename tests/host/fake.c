@@ -135,19 +135,45 @@ struct tlb_entry {
     uint64_t root, start, bytes; /* bytes 0: unused */
     pte_t leaf;                  /* as it was walked, D and A included */
     int level;
+    bool upper_w; /* all entries above the leaf had W=1 */
 };
 static struct tlb_entry tlb[TLB_SLOTS];
+
+/* A paging-structure cache: an entry that points to a table, as a walk found it. */
+struct upper_entry {
+    uint64_t root, start, bytes; /* bytes 0: unused */
+    uint64_t table;              /* physical address */
+    int level;                   /* of the entry */
+    bool upper_w;                /* it and all entries above it had W=1 */
+};
+static struct upper_entry uppers[TLB_SLOTS];
+
+/* Drop [va, va + len_bytes) of one root, and, as INVLPG and a load of CR3 do, all of its upper
+ * entries. */
+static void tlb_drop(uint64_t root, uint64_t va, uint64_t len_bytes)
+{
+    for (size_t i = 0; i < TLB_SLOTS; i++) {
+        bool inside = !len_bytes
+                      || (tlb[i].start < va + len_bytes && va < tlb[i].start + tlb[i].bytes);
+        if (tlb[i].root == root && inside)
+            tlb[i].bytes = 0;
+        if (uppers[i].root == root)
+            uppers[i].bytes = 0;
+    }
+}
 
 void arch_tlb_flush(struct arch_mm *mm, uint64_t va, uint64_t len_bytes, bool tables)
 {
     (void)tables;
     mm->generation++;
-    for (size_t i = 0; i < TLB_SLOTS; i++) {
-        bool inside = !len_bytes
-                      || (tlb[i].start < va + len_bytes && va < tlb[i].start + tlb[i].bytes);
-        if (tlb[i].root == mm->root.v && inside)
-            tlb[i].bytes = 0;
-    }
+    tlb_drop(mm->root.v, va, len_bytes);
+}
+
+void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes)
+{
+    (void)va, (void)len_bytes;
+    memset(tlb, 0, sizeof(tlb));
+    memset(uppers, 0, sizeof(uppers));
 }
 
 /* No CPU has it in CR3 any more: loading another one has flushed. */
@@ -171,33 +197,72 @@ static bool access_writes(enum cpu_access access)
     return access == CPU_STORE || access == CPU_SHSTK_STORE;
 }
 
-/* Does a present leaf, below tables that all have W=1, allow a user access? */
-static bool leaf_permits(pte_t leaf, enum cpu_access access)
+/* Does a present leaf allow a user access? upper_w: all entries above it have W=1. */
+static bool leaf_permits(pte_t leaf, bool upper_w, enum cpu_access access)
 {
     if (!(leaf.raw & PTE_U))
         return false;
     if (access_is_shstk(access))
-        return pte_shstk(leaf);
+        return upper_w && pte_shstk(leaf);
     if (access == CPU_STORE)
-        return pte_hw_write(leaf);
+        return upper_w && pte_hw_write(leaf);
     return access != CPU_FETCH || pte_exec(leaf);
+}
+
+static pte_t *entry_of(uint64_t table, uint64_t va, int level)
+{
+    if (pfn_to_frame(table >> PAGE_SHIFT)->kind != FRAME_TABLE)
+        panic("a walk through %#lx, which is no table any more", (unsigned long)table);
+    return (pte_t *)arch_phys_to_virt(paddr(table)) + level_index(va, level);
+}
+
+/* Where a walk of a CPU with stale caches begins: below the lowest upper entry that it has. */
+static uint64_t walk_start(uint64_t root, uint64_t va, int *level, bool *upper_w)
+{
+    uint64_t table = root;
+    *level = 4;
+    *upper_w = true;
+    for (size_t i = 0; i < TLB_SLOTS; i++) {
+        const struct upper_entry *upper = &uppers[i];
+        if (!upper->bytes || upper->root != root || va - upper->start >= upper->bytes
+            || upper->level > *level)
+            continue;
+        table = upper->table;
+        *level = upper->level - 1;
+        *upper_w = upper->upper_w;
+    }
+    return table;
 }
 
 /* Walk the tables as the hardware does: the entry of the leaf and its level, NULL when something
  * is not present. */
-static pte_t *walk(struct mm *mm, uint64_t va, int *level)
+static pte_t *walk(uint64_t root, uint64_t va, int *level, bool *upper_w)
 {
-    uint64_t pa = frame_pa(mm->root).v;
-    for (*level = 4;; --*level) {
-        pte_t *entry = (pte_t *)arch_phys_to_virt(paddr(pa)) + level_index(va, *level);
+    uint64_t table = walk_start(root, va, level, upper_w);
+    for (;; --*level) {
+        pte_t *entry = entry_of(table, va, *level);
         if (!pte_present(*entry))
             return NULL;
         if (!pte_is_table(*entry, *level))
             return entry;
-        if (!pte_hw_write(*entry) || !(entry->raw & PTE_U))
-            panic("a table's entry lacks W or U");
-        pa = entry->raw & PTE_PFN_MASK;
+        if (!(entry->raw & PTE_U))
+            panic("a table's entry lacks U");
+        *upper_w &= pte_hw_write(*entry);
+        table = entry->raw & PTE_PFN_MASK;
+        uppers[fake_random(TLB_SLOTS)] = (struct upper_entry){
+            root, align_down(va, level_bytes(*level)), level_bytes(*level), table, *level, *upper_w
+        };
     }
+}
+
+/* A page fault drops all that the CPU has cached for the address. */
+static uint32_t walk_failed(uint64_t root, uint64_t va, uint32_t error)
+{
+    for (size_t i = 0; i < TLB_SLOTS; i++) {
+        if (uppers[i].root == root && va - uppers[i].start < uppers[i].bytes)
+            uppers[i].bytes = 0;
+    }
+    return error;
 }
 
 /* Translate for one access. 0 with the address, or the page fault's error code. */
@@ -209,19 +274,22 @@ static uint32_t translate(struct mm *mm, uint64_t va, enum cpu_access access, ch
                      | (access == CPU_FETCH ? FAULT_FETCH : 0)
                      | (access_writes(access) ? FAULT_WRITE : 0);
     bool sets_d = access == CPU_STORE;
-    if (!cached || !leaf_permits(cached->leaf, access) || (sets_d && !pte_hw_dirty(cached->leaf))) {
+    if (!cached || !leaf_permits(cached->leaf, cached->upper_w, access)
+        || (sets_d && !pte_hw_dirty(cached->leaf))) {
         if (cached)
             cached->bytes = 0; /* a fault, or the walk that sets D, drops it */
         int level;
-        pte_t *entry = walk(mm, va, &level);
+        bool upper_w;
+        pte_t *entry = walk(root, va, &level, &upper_w);
         if (!entry)
-            return error;
-        if (!leaf_permits(*entry, access))
-            return error | FAULT_PRESENT;
+            return walk_failed(root, va, error);
+        if (!leaf_permits(*entry, upper_w, access))
+            return walk_failed(root, va, error | FAULT_PRESENT);
         entry->raw |= PTE_A | (sets_d ? PTE_D : 0);
         cached = &tlb[fake_random(TLB_SLOTS)];
-        *cached = (struct tlb_entry){ root, align_down(va, level_bytes(level)), level_bytes(level),
-                                      *entry, level };
+        *cached = (struct tlb_entry){
+            root, align_down(va, level_bytes(level)), level_bytes(level), *entry, level, upper_w
+        };
     }
     *at = (char *)arch_phys_to_virt(
         paddr((pte_pfn(cached->leaf) << PAGE_SHIFT) + (va - cached->start)));
@@ -248,20 +316,63 @@ enum fault_outcome cpu_access(struct mm *mm, uint64_t va, enum cpu_access access
     panic("%d faults at %#lx and no progress", TRIES_MAX, (unsigned long)va);
 }
 
+/* The entry of this level for va in the tables as they are, and whether all entries down to it, it
+ * included, have W=1; NULL: none. */
+static pte_t *entry_now(uint64_t root, uint64_t va, int to_level, bool *upper_w)
+{
+    uint64_t table = root;
+    *upper_w = true;
+    for (int level = 4;; level--) {
+        pte_t *entry = entry_of(table, va, level);
+        *upper_w &= pte_hw_write(*entry);
+        if (level == to_level)
+            return entry;
+        if (!pte_is_table(*entry, level))
+            return NULL;
+        table = entry->raw & PTE_PFN_MASK;
+    }
+}
+
+/* Does it lead where the tables lead, with no more rights? */
+static bool upper_is_coherent(const struct upper_entry *upper)
+{
+    bool upper_w;
+    pte_t *entry = entry_now(upper->root, upper->start, upper->level, &upper_w);
+    if (entry && pte_is_table(*entry, upper->level) && upper_w >= upper->upper_w
+        && (entry->raw & PTE_PFN_MASK) == upper->table)
+        return true;
+    return diagnose("a CPU still walks table %#lx of level %d for %#lx",
+                    (unsigned long)upper->table, upper->level - 1, (unsigned long)upper->start);
+}
+
+static bool leaf_is_coherent(const struct tlb_entry *cached)
+{
+    int level = cached->level;
+    bool above = true, upper_w;
+    pte_t leaf = cached->leaf, *entry = entry_now(cached->root, cached->start, level, &upper_w);
+    while (entry && pte_is_table(*entry, level)) /* a large leaf that was split since */
+        entry = entry_now(cached->root, cached->start, --level, &upper_w);
+    if (entry)
+        (void)entry_now(cached->root, cached->start, level + 1, &above);
+    uint64_t within = entry ? (cached->start & (level_bytes(level) - 1)) >> PAGE_SHIFT : 0;
+    bool same = entry && pte_pfn(*entry) + within == pte_pfn(leaf)
+                && pte_exec(leaf) <= pte_exec(*entry);
+    bool rights = !cached->upper_w
+                  || ((!pte_hw_write(leaf) || (above && pte_hw_write(*entry)))
+                      && (!pte_shstk(leaf) || (above && pte_shstk(*entry))));
+    return same && rights ? true
+                          : diagnose("the TLB still has %#lx for %#lx, the table %#lx",
+                                     (unsigned long)leaf.raw, (unsigned long)cached->start,
+                                     entry ? (unsigned long)entry->raw : 0ul);
+}
+
 bool tlb_is_coherent(struct mm *mm)
 {
+    uint64_t root = frame_pa(mm->root).v;
     for (size_t i = 0; i < TLB_SLOTS; i++) {
-        if (!tlb[i].bytes || tlb[i].root != frame_pa(mm->root).v)
-            continue;
-        int level;
-        pte_t *entry = walk(mm, tlb[i].start, &level), leaf = tlb[i].leaf;
-        uint64_t within = entry ? (tlb[i].start & (level_bytes(level) - 1)) >> PAGE_SHIFT : 0;
-        if (!entry || pte_pfn(*entry) + within != pte_pfn(leaf)
-            || (pte_hw_write(leaf) && !pte_hw_write(*entry))
-            || (pte_shstk(leaf) && !pte_shstk(*entry)) || (pte_exec(leaf) && !pte_exec(*entry)))
-            return diagnose("the TLB still has %#lx for %#lx, the table %#lx",
-                            (unsigned long)leaf.raw, (unsigned long)tlb[i].start,
-                            entry ? (unsigned long)entry->raw : 0ul);
+        if ((tlb[i].bytes && tlb[i].root == root && !leaf_is_coherent(&tlb[i]))
+            || (uppers[i].bytes && uppers[i].root == root && !upper_is_coherent(&uppers[i])))
+            return false;
     }
     return true;
 }

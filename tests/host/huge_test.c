@@ -56,7 +56,7 @@ static bool one_gib_leaf_splits_and_copies_2m(void)
     if (!parent || !store(parent, TOUCHED, 1) || leaf_at(parent, VA).level != 3)
         return diagnose("no 1 GiB leaf");
     struct leaf whole = leaf_at(parent, VA);
-    if (mm_fork(parent, &child) || leaf_at(child, VA).pfn != whole.pfn
+    if (mm_fork(parent, FORK_LEAVES, &child) || leaf_at(child, VA).pfn != whole.pfn
         || leaf_at(child, VA).state != 'a')
         return diagnose("not shared");
     if (!store(child, TOUCHED, 2) || load(parent, TOUCHED) != 1 || load(child, TOUCHED) != 2)
@@ -83,7 +83,7 @@ static bool two_mib_leaf_splits_when_no_block_is_free(void)
 {
     uint64_t before = free_frames();
     struct mm *child, *parent = map_huge(VM_HUGE_2M, MIB_2);
-    if (!parent || !store(parent, VA + 5 * PAGE_SIZE, 1) || mm_fork(parent, &child))
+    if (!parent || !store(parent, VA + 5 * PAGE_SIZE, 1) || mm_fork(parent, FORK_LEAVES, &child))
         return diagnose("no 2 MiB leaf");
     /* hold every block, then give back every second frame: plenty of memory, none of it in one
      * piece */

@@ -27,7 +27,8 @@
 /* ---- Looking at everything ---------------------------------------------- */
 
 #define PFN_MAX ((ARENA_BYTES >> PAGE_SHIFT) + 256)
-static uint32_t uses[PFN_MAX];
+static uint32_t uses[PFN_MAX];  /* of a frame: leaves of different tables; of a table: entries */
+static bool own_entry[PFN_MAX]; /* of a table: one of these entries has W=1 */
 
 /* What was modified must be recorded so, whether the entry has W or not. */
 static void check_dirty(struct process *process)
@@ -42,9 +43,38 @@ static void check_dirty(struct process *process)
     }
 }
 
-/* Count the users of every frame of a process's leaves; a leaf that can be written must be its
- * frames' only one. */
-static void count_leaves(struct process *process)
+static void count_uses(const struct frame *table, int level);
+
+static void count_entry(pte_t pte, int level)
+{
+    uint64_t pfn = pte_pfn(pte);
+    if (pte_is_table(pte, level)) {
+        own_entry[pfn] |= pte_hw_write(pte);
+        if (uses[pfn]++ == 0) /* a shared table's leaves count once */
+            count_uses(pfn_to_frame(pfn), level - 1);
+        return;
+    }
+    for (uint64_t i = 0; i < level_frames(level); i++)
+        uses[pfn + i]++;
+}
+
+/* Count the users of every frame that a table leads to. */
+static void count_uses(const struct frame *table, int level)
+{
+    unsigned in_use = 0;
+    for (unsigned i = 0; i < (level == 4 ? PT_ENTRIES / 2 : PT_ENTRIES); i++) {
+        pte_t pte = ((const pte_t *)frame_va(table))[i];
+        if (pte_none(pte))
+            continue;
+        in_use++;
+        EXPECT(i / 2 >= table->low, "entry %u is in use, the lowest may be %u", i, 2 * table->low);
+        count_entry(pte, level);
+    }
+    EXPECT(in_use == table->count, "%u entries in use, counted %u", in_use, table->count);
+}
+
+/* A leaf that can be written must be its frames' only one. */
+static void check_leaves(struct process *process)
 {
     struct leaf leaf;
     uint64_t resident = 0;
@@ -54,17 +84,16 @@ static void count_leaves(struct process *process)
                (unsigned long)leaf.pte.raw);
         EXPECT(!pte_write(leaf.pte) || leaf.refs == 1 || pfn_to_frame(leaf.pfn)->kind == FRAME_FILE,
                "%#lx is writable and has %u users", (unsigned long)leaf.va, leaf.refs);
-        for (uint64_t i = 0; i < level_frames(leaf.level); i++)
-            uses[leaf.pfn + i]++;
         resident += level_frames(leaf.level);
     }
-    EXPECT(resident == process->mm->resident, "%lu frames resident, counted %lu",
-           (unsigned long)resident, (unsigned long)process->mm->resident);
+    EXPECT(resident == mm_resident(process->mm), "%lu frames resident, counted %lu",
+           (unsigned long)resident, (unsigned long)mm_resident(process->mm));
 }
 
 static void look_at_everything(void)
 {
     memset(uses, 0, sizeof(uses));
+    memset(own_entry, 0, sizeof(own_entry));
     for (unsigned i = 0; i < FILE_PAGES; i++) {
         if (file_frames[i])
             uses[frame_pfn(file_frames[i])] = 1;
@@ -76,13 +105,21 @@ static void look_at_everything(void)
         EXPECT(mm_check(processes[i].mm) == 0, "the walker found something");
         EXPECT(tlb_is_coherent(processes[i].mm), "stale TLB entry");
         check_dirty(&processes[i]);
-        count_leaves(&processes[i]);
+        check_leaves(&processes[i]);
+        count_uses(processes[i].mm->root, 4);
     }
     struct frame_stats stats;
     uint64_t used = 0;
     frame_stats(&stats);
     for (uint64_t pfn = 256; pfn < PFN_MAX; pfn++) {
         struct frame *frame = pfn_to_frame(pfn);
+        if (frame->kind == FRAME_TABLE && uses[pfn]) {
+            EXPECT(frame->table.sharers == uses[pfn], "table %#lx: %u sharers, %u entries",
+                   (unsigned long)pfn, frame->table.sharers, uses[pfn]);
+            EXPECT(uses[pfn] == 1 || !own_entry[pfn], "shared table %#lx has an entry with W=1",
+                   (unsigned long)pfn);
+            continue;
+        }
         bool counted = frame->kind == FRAME_ANON || frame->kind == FRAME_SHSTK
                        || frame->kind == FRAME_FILE || uses[pfn];
         EXPECT(!counted || frame_refs(frame) == uses[pfn], "frame %#lx (%s): count %u, users %u",
@@ -94,8 +131,9 @@ static void look_at_everything(void)
 
 /* ---- The sequence ------------------------------------------------------- */
 
-static void run_sequence(unsigned long steps, uint64_t seed)
+static void run_sequence(unsigned long steps, uint64_t seed, enum fork_way way)
 {
+    steps_fork_way = way;
     fake_seed = seed;
     fake_start(ARENA_BYTES);
     file_create();
@@ -124,7 +162,8 @@ static void run_sequence(unsigned long steps, uint64_t seed)
 }
 
 /* In a process of its own, with or without a planted defect. */
-static bool sequence_passes(unsigned long steps, uint64_t seed, const char *defect)
+static bool sequence_passes(unsigned long steps, uint64_t seed, enum fork_way way,
+                            const char *defect)
 {
     fflush(stdout);
     pid_t pid = fork();
@@ -133,7 +172,7 @@ static bool sequence_passes(unsigned long steps, uint64_t seed, const char *defe
             && (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)
                 || defect_set(defect)))
             _exit(0);
-        run_sequence(steps, seed);
+        run_sequence(steps, seed, way);
         fflush(stdout);
         _exit(0);
     }
@@ -149,19 +188,31 @@ int main(int argc, char *argv[])
         "no_guard",         "refusals_off",     "share_frame", "ref_leak",      "no_flush",
         "token_unchecked",  "oom_leak",         "stale_cut",   "ref_forgotten",
     };
-    if (argc == 3) {
-        run_sequence(strtoul(argv[1], NULL, 0), strtoul(argv[2], NULL, 0));
+    static const char *const of_tables[] = { "table_stays_writable", "sharer_forgotten",
+                                             "table_taken" };
+    static const char *const in_way[] = { "mm_agrees_with_the_model_fork_auto",
+                                          "mm_agrees_with_the_model_fork_leaves",
+                                          "mm_agrees_with_the_model_fork_tables" };
+    if (argc == 4) {
+        run_sequence(strtoul(argv[1], NULL, 0), strtoul(argv[2], NULL, 0),
+                     (enum fork_way)strtoul(argv[3], NULL, 0));
         return 0;
     }
     uint64_t seed = (uint64_t)time(NULL) | 1;
-    printf("# another seed each time; to repeat: mm_test %d %lu\n", STEPS, (unsigned long)seed);
-    plan(2 + ARRAY_SIZE(defects));
-    result("mm_agrees_with_the_model_fixed_seed", sequence_passes(STEPS, 1, NULL));
-    result("mm_agrees_with_the_model_new_seed", sequence_passes(STEPS, seed, NULL));
-    for (size_t i = 0; i < ARRAY_SIZE(defects); i++) {
-        char name[80];
-        snprintf(name, sizeof(name), "mm_agrees_with_the_model notices %s", defects[i]);
-        result(name, !sequence_passes(STEPS_WITH_DEFECT, 7 + i, defects[i]));
+    printf("# another seed each time; to repeat: mm_test %d %lu WAY\n", STEPS, (unsigned long)seed);
+    plan(4 + 2 * ARRAY_SIZE(defects) + ARRAY_SIZE(of_tables));
+    char name[80];
+    result("mm_agrees_with_the_model_fixed_seed", sequence_passes(STEPS, 1, FORK_TABLES, NULL));
+    for (enum fork_way way = FORK_AUTO; way <= FORK_TABLES; way++)
+        result(in_way[way], sequence_passes(STEPS, seed, way, NULL));
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(defects); i++) {
+        enum fork_way way = i % 2 ? FORK_TABLES : FORK_LEAVES;
+        snprintf(name, sizeof(name), "%s notices %s", in_way[way], defects[i / 2]);
+        result(name, !sequence_passes(STEPS_WITH_DEFECT, 7 + i, way, defects[i / 2]));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(of_tables); i++) {
+        snprintf(name, sizeof(name), "%s notices %s", in_way[FORK_TABLES], of_tables[i]);
+        result(name, !sequence_passes(STEPS_WITH_DEFECT, 7 + i, FORK_TABLES, of_tables[i]));
     }
     return suite_status();
 }

@@ -19,7 +19,7 @@
 #define CELLS       (MIXED_FIRST + MIXED_CELLS)
 #define SMALL_BASE  0x10000000ull
 #define HUGE_BASE   0x40000000ull
-#define MIXED_BASE  0x50000000ull
+#define MIXED_BASE  (0x7fffffe00000ull - MIXED_CELLS * MIXED_BYTES) /* high: as stacks are */
 #define MIXED_BYTES (1ull << 20)
 #define FILE_PAGES  8
 

@@ -6,6 +6,7 @@
 #include "uapi/errno.h"
 
 struct process processes[PROCESSES];
+enum fork_way steps_fork_way;
 unsigned long step;
 static bool may_run_out; /* this step meets a failing allocation */
 
@@ -233,6 +234,10 @@ static void step_discard(struct process *process)
     for (unsigned i = 0; i < range.count; i++)
         hole |= !process->model.cell[range.first + i].mapped;
     int err = mm_discard(process->mm, range.start, range.bytes, NULL);
+    if (err == -EAGAIN && may_run_out) { /* a part may be left */
+        failpoint_arm(0);
+        err = mm_discard(process->mm, range.start, range.bytes, NULL);
+    }
     EXPECT(err == (hole ? -ENOMEM : 0), "discard: %d", err);
     for (unsigned i = 0; i < range.count; i++)
         process->model.cell[range.first + i].own = false;
@@ -343,7 +348,7 @@ static void step_fork(struct process *process)
     if (!child)
         return;
     struct mm *mm = NULL;
-    int err = mm_fork(process->mm, &mm);
+    int err = mm_fork(process->mm, steps_fork_way, &mm);
     if (ran_out(err))
         return;
     EXPECT(err == 0, "fork: %d", err);

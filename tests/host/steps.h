@@ -17,6 +17,7 @@ struct process {
 };
 extern struct process processes[PROCESSES];
 extern unsigned long step;
+extern enum fork_way steps_fork_way; /* how they fork */
 
 #define EXPECT(condition, format, ...)                               \
     do {                                                             \

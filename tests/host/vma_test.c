@@ -303,7 +303,7 @@ static bool a_copy_that_fails_leaves_nothing(void)
     for (int err = -ENOMEM; err; n++) {
         struct mm *child;
         failpoint_arm(n);
-        err = mm_fork(mm, &child);
+        err = mm_fork(mm, FORK_LEAVES, &child);
         failpoint_arm(0);
         if (err != 0 && err != -ENOMEM)
             return diagnose("fork: %d", err);

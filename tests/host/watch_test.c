@@ -21,7 +21,7 @@ static bool child_comes_and_goes(void)
     struct mm *child, *parent = mm_create();
     if (!parent || mm_map(parent, &request, &at)
         || cpu_access(parent, VA, CPU_STORE, &value) != FAULT_OK_SPURIOUS
-        || mm_fork(parent, &child))
+        || mm_fork(parent, FORK_LEAVES, &child))
         return false;
     mm_put(child);
     bool kept = cpu_access(parent, VA, CPU_LOAD, &value) == FAULT_OK_SPURIOUS && value == 1;

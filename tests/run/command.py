@@ -20,6 +20,12 @@ def arguments():
         prog="test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("-k", metavar="NAME", default="", help="only tests whose name has this")
+    parser.add_argument(
+        "--fork",
+        choices=["auto", "leaves", "tables"],
+        default="auto",
+        help="what fork shares, in the user-space tests and the stress",
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--only", choices=SUITES, metavar="SUITE", help=", ".join(SUITES))
     which.add_argument("--quick", action="store_true", help="only what needs no emulator")
@@ -34,7 +40,7 @@ def main():
     if setup.returncode:
         return setup.returncode
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # nothing is written outside build/
-    run = Run(Totals(), args.k, args.quick, args.long)
+    run = Run(Totals(), args.k, args.quick, args.long, args.fork)
     wanted = ["stress"] if args.long else [args.only] if args.only else list(SUITES)
     wanted = QUICK if args.quick else wanted
     can_boot = not IMAGES.intersection(wanted) or run.build("images", "images")

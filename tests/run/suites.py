@@ -27,8 +27,9 @@ STRESS_LONG = [
 class Run:
     """One call of scripts/test: what was asked for, and what came of it."""
 
-    def __init__(self, totals, key, quick=False, long=False):
+    def __init__(self, totals, key, quick=False, long=False, fork="auto"):
         self.totals, self.key, self.quick, self.long = totals, key, quick, long
+        self.fork = fork
 
     def exercise(self):
         return self.key.startswith("exercise_")
@@ -152,7 +153,7 @@ def builds(run):
 def boot_once(run, suite, emulator, cpus, words, key, timeout=420):
     """One boot of the test kernel, whose process 1 prints KTAP."""
     image, log = f"build/test/{suite}.img", f"build/test/{suite}.log"
-    words = f"init={words}" + (f" {key}" if key else "")
+    words = f"fork={run.fork} init={words}" + (f" {key}" if key else "")
     files = ["-k", "build/test/kernel.elf", "-i", "build/test/initrd.cpio"]
     made = execute(["scripts/mkimage", "-o", image, *files, "-c", words])
     if made.returncode:

@@ -53,9 +53,10 @@ struct pte pte_of(int pid, uint64_t va)
         struct pte pte;
         char size;
         unsigned count;
-        if (sscanf(line, "%lx %u%c %lx %d %d %d %c %lx %u", &pte.va, &count, &size, &pte.raw,
-                   &pte.w, &pte.d, &pte.cow, &pte.state, &pte.pfn, &pte.refs)
-            != 10)
+        if (sscanf(line, "%lx %u%c %lx %d %d %d %c %lx %u %d %u", &pte.va, &count, &size, &pte.raw,
+                   &pte.w, &pte.d, &pte.cow, &pte.state, &pte.pfn, &pte.refs, &pte.shared_level,
+                   &pte.sharers)
+            != 12)
             continue;
         pte.bytes = (uint64_t)count << (size == 'K' ? 10 : size == 'M' ? 20 : 30);
         if (va >= pte.va && va - pte.va < pte.bytes)

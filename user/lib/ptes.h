@@ -13,6 +13,8 @@ struct pte {
     int w, d, cow;
     char state; /* w r a b c d e n !; 0: no entry */
     unsigned refs;
+    int shared_level; /* the highest level whose entry has W=0; 0: none */
+    unsigned sharers; /* of the table below that entry */
 };
 
 /* The leaf entry of pid that covers va; .state == 0 when there is none. */
