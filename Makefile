@@ -25,9 +25,10 @@ KFLAGS := -std=gnu11 -ffreestanding $(OPTIMISE) -g -mno-red-zone -mgeneral-regs-
           $(if $(findstring clang,$(KCC)),--target=x86_64-linux-gnu)
 UFLAGS := -std=gnu11 -O2 -g -fno-toplevel-reorder -fcf-protection=none -fno-stack-protector \
           $(WARN) -Iinclude -Iuser/lib
-LFLAGS := -std=gnu11 -O2 -fpic -ffreestanding -fno-stack-protector -fno-stack-check -fshort-wchar \
-          -mno-red-zone -fcf-protection=none -Wall -Wextra -Wno-pointer-sign \
-          $(if $(WERROR),-Werror) -DGNU_EFI_USE_MS_ABI -maccumulate-outgoing-args \
+LFLAGS := -std=gnu11 $(OPTIMISE) -fpic -ffreestanding -fno-stack-protector -fno-stack-check \
+          -fshort-wchar -mno-red-zone -fcf-protection=none -Wall -Wextra -Wno-pointer-sign \
+          $(if $(WERROR),-Werror) -DGNU_EFI_USE_MS_ABI \
+        $(if $(findstring clang,$(HOSTCC)),,-maccumulate-outgoing-args) \
           -I/usr/include/efi -I/usr/include/efi/x86_64 -Iinclude
 
 KSRC_C   := $(sort $(shell find base arch mm kernel -name '*.c'))
