@@ -31,6 +31,8 @@ void plan(unsigned tests);
 void result(const char *name, bool passed);
 int suite_status(void);                                   /* main()'s result */
 bool diagnose(const char *format, ...) PRINTF_LIKE(1, 2); /* prints "# ..."; returns false */
+/* Does function, in a process of its own, end in a panic that says words? */
+bool panics_saying(const char *words, void (*function)(void));
 
 /* ---- The machine -------------------------------------------------------- */
 
