@@ -47,6 +47,10 @@ struct vm_source {
 #define VM_WIPEONFORK   0x1000u /* a child gets it empty; private anonymous memory only */
 #define VM_PROT         (VM_READ | VM_WRITE | VM_EXEC)
 
+/* How many VMAs an address space may have, but for a few: as Linux's vm.max_map_count. Everything
+ * that would make one more is -ENOMEM. */
+#define VMAS_MAX 65530
+
 /* [M] mm.lock for writing; read with it held either way  [S] source.lock */
 struct vma {
     struct tree_node node;    /* [M] in mm.vma_tree; its value is the room below, in bytes */
@@ -80,6 +84,7 @@ struct mm {
     struct list vmas;        /* [M] by address */
     struct tree vma_tree;    /* [M] the same, to find one, or room, without going through all */
     struct vma *hint;        /* [A] where vma_find() looked last */
+    uint32_t vma_count;      /* [M] */
     uint64_t brk_start, brk; /* [M] the heap, brk not aligned */
     uint64_t stack_limit;    /* [M] how far the first stack may grow, bytes */
     bool shares;             /* [M] it may share tables with others (mm/table/share.h) */
@@ -141,8 +146,8 @@ struct map_request {
 };
 /*
  * 0 with the address in *start; -EINVAL (also where VM_GROWSDOWN or VM_HUGE_* is asked of anything
- * but private anonymous memory, or both), -EPERM (fixed below USER_START), -ENOMEM (address space
- * or memory), -EEXIST. Nothing changes on failure.
+ * but private anonymous memory, or both), -EPERM (fixed below USER_START), -ENOMEM (address space,
+ * memory, or VMAS_MAX), -EEXIST. Nothing changes on failure.
  */
 MUST_CHECK int mm_map(struct mm *mm, const struct map_request *request, uint64_t *start);
 /*

@@ -40,7 +40,7 @@ int spare_prepare(struct mm *mm, uint64_t start, uint64_t end, struct spare *spa
     for (int i = 0; i < 2; i++) {
         int cut = cut_at(vma_find(mm, at[i]), at[i]);
         if (cut > 0) {
-            spare->vma[i] = vma_create();
+            spare->vma[i] = vma_create(mm);
             cut = spare->vma[i] ? 0 : -ENOMEM;
         }
         if (cut < 0) {

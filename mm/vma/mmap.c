@@ -26,7 +26,7 @@ static int hole_prepare(struct mm *mm, uint64_t start, uint64_t end, uint64_t *s
     struct vma *vma = vma_find(mm, start);
     if (err || !vma || vma->start >= start || vma->end <= *stop)
         return err;
-    struct vma *upper = vma_create();
+    struct vma *upper = vma_create(mm);
     if (upper)
         vma_split(mm, vma, *stop, upper);
     else if (vma->end > end)
@@ -126,27 +126,35 @@ static int map_place(struct mm *mm, const struct map_request *request, uint64_t 
     return *start ? 0 : -ENOMEM;
 }
 
-/* vma has everything but its addresses. mm.lock held. */
-static int map_locked(struct mm *mm, const struct map_request *request, struct vma *vma,
-                      uint64_t len, uint64_t align)
+/* mm.lock held. */
+static int map_locked(struct mm *mm, const struct map_request *request, uint64_t len,
+                      uint64_t align, uint64_t *start)
 {
-    uint64_t start;
+    struct vma *vma = vma_create(mm);
+    if (!vma)
+        return -ENOMEM;
+    uint64_t at = 0;
     bool replace;
-    int err = map_place(mm, request, len, align, &start, &replace);
-    if (err)
+    int err = map_place(mm, request, len, align, &at, &replace);
+    uint64_t end = at + len;
+    if (!err && replace)
+        err = hole_prepare(mm, at, end, &end);
+    if (err) {
+        vma_free(vma);
         return err;
-    if (replace) {
-        uint64_t end = start + len;
-        err = hole_prepare(mm, start, end, &end);
-        if (err)
-            return err;
-        range_unmap(mm, start, end);
     }
-    vma->start = start;
-    vma->end = start + len;
+    if (replace)
+        range_unmap(mm, at, end);
+    vma->start = at;
+    vma->end = end;
+    vma->flags = request->flags;
+    vma->source = request->source;
+    vma->source_page = request->source_page;
     if (vma->source)
         vma->source->hold(vma->source);
     vma_insert(mm, vma);
+    vma_merge(mm, vma);
+    *start = at;
     return 0;
 }
 
@@ -170,24 +178,9 @@ int mm_map(struct mm *mm, const struct map_request *request, uint64_t *start)
         return -EINVAL;
     if (len < request->len || len > USER_END)
         return -ENOMEM;
-    struct vma *vma = vma_create();
-    if (!vma)
-        return -ENOMEM;
-    vma->flags = request->flags;
-    vma->source_page = request->source_page;
-
     write_lock(&mm->lock);
-    vma->source = request->source;
-    int err = map_locked(mm, request, vma, len, align);
-    if (!err) {
-        *start = vma->start;
-        vma_merge(mm, vma);
-    }
+    int err = map_locked(mm, request, len, align, start);
     write_unlock(&mm->lock);
-    if (err) {
-        vma->source = NULL;
-        vma_free(vma);
-    }
     return err;
 }
 
@@ -204,7 +197,7 @@ static int brk_grow(struct mm *mm, uint64_t start, uint64_t end)
 {
     if (!place_is_free(mm, start, end, 0))
         return -ENOMEM;
-    struct vma *vma = vma_create();
+    struct vma *vma = vma_create(mm);
     if (!vma)
         return -ENOMEM;
     vma->start = start;

@@ -13,8 +13,8 @@
 
 #define GUARD_BYTES PAGE_SIZE
 
-/* Give vma its addresses, the lowest also in *at, and insert it. mm.lock held for writing. */
-static int shstk_insert(struct mm *mm, struct vma *vma, uint64_t address, uint64_t len,
+/* Make the VMA; its lowest address in *at. mm.lock held for writing. */
+static int shstk_insert(struct mm *mm, uint32_t flags, uint64_t address, uint64_t len,
                         uint64_t align, uint64_t *at)
 {
     uint64_t start = address;
@@ -24,6 +24,10 @@ static int shstk_insert(struct mm *mm, struct vma *vma, uint64_t address, uint64
         return -EEXIST;
     if (!start)
         return -ENOMEM;
+    struct vma *vma = vma_create(mm);
+    if (!vma)
+        return -ENOMEM;
+    vma->flags = flags;
     vma->start = start;
     vma->end = start + len;
     *at = start;
@@ -50,19 +54,13 @@ int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_toke
         return -ENOMEM;
     if (address && address < USER_START)
         return -EPERM;
-    struct vma *vma = vma_create();
-    if (!vma)
-        return -ENOMEM;
-    vma->flags = VM_READ | VM_WRITE | VM_SHADOW_STACK | (huge ? VM_HUGE_2M : 0);
-
+    uint32_t flags = VM_READ | VM_WRITE | VM_SHADOW_STACK | (huge ? VM_HUGE_2M : 0);
     write_lock(&mm->lock);
     uint64_t at;
-    int err = shstk_insert(mm, vma, address, len, align, &at);
+    int err = shstk_insert(mm, flags, address, len, align, &at);
     write_unlock(&mm->lock);
-    if (err) {
-        vma_free(vma);
+    if (err)
         return err;
-    }
     if (planted_token(with_token)) {
         err = token_write(mm, at + len);
         if (err) {

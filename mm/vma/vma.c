@@ -59,9 +59,9 @@ static void room_update(struct mm *mm, struct vma *vma)
 
 /* ---- One VMA ------------------------------------------------------------ */
 
-struct vma *vma_create(void)
+struct vma *vma_create(const struct mm *mm)
 {
-    struct vma *vma = kzalloc(sizeof(*vma));
+    struct vma *vma = mm->vma_count < VMAS_MAX ? kzalloc(sizeof(*vma)) : NULL;
     if (vma) {
         list_init(&vma->link);
         list_init(&vma->source_link);
@@ -84,6 +84,7 @@ static void vma_link(struct mm *mm, struct vma *vma, struct vma *next)
     vma->node.value = room_below(mm, vma);
     tree_insert(&mm->vma_tree, &vma->node, prev ? &prev->node : NULL, next ? &next->node : NULL);
     room_update(mm, next);
+    mm->vma_count++;
 }
 
 void vma_insert(struct mm *mm, struct vma *vma)
@@ -101,6 +102,7 @@ void vma_remove(struct mm *mm, struct vma *vma)
     list_remove(&vma->link);
     tree_remove(&mm->vma_tree, &vma->node);
     room_update(mm, planted_room(next));
+    mm->vma_count--;
     vma_detach(vma);
 }
 
@@ -167,6 +169,7 @@ static bool subtree_copy(struct mm *child, const struct tree_node *from, struct 
     if (!copy)
         return false;
     list_append(&copy->link, &child->vmas);
+    child->vma_count++;
     if (from->child[TREE_BEHIND] && !subtree_copy(child, from->child[TREE_BEHIND], &behind))
         return false;
     tree_copy_node(&copy->node, from, before, behind);

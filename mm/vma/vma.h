@@ -36,8 +36,8 @@ static inline pgprot_t vma_prot(const struct vma *vma)
 
 /* ---- mm.lock held for writing ------------------------------------------- */
 
-MUST_CHECK struct vma *vma_create(void); /* NULL: out of memory */
-void vma_free(struct vma *vma);          /* not in mm.vmas; releases the source */
+MUST_CHECK struct vma *vma_create(const struct mm *mm); /* NULL: out of memory, or VMAS_MAX */
+void vma_free(struct vma *vma);                         /* not in mm.vmas; releases the source */
 /* A new VMA without leaves, which overlaps nothing. */
 void vma_insert(struct mm *mm, struct vma *vma);
 void vma_remove(struct mm *mm, struct vma *vma);

@@ -183,10 +183,41 @@ static bool ends_are_unmapped_without_memory(void)
     return good;
 }
 
+/* An address space that is full: everything that would make one more VMA fails and changes
+ * nothing; whatever makes fewer works. */
+static bool full(uint64_t middle)
+{
+    struct map_request request = { .len = PAGE_SIZE, .flags = RW };
+    uint64_t at;
+    return vmas() == VMAS_MAX && mm_map(mm, &request, &at) == -ENOMEM
+           && mm_map_shstk(mm, 0, PAGE_SIZE, false, false, &at) == -ENOMEM
+           && mm_unmap(mm, middle, PAGE_SIZE, NULL) == -ENOMEM
+           && mm_protect(mm, middle, PAGE_SIZE, VM_READ, NULL) == -ENOMEM
+           && mm_brk(mm, VA + PAGE_SIZE, NULL) == VA && vmas() == VMAS_MAX;
+}
+
+static bool there_is_a_limit_to_vmas(void)
+{
+    struct mm *child = NULL, *parent = mm = mm_create();
+    bool good = map(VA + TIB, 3 * PAGE_SIZE, RW);
+    mm_brk_init(mm, VA);
+    for (unsigned i = 1; good && i < VMAS_MAX; i++)
+        good = map(VA + TIB + (4 + i) * PAGE_SIZE, PAGE_SIZE, i % 2 ? RW : VM_READ);
+    good = good && full(VA + TIB + PAGE_SIZE) && mm_fork(parent, &child) == 0;
+    mm = child;
+    good = good && full(VA + TIB + PAGE_SIZE)
+           && mm_unmap(mm, VA + TIB + 5 * PAGE_SIZE, PAGE_SIZE, NULL) == 0 && map(VA, PAGE_SIZE, RW)
+           && !map(VA + 2 * PAGE_SIZE, PAGE_SIZE, RW);
+    if (child)
+        mm_put(child);
+    mm_put(parent);
+    return good;
+}
+
 int main(void)
 {
     fake_start(ARENA_BYTES);
-    plan(8);
+    plan(9);
     result("unmap_in_steps", unmap_in_steps());
     result("discard_in_steps", discard_in_steps());
     result("brk_shrinks_in_steps", brk_shrinks_in_steps());
@@ -195,5 +226,6 @@ int main(void)
     result("protect_meets_a_new_hole", protect_meets_a_new_hole());
     result("emptiness_costs_nothing", emptiness_costs_nothing());
     result("ends_are_unmapped_without_memory", ends_are_unmapped_without_memory());
+    result("there_is_a_limit_to_vmas", there_is_a_limit_to_vmas());
     return suite_status();
 }

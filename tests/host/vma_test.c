@@ -101,7 +101,7 @@ static struct vma *vma_at(unsigned at)
 /* Insert a VMA of this range, which is free, with flags and all that are set. */
 static void insert(struct range range)
 {
-    struct vma *vma = vma_create();
+    struct vma *vma = vma_create(mm);
     EXPECT(vma, "no memory");
     vma->start = range.start;
     vma->end = range.end;
@@ -178,7 +178,7 @@ static void step_split(void)
     if (pages < 2 || count == RANGES_MAX - 1)
         return;
     uint64_t cut = 1 + fake_random(pages - 1);
-    struct vma *vma = vma_at(at), *spare = vma_create();
+    struct vma *vma = vma_at(at), *spare = vma_create(mm);
     EXPECT(spare, "no memory");
     upper.start += cut * PAGE_SIZE;
     upper.page += upper.file ? cut : 0;
