@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many instructions the kernel's main paths take: process 1 of the benchmark image. In Bochs
- * the TSC counts executed instructions; elsewhere the numbers are cycles and mean little. Each
- * figure is the least of several rounds, so that a round with a timer tick in it does not count.
- * What the measured loop itself executes is included: a few instructions.
+ * Process 1 of the benchmark image: measures how many instructions the kernel's main paths take. In
+ * Bochs the TSC counts executed instructions; elsewhere it counts cycles, and the numbers mean
+ * little. Each figure is the least of several rounds, so a round with a timer tick in it does not
+ * count. A figure includes the few instructions of the measuring loop.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static void report(const char *name, uint64_t instructions)
     fflush(stdout);
 }
 
-/* The least result of rounds calls of measure(argument). */
+/* Call measure(argument) so many times. Returns the least result. */
 static uint64_t least(uint64_t (*measure)(long), long argument, int rounds)
 {
     uint64_t best = ~0ull;
@@ -63,8 +63,8 @@ static uint64_t null_call(long calls)
     return (rdtsc() - start) / (uint64_t)calls;
 }
 
-/* The child leaves at once. Neither side CALLs or RETs in between, so what is measured is the
- * kernel's work. */
+/* The child exits at once. Neither process executes CALL or RET in between, so only the kernel's
+ * work is measured. */
 static uint64_t fork_exit_wait(long unused)
 {
     (void)unused;
@@ -91,7 +91,7 @@ static uint64_t fork_exit_wait_with(long mib)
 
 static int hold[2];
 
-/* A child that shares the pages until the parent writes to the pipe. */
+/* Fork a child that shares the pages until the parent writes to the pipe. */
 static long child_that_waits(void)
 {
     char byte;
@@ -110,7 +110,7 @@ static void child_ends(long child)
     raw6(SYS_wait4, child, (long)&status, 0, 0, 0, 0);
 }
 
-/* Instructions a page for one access to each of PAGES pages. */
+/* Instructions per page for one access to each of PAGES pages. */
 RAW uint64_t touch(volatile char *at, bool shadow_stack)
 {
     uint64_t start = rdtsc();
@@ -127,7 +127,7 @@ static uint64_t demand_zero(long unused)
 {
     (void)unused;
     volatile char *at = fresh_pages(PAGES * 4096);
-    at[0] = 1; /* the tables */
+    at[0] = 1; /* allocates the page tables */
     munmap((void *)at, 4096);
     at = mmap((void *)at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
               0);
@@ -140,7 +140,7 @@ struct fault_costs {
     uint64_t copy, reuse;
 };
 
-/* What the first access to a page costs after fork: while the child shares it, and once the
+/* What the first access to a page after fork costs: while the child shares the page, and once the
  * child is gone. */
 RAW struct fault_costs fault_costs(volatile char *at, bool shadow_stack)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How much more the kernel does a second on several CPUs than on one: process 1 of a boot with as
- * many CPUs as there may be workers. Each worker is pinned to a CPU of its own and does a fixed
- * number of rounds; the time is the clock's, from the moment all may go to the moment the last is
- * done. Interrupts between CPUs, and in the test kernel locks taken, are counted over one worker's
- * forks.
+ * Process 1 of a boot with several CPUs: measures how much more the kernel does per second on
+ * several CPUs than on one. Each worker is pinned to a CPU of its own and does a fixed number of
+ * rounds. The clock is read when all workers may start and when the last one is done. Over one
+ * worker's forks the interrupts between CPUs are counted, and in the test kernel the locks taken.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -28,7 +27,7 @@ static void do_calls(int rounds)
         raw0(SYS_getppid);
 }
 
-/* Demand-zero faults in memory of the worker's own. */
+/* Demand-zero faults in the worker's own memory. */
 static void do_faults(int rounds)
 {
     for (int i = 0; i < rounds; i += PAGES) {
@@ -84,7 +83,7 @@ static void worker(const struct load *load, int cpu, int go, int done)
     _exit(0);
 }
 
-/* The rounds a second of all workers together; 0 when one of them failed. */
+/* The rounds per second of all workers together; 0 when one of them failed. */
 static double throughput(const struct load *load, int workers)
 {
     int go[2], done[2], failed = 0, status;
@@ -97,7 +96,7 @@ static double throughput(const struct load *load, int workers)
             worker(load, i, go[0], done[1]);
     }
     for (int i = 0; i < workers; i++)
-        (void)!read(done[0], bytes, 1); /* all are in place */
+        (void)!read(done[0], bytes, 1); /* every worker is ready */
     double start = seconds();
     (void)!write(go[1], bytes, (size_t)workers);
     for (int i = 0; i < workers; i++) {

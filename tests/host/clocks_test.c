@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: the TSC's frequency is found with any of the PC's clocks absent or dead, CPUID's word is
- * not taken where it is more than a tenth off, and no more than a second passes meanwhile. */
+/* Proves: the TSC's frequency is found with any of the PC's clocks absent or dead, CPUID's figure
+ * is not believed where it is more than a tenth off, and all of it takes less than a second. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static struct cpuid cpuid(unsigned leaf, unsigned subleaf);
 #include "../../arch/x86/pc/clocks.c"
 
 #define PM_PORT      0x608
-#define PORT_NS      1000 /* what a port access takes, */
+#define PORT_NS      1000 /* how long a port access takes, */
 #define READ_NS      30   /* and another instruction */
 #define HPET_HZ      25000000ull
 #define FIRST_NS     123456789ull
@@ -28,9 +28,9 @@ enum state { ABSENT, DEAD, GOOD };
 static struct {
     enum state pm, hpet, pit;
     bool fadt;          /* the PM timer is in the FADT, not that of a PIIX4 */
-    uint64_t tsc_hz;    /* in truth */
-    uint64_t cpuid_hz;  /* by CPUID; 0: it does not say */
-    bool cpuid_has_15h; /* in leaf 15H, not 16H */
+    uint64_t tsc_hz;    /* the true frequency */
+    uint64_t cpuid_hz;  /* what CPUID says; 0: nothing */
+    bool cpuid_has_15h; /* CPUID says so in leaf 15H, not 16H */
 } machine;
 static uint64_t now; /* ns */
 static uint64_t pit_started;
@@ -110,7 +110,7 @@ uint8_t arch_inb(uint16_t port)
 
 /* ---- Tests -------------------------------------------------------------- */
 
-/* The clock that this machine's TSC is to be measured by. */
+/* The clock by which this machine's TSC should be measured. */
 static const char *expected(void)
 {
     bool believable = machine.pit != GOOD || within_a_tenth(machine.tsc_hz, machine.cpuid_hz);
@@ -137,7 +137,7 @@ static bool measures_right(void)
     return true;
 }
 
-/* Every machine with this TSC, where CPUID says a part of the truth, in percent. */
+/* Try every machine with this TSC. CPUID states `percent` of the true frequency. */
 static bool all_machines(uint64_t tsc_hz, unsigned percent)
 {
     bool fine = true;
@@ -161,7 +161,7 @@ static bool all_speeds(unsigned percent)
 }
 
 static bool clocks_are_found_in_order(void) { return all_speeds(100); }
-static bool clocks_without_cpuids_word(void) { return all_speeds(0); }
+static bool clocks_are_found_without_cpuid(void) { return all_speeds(0); }
 static bool cpuid_a_little_off_is_believed(void) { return all_speeds(95); }
 static bool cpuid_far_off_is_not_believed(void) { return all_speeds(80) && all_speeds(200); }
 
@@ -169,7 +169,7 @@ int main(void)
 {
     plan(4);
     result("clocks_are_found_in_order", clocks_are_found_in_order());
-    result("clocks_without_cpuids_word", clocks_without_cpuids_word());
+    result("clocks_are_found_without_cpuid", clocks_are_found_without_cpuid());
     result("cpuid_a_little_off_is_believed", cpuid_a_little_off_is_believed());
     result("cpuid_far_off_is_not_believed", cpuid_far_off_is_not_believed());
     return suite_status();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An exercise of docs/book/02-paging.md: spend one of the software bits that are free.
+ * An exercise of docs/book/02-paging.md: use one of the free software bits.
  *
- * PTE_SOFT_DIRTY says "modified since somebody last asked". pte_mkdirty() sets it beside what it
- * sets now, pte_soft_dirty() tells it, pte_clear_soft_dirty() takes it away; pte_mkclean() and
+ * PTE_SOFT_DIRTY means "modified since somebody last asked". pte_mkdirty() sets the bit beside what
+ * it sets now, pte_soft_dirty() reads it, and pte_clear_soft_dirty() clears it; pte_mkclean() and
  * pte_modify() leave it alone. The comment block and the assertions on the bit layout in pgtable.h
  * must stay true, and so must pgtable_test.c, which writes the promises down a second time.
  */

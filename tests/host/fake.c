@@ -103,7 +103,7 @@ void trace_record(enum trace_why why, int level, uint64_t va, uint64_t old, uint
 
 /* ---- The architecture --------------------------------------------------- */
 
-int arch_current_pid(void) { return 2; } /* not 1: planted defects spare that one */
+int arch_current_pid(void) { return 2; } /* not 1: planted defects spare process 1 */
 unsigned arch_cpu_id(void) { return fake_cpu; }
 void arch_pause(void)
 {
@@ -119,7 +119,7 @@ void arch_page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 void arch_mm_load(struct arch_mm *arch, struct mm *mm) { (void)arch, (void)mm; }
 void arch_mm_idle(void) {}
 
-/* The kernel's half: one entry, so that a root that is freed with it in is noticed. */
+/* The kernel's half has one entry, so freeing a root that still holds it is noticed. */
 void kmap_fill_root(uint64_t *root) { root[511] = 0x1003; }
 void kmap_clear_root(uint64_t *root) { root[511] = 0; }
 paddr_t kmap_root(void) { return paddr(0); }
@@ -132,8 +132,7 @@ uint64_t fake_random(uint64_t limit)
     return (fake_seed >> 11) % limit;
 }
 
-/* Now and then another CPU of the same address space reads or stores through the entry just
- * before. */
+/* Now and then another CPU reads or stores through the entry just before the exchange. */
 bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new)
 {
     if (fake_random(8) == 0)
@@ -147,7 +146,7 @@ void fake_start(uint64_t bytes)
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (fake_memory == MAP_FAILED)
         panic("no memory for the arena");
-    /* the first MiB is the firmware's */
+    /* the first MiB belongs to the firmware */
     struct boot_memory *ram = (struct boot_memory *)fake_memory;
     *ram = (struct boot_memory){ .type = BOOT_MEMORY_CONVENTIONAL,
                                  .start = RAM_START,
@@ -162,7 +161,7 @@ void fake_start(uint64_t bytes)
 
 struct tlb_entry {
     uint64_t root, start, bytes; /* bytes 0: unused */
-    pte_t leaf;                  /* as it was walked, D and A included */
+    pte_t leaf;                  /* the leaf as the walk found it, with A and D */
     int level;
     bool upper_w; /* all entries above the leaf had W=1 */
 };
@@ -173,7 +172,7 @@ struct upper_entry {
     uint64_t root, start, bytes; /* bytes 0: unused */
     uint64_t table;              /* physical address */
     int level;                   /* of the entry */
-    bool upper_w;                /* it and all entries above it had W=1 */
+    bool upper_w;                /* the entry and all above it had W=1 */
 };
 static struct upper_entry uppers[TLB_SLOTS];
 
@@ -205,7 +204,7 @@ void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes)
     memset(uppers, 0, sizeof(uppers));
 }
 
-/* No CPU has it in CR3 any more: loading another one has flushed. */
+/* No CPU has this address space in CR3 any more: loading another one has flushed. */
 void arch_mm_forget(struct arch_mm *mm) { arch_tlb_flush(mm, 0, 0, true); }
 
 static struct tlb_entry *tlb_find(uint64_t root, uint64_t va)
@@ -241,11 +240,11 @@ static bool leaf_permits(pte_t leaf, bool upper_w, enum cpu_access access)
 static pte_t *entry_of(uint64_t table, uint64_t va, int level)
 {
     if (pfn_to_frame(table >> PAGE_SHIFT)->kind != FRAME_TABLE)
-        panic("a walk through %#lx, which is no table any more", (unsigned long)table);
+        panic("a walk through %#lx, which is not a table any more", (unsigned long)table);
     return (pte_t *)arch_phys_to_virt(paddr(table)) + level_index(va, level);
 }
 
-/* Where a walk of a CPU with stale caches begins: below the lowest upper entry that it has. */
+/* A CPU with stale caches begins its walk below the lowest upper entry that it has cached. */
 static uint64_t walk_start(uint64_t root, uint64_t va, int *level, bool *upper_w)
 {
     uint64_t table = root;
@@ -263,8 +262,8 @@ static uint64_t walk_start(uint64_t root, uint64_t va, int *level, bool *upper_w
     return table;
 }
 
-/* Walk the tables as the hardware does: the entry of the leaf and its level, NULL when something
- * is not present. */
+/* Walk the tables as the hardware does. Returns the leaf's entry and sets *level, or returns NULL
+ * when an entry on the way is not present. */
 static pte_t *walk(uint64_t root, uint64_t va, int *level, bool *upper_w)
 {
     uint64_t table = walk_start(root, va, level, upper_w);
@@ -294,7 +293,7 @@ static uint32_t walk_failed(uint64_t root, uint64_t va, uint32_t error)
     return error;
 }
 
-/* Translate for one access. 0 with the address, or the page fault's error code. */
+/* Translate for one access. Returns 0 and sets *at, or returns the page fault's error code. */
 static uint32_t translate(struct mm *mm, uint64_t va, enum cpu_access access, char **at)
 {
     uint64_t root = frame_pa(mm->root).v;
@@ -306,7 +305,7 @@ static uint32_t translate(struct mm *mm, uint64_t va, enum cpu_access access, ch
     if (!cached || !leaf_permits(cached->leaf, cached->upper_w, access)
         || (sets_d && !pte_hw_dirty(cached->leaf))) {
         if (cached)
-            cached->bytes = 0; /* a fault, or the walk that sets D, drops it */
+            cached->bytes = 0; /* a fault drops the translation, and so does a walk that sets D */
         int level;
         bool upper_w;
         pte_t *entry = walk(root, va, &level, &upper_w);

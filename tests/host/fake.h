@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The architecture that mm/ meets on the build machine: physical memory is an arena, and one CPU
- * with a TLB reads the tables as the manual says (Intel SDM vol. 3, "4-Level Paging", "Shadow-Stack
- * Pages"). Included before every file.
+ * The architecture under mm/ on the build machine: physical memory is an arena, and one CPU with a
+ * TLB walks the tables as the manual says (Intel SDM vol. 3, "4-Level Paging", "Shadow-Stack
+ * Pages"). The Makefile includes this header before every file.
  */
 #ifndef TESTS_HOST_FAKE_H
 #define TESTS_HOST_FAKE_H
@@ -36,25 +36,25 @@ bool panics_saying(const char *words, void (*function)(void));
 
 /* ---- The machine -------------------------------------------------------- */
 
-/* Hand bytes of RAM at physical 1 MiB to the frame allocator, and start mm/. Once. */
+/* Give the frame allocator `bytes` of RAM from physical 1 MiB on, and start mm/. Called once. */
 void fake_start(uint64_t bytes);
 /* A pseudo-random number below limit; the sequence depends on fake_seed alone. */
 extern uint64_t fake_seed;
 uint64_t fake_random(uint64_t limit);
 
-/* Set while a test runs several threads, each a CPU; else whoever waits for a lock waits in vain.
- */
+/* Set while a test runs several threads, each one a CPU. While it is clear, waiting for a lock is a
+ * deadlock. */
 extern bool fake_threads;
 extern _Thread_local unsigned fake_cpu;
 
 enum cpu_access { CPU_LOAD, CPU_STORE, CPU_FETCH, CPU_SHSTK_LOAD, CPU_SHSTK_STORE };
 /*
- * One access of 8 bytes at va by a program of mm, faults resolved through mm_fault() as the trap
- * code does: reads *value or writes it. The outcome of the fault that ended it, or
- * FAULT_OK_SPURIOUS when it succeeded.
+ * One access of 8 bytes at va by a program of mm, which reads into *value or writes *value. Faults
+ * are resolved by mm_fault(), as the trap code does. Returns the outcome of the fault that ended
+ * the access, or FAULT_OK_SPURIOUS when it succeeded.
  */
 enum fault_outcome cpu_access(struct mm *mm, uint64_t va, enum cpu_access access, uint64_t *value);
-/* Does the TLB hold nothing of mm that its tables no longer allow? */
+/* Does the TLB hold only translations of mm that its tables still allow? */
 bool tlb_is_coherent(struct mm *mm);
 
 #endif

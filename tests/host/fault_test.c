@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a fault that gets nowhere ends in a report, one that a flush explains does not; and a
- * reserved bit is nobody's fault but the kernel's. */
+/* Proves: a fault that makes no progress is reported, one that a flush explains is not; and a
+ * reserved bit is the kernel's fault, never the program's. */
 #include "fake.h"
 
 #define ARENA_BYTES (8ull << 20)
 #define VA          0x10000000ull
 #define TRIES       1000
-#define TRIES_MAX   16 /* a few: nobody minds that many */
+#define TRIES_MAX   16 /* so many tries are fine */
 
 /* An address space with a page at VA that was stored to. */
 static struct mm *page_mapped(void)
@@ -25,7 +25,7 @@ static struct mm *page_mapped(void)
 
 static const struct fault store = { VA, FAULT_PRESENT | FAULT_WRITE | FAULT_USER, true, 0x401000 };
 
-/* The same fault again and again; *tries: how many were called resolved. */
+/* Raise the same fault again and again. *tries is how many times it was called resolved. */
 static enum fault_outcome insist(struct mm *mm, const struct fault *fault, unsigned *tries)
 {
     for (*tries = 0; *tries < TRIES; ++*tries) {
@@ -55,14 +55,14 @@ static bool a_programs_supervisor_access_ends_it(void)
     return ends_as(&load, FAULT_BAD_SUPERVISOR);
 }
 
-static bool a_reserved_bit_is_no_programs_fault(void)
+static bool a_reserved_bit_is_the_kernels_fault(void)
 {
     struct fault broken = store;
     broken.error |= FAULT_RESERVED;
     return ends_as(&broken, FAULT_BAD_RESERVED);
 }
 
-/* Other instructions, other pages and flushes explain a spurious fault each; all are counted. */
+/* Another instruction, another page or a flush explains a spurious fault; each is counted. */
 static bool explained_faults_go_on(void)
 {
     struct mm *mm = page_mapped();
@@ -91,9 +91,9 @@ int main(void)
 {
     fake_start(ARENA_BYTES);
     plan(4);
-    result("a_fault_that_gets_nowhere_is_reported", no_progress_is_reported());
+    result("a_fault_without_progress_is_reported", no_progress_is_reported());
     result("a_programs_supervisor_access_ends_it", a_programs_supervisor_access_ends_it());
-    result("a_reserved_bit_is_no_programs_fault", a_reserved_bit_is_no_programs_fault());
+    result("a_reserved_bit_is_the_kernels_fault", a_reserved_bit_is_the_kernels_fault());
     result("explained_spurious_faults_go_on", explained_faults_go_on());
     return suite_status();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: frames and small objects are handed out once, keep what is written to them, and all
+/* Proves: no frame or small object is handed out twice, each keeps what is written to it, and all
  * come back. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static uint64_t free_frames(void)
     return stats.free;
 }
 
-/* How many 2 MiB blocks can be had at once: tells whether the buddies came together again. */
+/* How many 2 MiB blocks can be allocated at once: this shows whether buddies were merged again. */
 static unsigned blocks_available(void)
 {
     struct frame *block[64];

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: two who write to one read-only private page at the same time, as debuggers do, lose
- * nothing of what they write. Two threads of the build machine are the two. */
+/*
+ * Proves: two writers that force their way into one read-only private page at the same time, as
+ * debuggers do, lose nothing of what they write. The writers are two threads of the build machine.
+ */
 #include <pthread.h>
 
 #include "fake.h"
@@ -19,7 +21,7 @@ static long half_move(uint64_t *words, unsigned half, unsigned flags)
     return mm_access(mm, VA + half * bytes, words, bytes, flags | GUP_FORCE) == (long)bytes;
 }
 
-/* Write one half of the page over and over, and see that it stays written. */
+/* Write one half of the page over and over, and check that it stays written. */
 static void *half_write(void *context)
 {
     unsigned half = (unsigned)(uintptr_t)context;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: 1 GiB and 2 MiB leaves split, copy and give back every reference; and the walker finds
- * and repairs what a CPU made. */
+/* Proves: 1 GiB and 2 MiB leaves are split and copied, and every reference comes back; the walker
+ * finds and repairs a state (e) that a CPU made. */
 #include <string.h>
 
 #include "base/defect.h"
@@ -112,8 +112,7 @@ static bool two_mib_leaf_splits_when_no_block_is_free(void)
     return free_frames() == before;
 }
 
-/* Do to an entry what a CPU without CET may do between a read and a store: set D where W has
- * just gone. */
+/* Do what a CPU without CET may do: set D in an entry whose W was cleared a moment ago. */
 static void play_old_cpu(struct mm *mm, uint64_t va)
 {
     uint64_t *table = frame_va(mm->root);
@@ -122,7 +121,7 @@ static void play_old_cpu(struct mm *mm, uint64_t va)
     table[level_index(va, 1)] |= PTE_D;
 }
 
-/* A page at VA that was stored to and may only be read now. */
+/* Map a page at VA, store to it, and then allow only reading. */
 static bool stored_then_protected(struct mm *mm)
 {
     struct map_request request = { .start = VA,
@@ -151,7 +150,7 @@ static bool the_walker_repairs_state_e(void)
     return (seen && repaired) || diagnose("seen %d, repaired %d", seen, repaired);
 }
 
-/* A process that ends with such an entry is reported, though nothing is left to repair. */
+/* The end of a process with such an entry is reported, though nothing is left to repair. */
 static bool an_end_reports_state_e(void)
 {
     struct mm *mm = mm_create();
@@ -165,7 +164,7 @@ static bool an_end_reports_state_e(void)
                        (unsigned long)mm_check_total());
 }
 
-/* What mm_map() says to a mapping of these flags, of 2 MiB. */
+/* What mm_map() returns for 2 MiB with these flags. */
 static int map_with(struct mm *mm, uint32_t flags, struct vm_source *source)
 {
     struct map_request request = { .start = VA,
@@ -177,9 +176,9 @@ static int map_with(struct mm *mm, uint32_t flags, struct vm_source *source)
     return mm_map(mm, &request, &at);
 }
 
-static bool growing_and_huge_are_for_private_memory(void)
+static bool growing_and_huge_mappings_are_private(void)
 {
-    static struct vm_source source; /* looked at by nobody */
+    static struct vm_source source; /* never read */
     struct mm *mm = mm_create();
     int both = map_with(mm, VM_GROWSDOWN | VM_HUGE_2M, NULL),
         shared = map_with(mm, VM_GROWSDOWN | VM_SHARED, NULL),
@@ -196,8 +195,8 @@ static bool growing_and_huge_are_for_private_memory(void)
 }
 
 /*
- * A shadow stack lies below a VMA of huge leaves whose start has come down by a page, as growth
- * would move it: no store to that page may open the shadow stack.
+ * A shadow stack lies below a VMA of huge leaves. The VMA's start has come down by one page, as
+ * growth would move it: no store to that page may make the shadow stack writable.
  */
 static bool no_leaf_reaches_out_of_its_vma(void)
 {
@@ -232,7 +231,7 @@ int main(void)
     result("huge_1g_leaf_splits_and_copies_2m_host", one_gib_leaf_splits_and_copies_2m());
     result("huge_2m_leaf_splits_when_no_block_is_free",
            two_mib_leaf_splits_when_no_block_is_free());
-    result("growing_and_huge_are_for_private_memory", growing_and_huge_are_for_private_memory());
+    result("growing_and_huge_mappings_are_private", growing_and_huge_mappings_are_private());
     result("no_leaf_reaches_out_of_its_vma", no_leaf_reaches_out_of_its_vma());
     result("walker_repairs_state_e", the_walker_repairs_state_e());
     result("walker_repairs_state_e notices walker_blind",

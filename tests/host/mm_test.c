@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Proves: whatever programs do, in whatever order, they see what the plain model says, every
- * frame's count is the number of its users, no TLB entry outlives its right, and a failing
+ * frame's count is the number of its users, no TLB entry outlives the right it gives, and a failing
  * allocation changes nothing.
  *
- * Random steps of map, unmap, protect, discard, advise, load, store, fetch, shadow-stack load and
- * store, get-user-pages, truncation of the file, fork and exit over a few processes; one in twelve
- * meets a failing allocation. Small, huge, growing and shared mappings and shadow stacks lie side
- * by side. `mm_test STEPS SEED` runs one such sequence.
+ * A few processes take random steps: map, unmap, protect, discard, advise, load, store, fetch,
+ * shadow-stack load and store, get-user-pages, truncation of the file, fork and exit. In one step
+ * of twelve an allocation fails. Small, huge, growing and shared mappings and shadow stacks lie
+ * side by side. `mm_test STEPS SEED` runs one such sequence.
  */
 #include <string.h>
 #include <sys/wait.h>
@@ -30,7 +30,7 @@
 static uint32_t uses[PFN_MAX];  /* of a frame: leaves of different tables; of a table: entries */
 static bool own_entry[PFN_MAX]; /* of a table: one of these entries has W=1 */
 
-/* What was modified must be recorded so, whether the entry has W or not. */
+/* A modified page must be recorded as dirty, whether its entry has W or not. */
 static void check_dirty(struct process *process)
 {
     for (unsigned i = 0; i < CELLS; i++) {
@@ -73,7 +73,7 @@ static void count_uses(const struct frame *table, int level)
     EXPECT(in_use == table->count, "%u entries in use, counted %u", in_use, table->count);
 }
 
-/* A leaf that can be written must be its frames' only one. */
+/* A writable leaf must be the only user of its frames. */
 static void check_leaves(struct process *process)
 {
     struct leaf leaf;
@@ -161,7 +161,7 @@ static void run_sequence(unsigned long steps, uint64_t seed, enum fork_way way)
            (unsigned long)before.free, (unsigned long)after.free);
 }
 
-/* In a process of its own, with or without a planted defect. */
+/* Run a sequence in a process of its own, with or without a planted defect. */
 static bool sequence_passes(unsigned long steps, uint64_t seed, enum fork_way way,
                             const char *defect)
 {

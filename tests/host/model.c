@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of the model: the meaning of rights, as design and Linux state them. */
+/* The rules of the model: what each right means, by docs/design.md and Linux. */
 #include "model.h"
 
 #include "uapi/errno.h"
@@ -50,7 +50,7 @@ void model_grow(struct model *model, unsigned index)
         above++;
     if (above == high || !(cell[above].flags & VM_GROWSDOWN))
         return;
-    for (unsigned below = index; below-- > low;) { /* no mapping in the 1 MiB below */
+    for (unsigned below = index; below-- > low;) { /* no mapping may lie in the 1 MiB below */
         if (cell[below].mapped)
             return;
         if (!small)
@@ -60,7 +60,7 @@ void model_grow(struct model *model, unsigned index)
         cell[i] = (struct cell){ true, cell[above].flags, ANONYMOUS, 0, false, 0 };
 }
 
-/* Is this cell the upper half of a leaf of 2 MiB? */
+/* Is this cell inside a 2 MiB leaf, not at its start? */
 static bool inside_leaf(const struct model *model, unsigned index)
 {
     return index > MIXED_FIRST && index < CELLS && (index - MIXED_FIRST) % 2

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plain model of what a program may see of its memory: for each of a fixed set of cells (8 bytes
- * at the start of a page) whether it is mapped, with which rights, and its value. It knows nothing
- * of frames, entries or sharing.
+ * A plain model of what a program may see of its memory. For each of a fixed set of cells (8 bytes
+ * at the start of a page) it knows whether the cell is mapped, with which rights, and its value. It
+ * knows nothing of frames, entries or sharing.
  */
 #ifndef TESTS_HOST_MODEL_H
 #define TESTS_HOST_MODEL_H
 
 #include "fake.h"
 
-#define SMALL_CELLS 96 /* pages of their own, side by side */
+#define SMALL_CELLS 96 /* each a page of its own, side by side */
 #define HUGE_LEAVES 4  /* 2 MiB leaves, side by side */
 #define LEAF_CELLS  3  /* cells looked at in each */
 #define MIXED_CELLS                                                              \
@@ -30,7 +30,7 @@ struct cell {
     uint32_t flags; /* VM_PROT and what else there is, but VM_SHARED */
     enum backing backing;
     uint64_t file_page;
-    bool own; /* value is the mapping's; else the file's, or 0 */
+    bool own; /* the value is the mapping's own; else the file's, or 0 */
     uint64_t value;
 };
 
@@ -44,15 +44,15 @@ extern uint64_t model_file_pages;       /* its length */
 uint64_t cell_va(unsigned index);
 uint64_t cell_value(const struct cell *cell);
 void cell_store(struct cell *cell, uint64_t value);
-/* A load or store at an unmapped cell: where a mapping above it may grow down, it does. */
+/* A load or store at an unmapped cell: a mapping above that may grow down to the cell grows. */
 void model_grow(struct model *model, unsigned index);
-/* Do these cells begin, or end, in the middle of a huge leaf? */
+/* Do these cells begin or end in the middle of a huge leaf? */
 bool model_cuts_leaf(const struct model *model, unsigned first, unsigned count);
-/* Now the file has this many pages. */
+/* The file's length has become model_file_pages. */
 void model_cut(struct model *model);
-/* What an access must come to; FAULT_OK_SPURIOUS: it succeeds. */
+/* The outcome of an access; FAULT_OK_SPURIOUS means success. */
 enum fault_outcome cell_access(const struct cell *cell, enum cpu_access access);
-/* What get-user-pages must say: 0 or -EFAULT. */
+/* The result of get-user-pages: 0 or -EFAULT. */
 int cell_gup(const struct cell *cell, unsigned flags);
 
 #endif

@@ -72,7 +72,7 @@ static unsigned predicates(uint64_t raw)
            | pte_same(pte, (pte_t){ raw ^ PTE_A }) << 13;
 }
 
-/* The planted defect: a wrprotect that clears W and forgets D, as one locked AND would. */
+/* The planted defect: a wrprotect that clears W and leaves D, as one locked AND would. */
 static bool planted;
 static uint64_t apply(int helper, uint64_t raw)
 {
@@ -83,7 +83,8 @@ static uint64_t apply(int helper, uint64_t raw)
 
 static bool looks_shstk(uint64_t raw) { return !(raw & PTE_W) && raw & PTE_D; }
 
-/* W, D and COW after a helper, from those before; the other bits it may change are in *others. */
+/* W, D and COW after a helper, computed from those before. *others: the other bits that the helper
+ * may change. */
 static uint64_t promised(int helper, uint64_t raw)
 {
     bool w = raw & PTE_W;
@@ -144,7 +145,7 @@ static bool predicates_say_what_the_bits_say(void)
     return true;
 }
 
-/* Only mkwrite_shstk may turn a value without W=0,D=1 into one with it, whatever came before. */
+/* Only mkwrite_shstk may make W=0,D=1 out of a value without it, whatever helpers came before. */
 static bool no_sequence_makes_a_shadow_stack(void)
 {
     for (unsigned i = 0; i < COMBINATIONS; i++) {
@@ -164,8 +165,9 @@ static bool no_sequence_makes_a_shadow_stack(void)
     return true;
 }
 
-/* What the invariant says of every W, D, COW, NX in a VMA of either kind, and of a kernel leaf. */
-static bool check_accepts_just_the_table(void)
+/* pte_check() agrees with the table for every W, D, COW and NX, in a VMA of either kind and in a
+ * kernel leaf. */
+static bool check_accepts_exactly_the_table(void)
 {
     for (unsigned i = 0; i < 16; i++) {
         bool w = i & 1;
@@ -198,8 +200,8 @@ static bool made_entries_name_their_frame(void)
            && !pte_is_leaf(table, 4) && pte_is_leaf(mk_leaf(SOME_PFN, prots[1], 3), 3);
 }
 
-/* A flush is due when the page, or a right that the old entry gave, is gone; not when rights
- * only grow, but for NX. */
+/* A flush is due when the page, W, the shadow stack, A or D of the old entry is gone, and when NX
+ * changes; not when other rights only grow. */
 static bool flushes_follow_lost_rights(void)
 {
     for (unsigned i = 0; i < COMBINATIONS; i++) {
@@ -220,7 +222,7 @@ static bool flushes_follow_lost_rights(void)
     return true;
 }
 
-/* The same tests must fail on a wrprotect that forgets D. */
+/* The test must fail on a wrprotect that leaves D. */
 static bool planted_defect_is_caught(bool (*test)(void))
 {
     planted = true;
@@ -240,7 +242,7 @@ int main(void)
     result("pgtable_no_sequence_makes_a_shadow_stack", no_sequence_makes_a_shadow_stack());
     result("pgtable_no_sequence_makes_a_shadow_stack notices the planted defect",
            planted_defect_is_caught(no_sequence_makes_a_shadow_stack));
-    result("pgtable_check_accepts_just_the_table", check_accepts_just_the_table());
+    result("pgtable_check_accepts_exactly_the_table", check_accepts_exactly_the_table());
     result("pgtable_made_entries_name_their_frame", made_entries_name_their_frame());
     result("pgtable_flushes_follow_lost_rights", flushes_follow_lost_rights());
     return suite_status();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: work on a long range is done in steps, others get the address space between two of them,
- * and what they do there stays done. */
+/* Proves: work on a long range is done in steps, other threads get the address space between two
+ * steps, and what they do there is kept. */
 #include "base/failpoint.h"
 #include "mm/phys/slab.h"
 #include "uapi/errno.h"
@@ -54,7 +54,7 @@ static bool end(bool good)
                : diagnose("good %d, %u breaths, locked %d", good, breaths, was_locked);
 }
 
-/* Another thread takes the first page that is free again. */
+/* Another thread maps the first page that is free again. */
 static void breathe_and_map(void)
 {
     breathe();
@@ -103,7 +103,7 @@ static bool protected(uint64_t from, uint64_t to)
     return touch(from, CPU_LOAD) == FAULT_OK_SPURIOUS;
 }
 
-/* How many VMAs there are. */
+/* The number of VMAs. */
 static unsigned vmas(void)
 {
     unsigned count = 0;
@@ -120,14 +120,14 @@ static bool protect_in_steps(void)
     return end(err == 0 && protected(VA, VA + LONG_BYTES) && vmas() == 1);
 }
 
-/* From the second step on there is no memory: the rest is done in one. */
+/* From the second step on allocations fail: all the rest is one step. */
 static void breathe_once(void)
 {
     breathe();
     failpoint_arm(1);
 }
 
-static bool protect_without_memory(void)
+static bool protect_ends_without_memory(void)
 {
     if (!begin())
         return false;
@@ -138,7 +138,7 @@ static bool protect_without_memory(void)
     return end(err == 0 && one && protected(VA, VA + LONG_BYTES) && vmas() == 1);
 }
 
-/* Another thread makes a hole ahead. */
+/* Another thread makes a hole in the range ahead. */
 static void breathe_and_unmap(void)
 {
     breathe();
@@ -150,12 +150,12 @@ static bool protect_meets_a_new_hole(void)
     if (!begin())
         return false;
     int err = mm_protect(mm, VA, LONG_BYTES, VM_READ, breathe_and_unmap);
-    breaths += 2; /* the first step is the last */
+    breaths += 2; /* the first step is also the last */
     return end(err == -ENOMEM && protected(VA, VA + PAGE_SIZE));
 }
 
-/* A TiB with one page in it takes as many steps as that page calls for. */
-static bool emptiness_costs_nothing(void)
+/* Unmapping 1 TiB that holds one page takes no more steps than that page needs. */
+static bool an_empty_range_costs_no_steps(void)
 {
     mm = mm_create();
     breaths = 0;
@@ -167,7 +167,7 @@ static bool emptiness_costs_nothing(void)
     return (good && breaths <= 3) || diagnose("good %d, %u breaths", good, breaths);
 }
 
-/* Only what lies in the middle of a VMA needs memory to be unmapped. */
+/* Only unmapping the middle of a VMA needs memory. */
 static bool ends_are_unmapped_without_memory(void)
 {
     mm = mm_create();
@@ -222,9 +222,9 @@ int main(void)
     result("discard_in_steps", discard_in_steps());
     result("brk_shrinks_in_steps", brk_shrinks_in_steps());
     result("protect_in_steps", protect_in_steps());
-    result("protect_without_memory", protect_without_memory());
+    result("protect_ends_without_memory", protect_ends_without_memory());
     result("protect_meets_a_new_hole", protect_meets_a_new_hole());
-    result("emptiness_costs_nothing", emptiness_costs_nothing());
+    result("an_empty_range_costs_no_steps", an_empty_range_costs_no_steps());
     result("ends_are_unmapped_without_memory", ends_are_unmapped_without_memory());
     result("there_is_a_limit_to_vmas", there_is_a_limit_to_vmas());
     return suite_status();

@@ -65,7 +65,7 @@ struct range {
 static struct range random_range(void)
 {
     struct range range = { .huge = fake_random(40) == 0 };
-    if (fake_random(6) == 0) { /* where all kinds meet; huge: whole leaves */
+    if (fake_random(6) == 0) { /* where all kinds of mappings meet; huge ones in whole leaves */
         range.huge = fake_random(4) == 0;
         unsigned first = (unsigned)fake_random(MIXED_CELLS) & ~(unsigned)range.huge;
         range.first = MIXED_FIRST + first;
@@ -97,7 +97,7 @@ static uint32_t random_prot(void)
     return prots[fake_random(ARRAY_SIZE(prots))];
 }
 
-/* Did a call that may run out of memory do so? Then nothing may have changed. */
+/* Has a call that may run out of memory done so? Then nothing may have changed. */
 static bool ran_out(int err)
 {
     EXPECT(err != -ENOMEM || may_run_out, "out of memory without cause");
@@ -151,15 +151,15 @@ static void step_map_shstk(struct process *process)
 {
     struct range range = random_range();
     bool free = true, token = fake_random(2);
-    /* a page on each side must be free as well: in the row of small pages a cell, beside a huge
-     * leaf the next leaf's near end */
+    /* A page on each side must be free as well: a cell in the row of small pages, the near end of
+     * the next leaf beside a huge leaf. */
     bool mixed = range.first >= MIXED_FIRST;
     unsigned low = mixed ? MIXED_FIRST : range.huge ? SMALL_CELLS : 0;
     unsigned high = mixed ? CELLS : range.huge ? MIXED_FIRST : SMALL_CELLS;
     for (unsigned i = range.first > low ? range.first - 1 : low;
          i <= range.first + range.count && i < high; i++)
         free &= !process->model.cell[i].mapped;
-    /* and more below one that grows: all of the row of small pages */
+    /* Below a growing mapping more must be free: the whole row of small pages. */
     unsigned above = range.first + range.count;
     while (above < SMALL_CELLS && !process->model.cell[above].mapped)
         above++;
@@ -374,7 +374,7 @@ static void step_exit(struct process *process)
     process->mm = NULL;
 }
 
-/* ---- Which ----------------------------------------------------------------- */
+/* ---- Choosing a step ------------------------------------------------------- */
 
 void take_step(struct process *process)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the processes of mm_test do: one random step after the other, each with what the model says
- * of it. */
+/* What the processes of mm_test do: one random step after the other, each checked against the
+ * model. */
 #ifndef TESTS_HOST_STEPS_H
 #define TESTS_HOST_STEPS_H
 
@@ -12,7 +12,7 @@
 #define PROCESSES 6
 
 struct process {
-    struct mm *mm; /* NULL: none */
+    struct mm *mm; /* NULL: no process */
     struct model model;
 };
 extern struct process processes[PROCESSES];
@@ -28,13 +28,14 @@ extern enum fork_way steps_fork_way; /* how they fork */
         }                                                            \
     } while (0)
 
-/* The file that they map: a frame a page, NULL where nobody has touched it since it was cut. */
+/* The frames of the file that the processes map; NULL where a page was not touched since it was cut
+ * off. */
 extern struct frame *file_frames[FILE_PAGES];
 extern struct vm_source file;
 void file_create(void);
-void file_fill(void); /* as it was at first, if nobody maps it */
+void file_fill(void); /* gives the file its first contents, unless it is mapped */
 
-/* One step of process; one in twelve meets a failing allocation. */
+/* Take one step of process. In one step of twelve an allocation fails. */
 void take_step(struct process *process);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves: a frame that is freed while a leaf maps it is noticed at that moment. */
+/* Proves: freeing a frame that a leaf still maps is noticed at that moment. */
 #include "base/defect.h"
 
 #define ARENA_BYTES (8ull << 20)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random system calls over the kernel's own list of them: arguments lean towards the edges of
- * their types and of what their names say. Process 1 of an image of its own:
+ * Random system calls, drawn from the kernel's own list. Most arguments lie at the edges of what
+ * their types and names allow. Process 1 of an image of its own:
  *
  *     calls SEED CALLS [DEFECT]
  *
- * makes about so many calls, in rounds. Each round is a family of processes and threads that may
- * do to itself what it likes; whoever hangs is killed. After each round the number of frames in
- * use is what it was before, and the walker finds nothing. With a planted defect a round must go
- * wrong. The seed decides every argument; what threads do to each other follows from timing too.
- * A round that went wrong prints its own seed: `calls THAT_SEED 1` repeats it.
+ * makes about CALLS calls, in rounds. Each round is a family of processes and threads that may do
+ * anything to itself; a member that hangs is killed. After each round as many frames are in use as
+ * before, and the walker finds nothing. With a planted defect a round must fail. The seed decides
+ * every argument; how threads affect each other depends on timing, too. A round that fails prints
+ * its own seed: `calls THAT_SEED 1` repeats the round.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -25,8 +25,8 @@
 #include "test.h"
 
 #define CALLS_A_ROUND 200
-#define HANG_MS       60 /* if no call ends for so long, the process in the call is killed */
-#define COUNTER       ((void *)0x23456000) /* far from what a call is told to write to */
+#define HANG_MS       60                   /* if no call ends for so long, the process is killed */
+#define COUNTER       ((void *)0x23456000) /* far from all that a call is given to write to */
 
 /* ---- A family ----------------------------------------------------------- */
 
@@ -38,7 +38,7 @@ static void words_fill(void)
         ((uint64_t *)arena)[i] = below(3) ? address() : edge();
     for (unsigned i = 0; paths[i]; i++)
         strcpy(page(PATHS) + 64 * i, paths[i]);
-    memset(page(PATHS + 3), 'a', PAGE); /* a path without an end, up to the vectors */
+    memset(page(PATHS + 3), 'a', PAGE); /* a path without an end, as far as the vectors */
     for (unsigned i = 0; i < PAGE / 16; i++) {
         ((uint64_t *)page(PARTS))[2 * i] = address();
         ((uint64_t *)page(PARTS))[2 * i + 1] = length();
@@ -86,7 +86,7 @@ static void arena_make(void)
     mkdir("d", 0755);
 }
 
-/* A process or thread that the call makes leaves at once. */
+/* Make a random call. A process or thread that it creates exits at once. */
 static void make_call(void)
 {
     struct drawn call;
@@ -97,7 +97,7 @@ static void make_call(void)
     __atomic_fetch_add(made, 1, __ATOMIC_RELAXED);
     long result = raw6(call.number, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4],
                        (long)a[5]);
-    if (birth && result == 0) /* perhaps on a stack that is none */
+    if (birth && result == 0) /* perhaps on an invalid stack */
         raw1(SYS_exit, 0);
 }
 
@@ -135,7 +135,7 @@ static long now_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Take a folder's contents away, folders inside it too. */
+/* Remove a folder's contents, with all folders inside. */
 static void folder_empty(const char *folder)
 {
     DIR *entries = opendir(folder);
@@ -156,7 +156,7 @@ static void folder_empty(const char *folder)
 static void home_empty(void)
 {
     folder_empty(HOME);
-    if (unlink("/d")) /* what a member made after chdir(".."); a link is not followed */
+    if (unlink("/d")) /* made by a member after chdir(".."); a link is not followed */
         folder_empty("/d");
     for (unsigned i = 0; paths[i]; i++) {
         if (paths[i][0] != '/' && paths[i][0] && strcmp(paths[i], "..") && strcmp(paths[i], "."))
@@ -164,7 +164,8 @@ static void home_empty(void)
     }
 }
 
-/* Wait for the family; one that makes no call for a while is stuck in one, and killed. */
+/* Wait for the family's end. A family that completes no call for HANG_MS is stuck in one, and is
+ * killed. */
 static void family_end(int pid)
 {
     struct timespec tick = { 0, 2000000 };
@@ -178,10 +179,10 @@ static void family_end(int pid)
     }
     kill(-1, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0) {}
-    CHECK_EQ(in_child(home_empty, NULL), 0); /* so that process 1 allocates nothing of its own */
+    CHECK_EQ(in_child(home_empty, NULL), 0); /* in a child, so that process 1 allocates nothing */
 }
 
-/* One family from birth to grave; 0, or 1 when it left something behind. */
+/* Run one family from start to end. Returns 1 when it left something behind, else 0. */
 static int round_run(uint64_t seed)
 {
     unsigned now = 0, total = 0;
@@ -204,7 +205,7 @@ static int round_run(uint64_t seed)
 int main(int argc, char *argv[])
 {
     if (getpid() != 1 || argc < 3)
-        return 0; /* a family member that found this program by its name */
+        return 0; /* a family member has executed this very program */
     uint64_t seed = strtoull(argv[1], NULL, 0);
     const char *defect = argc > 3 ? argv[3] : NULL;
     long limit = atol(argv[2]);
@@ -213,7 +214,7 @@ int main(int argc, char *argv[])
                 0);
     mkdir(HOME, 0755);
     printf("KTAP version 1\n1..1\n");
-    (void)round_run(0); /* makes what is made once and kept */
+    (void)round_run(0); /* allocates what the kernel allocates once and keeps */
     if (defect && file_put_text("/proc/defect", defect))
         printf("    # no defect %s in this kernel\n", defect);
     for (uint64_t round = 0; *made < limit && !failed; round++)

@@ -5,41 +5,41 @@
  *
  *     stress MILLISECONDS [PROCESSES [KEY]]
  *
- * runs each load whose name contains KEY for so many milliseconds, the one with many processes with
- * so many. After each the number of frames is what it was before, the walker finds nothing, and no
- * CPU has been found stuck. A load with a planted defect to notice runs again with it and must
- * fail. Prints KTAP.
+ * runs each load whose name contains KEY for MILLISECONDS; the ring has PROCESSES processes. After
+ * each load as many frames are in use as before, the walker finds nothing, and no CPU has been
+ * found stuck. A load that claims to notice a planted defect runs again with that defect, and must
+ * then fail. Prints KTAP.
  */
 #include "stress/stress.h"
 
 #include "supervise.h"
 
-#define SECONDS_LATE_MAX 150 /* how long after its time a load may end */
+#define SECONDS_LATE_MAX 150 /* how late a load may end */
 #define MS_WITH_DEFECT   300
 
 struct load {
     const char *name;
     void (*run)(void);
-    int may_be_killed;  /* out of memory may end its first process as well */
-    const char *defect; /* that it must notice, or NULL */
+    int may_be_killed;  /* running out of memory may end its first process too */
+    const char *defect; /* the defect that the load must notice, or NULL */
 };
 
 long load_ms = 1000, process_count = 512, deadline_ms;
 const char *myself;
 
 static const struct load loads[] = {
-    { "forks_in_the_depth_of_a_shadow_stack", load_forks, 0, "ref_leak" },
+    { "forks_deep_in_a_shadow_stack", load_forks, 0, "ref_leak" },
     { "threads_come_and_go", load_threads, 0, NULL },
-    { "copy_on_write_to_and_fro", load_cow, 0, "skip_cow_copy" },
-    { "mappings_change_under_their_users", load_mappings, 0, NULL },
+    { "copy_on_write_in_families", load_cow, 0, "skip_cow_copy" },
+    { "mappings_change_while_in_use", load_mappings, 0, NULL },
     { "kill_against_fork_and_exec", load_kills, 0, NULL },
-    { "futexes_of_the_killed", load_futexes, 0, NULL },
-    { "proc_against_exit", load_proc, 0, NULL },
+    { "futexes_of_killed_processes", load_futexes, 0, NULL },
+    { "proc_is_read_while_processes_exit", load_proc, 0, NULL },
     { "many_processes_in_a_ring", load_ring, 0, NULL },
     { "out_of_memory_under_load", load_memory, 1, NULL },
 };
 
-/* Run a load for ms; 1 when it failed. */
+/* Run a load for ms milliseconds. Returns 1 when it failed. */
 static int run(const struct load *load, long ms, const char *defect)
 {
     struct account before = account_now();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random system calls: what is called with what. */
+/* Random system calls: which call gets which arguments. */
 #ifndef TESTS_STRESS_CALLS_H
 #define TESTS_STRESS_CALLS_H
 
@@ -10,7 +10,7 @@
 #define HOME            "/calls" /* the folder that a round works in */
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- Chance: a stream for each thread ----------------------------------- */
+/* ---- Random numbers: a stream for each thread --------------------------- */
 
 extern __thread uint64_t chance_state;
 uint64_t chance(void);
@@ -20,8 +20,9 @@ unsigned below(unsigned limit);
 /* ---- Where calls point to ----------------------------------------------- */
 
 /*
- * The arena's pages: random words, paths, vectors and times, read-only, not accessible, not
- * mapped, shared, of a file, a shadow stack where there is one, and room to map over.
+ * The pages of the arena. Pages hold random words, paths, vectors and times; others are read-only,
+ * inaccessible, unmapped, shared, of a file, or a shadow stack where the CPU has one; the rest is
+ * room for new mappings.
  */
 extern char *arena;
 enum {
@@ -37,7 +38,7 @@ enum {
 };
 static inline char *page(unsigned index) { return arena + index * PAGE; }
 
-/* The names that calls are given, relative ones in HOME; NULL ends them. */
+/* The paths that calls are given, ended by NULL. Relative ones lie in HOME. */
 extern const char *const paths[];
 
 uint64_t edge(void);
@@ -53,7 +54,7 @@ struct drawn {
     uint64_t arguments[6];
 };
 
-/* Draw one that stays within the caller's family. */
+/* Draw a call that affects the caller's family alone. */
 void call_draw(struct drawn *drawn);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's own list of system calls as a grammar, and values at the edges of what each
- * argument's type and name say. */
+/* The kernel's list of system calls serves as a grammar. An argument's type and name select its
+ * value, mostly an edge of the possible range. */
 #define _GNU_SOURCE
 #include "calls.h"
 
@@ -44,7 +44,7 @@ static const struct call calls[] = {
 };
 /* clang-format on */
 
-/* ---- Chance ------------------------------------------------------------- */
+/* ---- Random numbers ----------------------------------------------------- */
 
 __thread uint64_t chance_state;
 
@@ -132,7 +132,7 @@ uint64_t address(void)
 }
 
 #define PATH_COUNT     (COUNT_OF(paths) - 1)
-#define RELATIVE_COUNT 14 /* of the paths, the first: nobody removes a device */
+#define RELATIVE_COUNT 14 /* the first paths; only these are removed, never a device */
 
 static uint64_t path(unsigned count)
 {
@@ -171,7 +171,8 @@ static uint64_t flags(void)
     }
 }
 
-/* What mmap, arch_prctl, clone and the like mostly want to see: otherwise they end at once. */
+/* An argument that the call accepts: with random ones mmap, arch_prctl, clone and the like would
+ * nearly always fail at once. */
 static uint64_t sensible(const struct call *call, const char *name)
 {
     static const int maps[] = { MAP_PRIVATE | MAP_ANONYMOUS,
@@ -223,8 +224,8 @@ static uint64_t value(const struct call *call, const struct argument *argument)
 }
 
 /*
- * Calls that would reach beyond the family, or end the run: signals go to oneself, the machine
- * stays on, and a process that leaves does so now and then only.
+ * Keep a call from reaching beyond the family or ending the run: signals go to the caller, and the
+ * machine stays on. Calls that end the caller are kept only now and then; 0 says to draw again.
  */
 static int confined(const struct call *call, uint64_t *a)
 {

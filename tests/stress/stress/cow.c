@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Copy-on-write, to and fro. */
+/* Copy-on-write by parents and children that share the same pages. */
 #define _GNU_SOURCE
 #include "stress.h"
 
@@ -11,7 +11,7 @@ static volatile long *pages;
 
 static volatile long *word_of(int i) { return pages + i * (PAGE / (int)sizeof(long)); }
 
-/* Everybody writes his own mark into the same pages, and must find it again. */
+/* Every process writes its own mark into the same pages, and must find it again. */
 static void mark_and_look(long mark)
 {
     for (int round = 0; round < 4; round++) {

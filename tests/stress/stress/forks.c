@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Fork storms, in the depth of a shadow stack. */
+/* Storms of forks, deep in a shadow stack. */
 #define _GNU_SOURCE
 #include "stress.h"
 
 static int generations;
 
-/* Both sides return through all the frames that were there before. */
+/* Both processes return through all frames pushed before the fork. */
 static void fork_once(void)
 {
     int child = fork();

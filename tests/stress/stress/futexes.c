@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks of user space, and their owners' deaths. */
+/* Robust mutexes and condition variables whose owners are killed. */
 #define _GNU_SOURCE
 #include "stress.h"
 
@@ -49,7 +49,7 @@ static void *meet(void *unused)
     return unused;
 }
 
-/* Processes with threads meet at one mutex, and are killed wherever they happen to be. */
+/* Processes with two threads each contend for one mutex, and are killed wherever they are. */
 void load_futexes(void)
 {
     pthread_mutexattr_t attributes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kill against fork and exec. */
+/* SIGKILL at any moment of fork and exec. */
 #define _GNU_SOURCE
 #include "stress.h"
 

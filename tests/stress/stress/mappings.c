@@ -12,8 +12,8 @@
 static volatile char *arena;
 static volatile int arena_done;
 
-/* A page of the arena is always mapped and writable: it holds 0, or what the same thread has
- * just stored. */
+/* Every page of the arena is always mapped and writable. A thread's byte holds 0, or what that
+ * thread has just stored. */
 static void *use_the_arena(void *mark)
 {
     while (!arena_done) {
@@ -26,7 +26,7 @@ static void *use_the_arena(void *mark)
     return NULL;
 }
 
-/* The same through the kernel, of memory that may be unmapped at any moment. */
+/* Let the kernel read and write memory that may be unmapped at any moment. */
 static void *use_through_the_kernel(void *unstable)
 {
     int ends[2];

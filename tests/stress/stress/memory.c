@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Out of memory. */
+/* Running out of memory. */
 #define _GNU_SOURCE
 #include "stress.h"
 
@@ -30,8 +30,8 @@ static void be_greedy(void)
     _exit(12);
 }
 
-/* The hogs must share no page with process 1, which then needs no memory to go on: hence a
- * program of its own. */
+/* The hogs must share no page with process 1: then process 1 needs no memory to go on. So they are
+ * a program of their own. */
 void hogs(void)
 {
     do {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc against exit. */
+/* Reading /proc about processes that exit. */
 #define _GNU_SOURCE
 #include "stress.h"
 
@@ -22,8 +22,7 @@ static void be_short(void)
     _exit(0);
 }
 
-/* Reach into a process that is about to go: every call may fail, none may find anything but what
- * was there. */
+/* Look into a process that is about to exit: every call may fail, and none may read wrong data. */
 static void look_into(int pid)
 {
     static const char *const names[] = { "maps", "ptes", "status", "stat", "cmdline" };

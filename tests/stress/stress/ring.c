@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Many processes, each of which waits for the one before. */
+/* A ring of many processes: each waits for the one before. */
 #define _GNU_SOURCE
 #include "stress.h"
 
 static int ring[2], home[2];
 
-/* Pass on what comes, until nothing comes any more. */
+/* Pass on what arrives, until the end of file. */
 static void pass_on(int from, int to)
 {
     char byte;
@@ -14,7 +14,7 @@ static void pass_on(int from, int to)
     _exit(0);
 }
 
-/* Each makes the next one, as far as memory reaches; the last one's output goes home. */
+/* Each process forks the next, as long as memory lasts. The last one writes to the first. */
 static void chain(long left, int from)
 {
     int next[2];
@@ -57,7 +57,7 @@ void load_ring(void)
         CHECK_EQ(back, byte);
     } while (time_left());
     close(ring[1]);
-    CHECK_EQ(read(home[0], &back, 1), 0); /* all have gone, one after the other */
+    CHECK_EQ(read(home[0], &back, 1), 0); /* all have exited, one after the other */
     close(home[0]);
     CHECK_EQ(reap(first), 0);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the loads share. One load is one file of this folder; ../stress.c runs them. */
+/* What the loads share. Each load is one file of this folder; ../stress.c runs them. */
 #ifndef TESTS_STRESS_STRESS_H
 #define TESTS_STRESS_STRESS_H
 
@@ -25,19 +25,20 @@ void load_futexes(void);
 void load_proc(void);
 void load_ring(void);
 void load_memory(void);
-/* What load_memory() execs: take memory until the time is up. */
+/* The program that load_memory() executes: take memory until the time is up. */
 void hogs(void);
 
 /* ---- What loads are made of --------------------------------------------- */
 
 long now_ms(void);
 int time_left(void);
-/* A stream of its own for each thread. */
+/* Every thread has a stream of its own. */
 unsigned random_below(unsigned limit);
 void random_seed(void);
 void sleep_us(long us);
 char *map(size_t bytes, int sharing);
-/* Call down so many levels, do it (NULL: nothing), and return through all of them; levels + 1. */
+/* Recurse for so many levels, call at_the_bottom (unless NULL) and return through all of them.
+ * Returns levels + 1. */
 int deep(unsigned levels, void (*at_the_bottom)(void));
 /* Thread functions: deep(levels), and exec of this program, which ends at once. */
 void *go_deep(void *levels);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that come and go. */
+/* Threads that start and exit. */
 #define _GNU_SOURCE
 #include "stress.h"
 
@@ -12,7 +12,7 @@ static void *leave_for_all(void *unused)
     return NULL;
 }
 
-/* A process that one of its threads ends, while the others come and go. */
+/* A process that one of its threads ends while others start and exit. */
 static void end_by_a_thread(void)
 {
     int child = fork();
