@@ -203,7 +203,7 @@ static bool there_is_a_limit_to_vmas(void)
     mm_brk_init(mm, VA);
     for (unsigned i = 1; good && i < VMAS_MAX; i++)
         good = map(VA + TIB + (4 + i) * PAGE_SIZE, PAGE_SIZE, i % 2 ? RW : VM_READ);
-    good = good && full(VA + TIB + PAGE_SIZE) && mm_fork(parent, &child) == 0;
+    good = good && full(VA + TIB + PAGE_SIZE) && mm_fork(parent, FORK_LEAVES, &child) == 0;
     mm = child;
     good = good && full(VA + TIB + PAGE_SIZE)
            && mm_unmap(mm, VA + TIB + 5 * PAGE_SIZE, PAGE_SIZE, NULL) == 0 && map(VA, PAGE_SIZE, RW)
