@@ -25,7 +25,7 @@ static char leaf_state(const struct vma *vma, pte_t pte)
     return vma->flags & VM_WRITE ? 'a' : 'b';
 }
 
-static void leaf_describe(const struct vma *vma, const struct slot *slot, struct leaf *leaf)
+static void leaf_describe(const struct vma *vma, const struct slot *slot, struct leaf_info *leaf)
 {
     leaf->va = slot->va;
     leaf->level = slot->level;
@@ -37,7 +37,7 @@ static void leaf_describe(const struct vma *vma, const struct slot *slot, struct
     leaf->sharers = slot->sharers;
 }
 
-bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf *leaf)
+bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf_info *leaf)
 {
     bool found = false;
     read_lock(&mm->lock);

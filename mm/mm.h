@@ -238,7 +238,7 @@ MUST_CHECK long mm_access(struct mm *mm, uint64_t va, void *buffer, size_t len, 
 /* ---- Looking (mm/inspect.c) --------------------------------------------- */
 
 /* One leaf entry and what it means. */
-struct leaf {
+struct leaf_info {
     uint64_t va;
     int level; /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
     pte_t pte;
@@ -251,7 +251,7 @@ struct leaf {
     uint32_t sharers;
 };
 /* The first leaf at or above va; false when there is none. Takes mm.lock for reading. */
-MUST_CHECK bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf *leaf);
+MUST_CHECK bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf_info *leaf);
 
 /* Copy the first VMA that ends above va into *copy; false when there is none. A source in it is
  * not held. */

@@ -31,7 +31,7 @@ static const char *level_name(int level) { return level == 3 ? "1G" : level == 2
 
 static bool next_pte(struct text *text, struct mm *mm, uint64_t *va)
 {
-    struct leaf leaf;
+    struct leaf_info leaf;
     if (!mm_next_leaf(mm, *va, &leaf))
         return false;
     text_printf(text, "0x%lx %s 0x%016lx %d %d %d %c 0x%lx %u %d %u\n", leaf.va,

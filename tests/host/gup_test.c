@@ -55,7 +55,7 @@ static bool forced_writes_are_not_lost(void)
     half_write(NULL);
     pthread_join(other, NULL);
     fake_threads = false;
-    struct leaf leaf;
+    struct leaf_info leaf;
     bool state_b = mm_next_leaf(mm, VA, &leaf) && leaf.state == 'b' && leaf.refs == 1;
     mm_put(mm);
     return !lost && (state_b || diagnose("not state (b)"));

@@ -34,9 +34,9 @@ static uint64_t load(struct mm *mm, uint64_t va)
     return value;
 }
 
-static struct leaf leaf_at(struct mm *mm, uint64_t va)
+static struct leaf_info leaf_at(struct mm *mm, uint64_t va)
 {
-    struct leaf leaf = { 0 };
+    struct leaf_info leaf = { 0 };
     (void)!mm_next_leaf(mm, align_down(va, PAGE_SIZE), &leaf);
     return leaf;
 }
@@ -55,13 +55,13 @@ static bool one_gib_leaf_splits_and_copies_2m(void)
     struct mm *child, *parent = map_huge(VM_HUGE_1G, 1ull << 30);
     if (!parent || !store(parent, TOUCHED, 1) || leaf_at(parent, VA).level != 3)
         return diagnose("no 1 GiB leaf");
-    struct leaf whole = leaf_at(parent, VA);
+    struct leaf_info whole = leaf_at(parent, VA);
     if (mm_fork(parent, FORK_LEAVES, &child) || leaf_at(child, VA).pfn != whole.pfn
         || leaf_at(child, VA).state != 'a')
         return diagnose("not shared");
     if (!store(child, TOUCHED, 2) || load(parent, TOUCHED) != 1 || load(child, TOUCHED) != 2)
         return diagnose("not copied");
-    struct leaf copied = leaf_at(child, TOUCHED), beside = leaf_at(child, TOUCHED + MIB_2);
+    struct leaf_info copied = leaf_at(child, TOUCHED), beside = leaf_at(child, TOUCHED + MIB_2);
     if (copied.level != 2 || copied.state != 'w' || copied.refs != 1)
         return diagnose("the copy: level %d, state %c, %u users", copied.level, copied.state,
                         copied.refs);
@@ -95,8 +95,8 @@ static bool two_mib_leaf_splits_when_no_block_is_free(void)
     for (unsigned i = 0; i < 512; i += 2)
         frame_put(blocks[0] + i);
     bool stored = store(child, VA + 5 * PAGE_SIZE, 2);
-    struct leaf copied = leaf_at(child, VA + 5 * PAGE_SIZE),
-                beside = leaf_at(child, VA + 6 * PAGE_SIZE);
+    struct leaf_info copied = leaf_at(child, VA + 5 * PAGE_SIZE),
+                     beside = leaf_at(child, VA + 6 * PAGE_SIZE);
     for (unsigned i = 1; i < 512; i += 2)
         frame_put(blocks[0] + i);
     for (unsigned i = 1; i < count; i++)
@@ -208,7 +208,7 @@ static bool no_leaf_reaches_out_of_its_vma(void)
     huge->start -= PAGE_SIZE;
     bool below = store(mm, VA - PAGE_SIZE, 1), inside = store(mm, VA, 1);
     enum fault_outcome outcome = cpu_access(mm, stack, CPU_STORE, &value);
-    struct leaf low = leaf_at(mm, VA - PAGE_SIZE), high = leaf_at(mm, VA);
+    struct leaf_info low = leaf_at(mm, VA - PAGE_SIZE), high = leaf_at(mm, VA);
     bool levels = low.va == VA - PAGE_SIZE && low.level == 1 && high.level == 2;
     mm_put(mm);
     return (below && inside && levels && outcome == FAULT_BAD_SHSTK_STORE)

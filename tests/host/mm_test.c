@@ -34,7 +34,7 @@ static bool own_entry[PFN_MAX]; /* of a table: one of these entries has W=1 */
 static void check_dirty(struct process *process)
 {
     for (unsigned i = 0; i < CELLS; i++) {
-        struct leaf leaf;
+        struct leaf_info leaf;
         if (process->model.cell[i].own)
             EXPECT(mm_next_leaf(process->mm, cell_va(i), &leaf) && leaf.va <= cell_va(i)
                        && pte_dirty(leaf.pte),
@@ -76,7 +76,7 @@ static void count_uses(const struct frame *table, int level)
 /* A writable leaf must be the only user of its frames. */
 static void check_leaves(struct process *process)
 {
-    struct leaf leaf;
+    struct leaf_info leaf;
     uint64_t resident = 0;
     for (uint64_t va = 0; mm_next_leaf(process->mm, va, &leaf);
          va = leaf.va + level_bytes(leaf.level)) {
