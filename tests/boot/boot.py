@@ -19,7 +19,7 @@ BUSYBOX = "/usr/bin/busybox" if os.path.exists("/usr/bin/busybox") else "/bin/bu
 
 
 class Boots(Folder):
-    """Makes images."""
+    """A folder of one test, in which it makes images."""
 
     def image(
         self, cmdline="init=/sbin/init demo", kernel="build/kernel.elf", initrd="build/initrd.cpio"
@@ -31,7 +31,7 @@ class Boots(Folder):
         return image
 
     def initrd(self, files):
-        """The base initrd's programs and files {path in the initrd: path here}."""
+        """An initrd of the base programs and of files, {path in the initrd: path here}."""
         root = self.file("root")
         shutil.copytree(path("build/root"), root)
         for name, source in files.items():

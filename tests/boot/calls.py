@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: 100,000 random system calls, their arguments at the edges, end no kernel, leave no frame
-behind and break no page-table entry; and a planted leak is noticed."""
+"""Proves: the kernel survives 100,000 random system calls with arguments at the edges; they leave
+no frame behind and break no page-table entry; and a planted leak is noticed."""
 from boot import Boot, run_tests, TEST_INITRD, TEST_KERNEL
 
 

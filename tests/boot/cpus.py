@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Proves: CPUs are found with ACPI and without, up to 64 of them, in xAPIC and x2APIC mode;
-maxcpus= limits them; one that does not answer is reported and left out, and the others go on."""
+maxcpus= limits their number; a CPU that does not answer is reported and left out, and the others go
+on."""
 import re
 
 from boot import Boot, expect, run_tests, TEST_INITRD, TEST_KERNEL
 
 
 def running(emulator, asked, line, words="", test_kernel=False):
-    """The story, told on so many CPUs, with this line about them in the log."""
+    """The story runs on so many CPUs, and the log has this line about them."""
 
     def test(boots):
         files = (TEST_KERNEL, TEST_INITRD) if test_kernel else ()
@@ -23,7 +24,8 @@ def running(emulator, asked, line, words="", test_kernel=False):
 
 
 def stuck(boots):
-    """One that takes no tick is reported by its neighbour, with where it is; the others go on."""
+    """A CPU that takes no tick is reported by its neighbour, with its place in the code; the others
+    go on."""
     image = boots.image("init=/sbin/init defect=cpu_stuck", TEST_KERNEL, TEST_INITRD)
     boot = Boot("qemu", image, "--smp", "3", timeout=25)
     boot.expect_status(124)
@@ -35,7 +37,7 @@ def stuck(boots):
 
 
 def clock(defect):
-    """CPUs whose TSCs stand minutes apart, as after a reset that not all of them saw."""
+    """The TSCs of the CPUs are minutes apart, as after a reset that not all of them saw."""
 
     def test(boots):
         words = f"init=/tests/runner console=serial defect={defect} -- qemu the_clock_"
@@ -43,7 +45,9 @@ def clock(defect):
         boot.expect_text(r"^time: CPU 1's TSC is \d+ ticks away from the first CPU's")
         good = re.search(r"^ok 1 - .*\nok 2 - the_clock_moves_on_every_cpu$", boot.text, re.M)
         expect(
-            bool(good) == (defect == "tsc_apart"), "expect one clock but for tsc_trusted", boot.text
+            bool(good) == (defect == "tsc_apart"),
+            "expect all CPUs to read one clock, unless tsc_trusted is planted",
+            boot.text,
         )
 
     return test

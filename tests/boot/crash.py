@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: the kernel's own protections hold. Inside the kernel the test build does what each must
-stop; the machine then panics, names the cause, and shows registers, the way through the code by
-name and, for a page fault, the page-table entries."""
+"""Proves: the kernel's own protections hold. The test kernel commits inside itself what each of
+them must stop. The panic names the cause and shows the registers, a backtrace with function
+names and, for a page fault, the page-table entries."""
 from boot import Boot, run_tests, TEST_KERNEL
 
 

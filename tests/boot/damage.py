@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: a missing or damaged file on the boot partition gives one clear line that names it, and
-no reset loop; a missing command line means an empty one; and the loader then goes back to the
-firmware."""
+"""Proves: a missing or damaged file on the boot partition gives one clear line that names the file,
+and no reset loop; the loader then returns to the firmware; a missing command line means an empty
+one."""
 import os
 import subprocess
 
@@ -12,7 +12,7 @@ PARTITION = 1 << 20  # where the boot partition starts in an image
 
 
 def change(image, name, data):
-    """Replace a file of the boot partition; None removes it."""
+    """Replace a file of the boot partition, or remove it when data is None."""
     environment = dict(os.environ, MTOOLS_SKIP_CHECK="1")
     at = f"{image}@@{PARTITION}"
     subprocess.run(["mdel", "-i", at, f"::/penumbra/{name}"], env=environment, check=True)
@@ -28,7 +28,8 @@ def kernel():
 
 
 def gives(name, data, line):
-    """With this file changed, the boot ends without a verdict and prints this line once."""
+    """With this file changed the boot ends without a verdict, prints this line and does not
+    loop."""
 
     def test(boots):
         image = boots.image()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Exercises of docs/book/01-boot.md and docs/running.md that need images or scripts of their own.
-They fail until the reader has done them."""
+They fail until a reader has solved them."""
 import os
 import re
 import subprocess

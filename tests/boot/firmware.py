@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: the loader and the kernel take a firmware as odd as real ones are. The map's key goes
-stale, the map grows, comes in pieces, backwards, with empty and double descriptors; framebuffers
-have every format and size; tables are absent or wrong; 5-level paging is on. Whatever else
-cmdline.txt holds, it is read or refused with a line; and a kernel that cannot go on says so on the
-serial line before it has anything else.
+"""Proves: the loader and the kernel cope with firmware as odd as on real machines. The memory map's
+key goes stale; the map grows, is split, runs backwards, has empty and duplicate descriptors;
+framebuffers have every format and size; tables are absent or wrong; 5-level paging is on. Whatever
+cmdline.txt holds is read, or refused with a line. A kernel that cannot go on says so on the serial
+line, even before memory is managed.
 
 tests/boot/odd_firmware.c makes QEMU's firmware odd, and then starts the loader."""
 import os
@@ -30,7 +30,7 @@ def contents(name):
 
 
 def odd_image(boots, words, *image_arguments):
-    """An image whose loader finds the firmware as words make it."""
+    """An image whose loader meets the firmware that these words describe."""
     image = boots.image(*image_arguments)
     put(image, "EFI/BOOT/REAL.EFI", contents("build/BOOTX64.EFI"))
     put(image, "EFI/BOOT/BOOTX64.EFI", contents(SHIM))
@@ -39,7 +39,7 @@ def odd_image(boots, words, *image_arguments):
 
 
 def boots_with(words, *lines, options=(), without=None, kernel=()):
-    """The story is told on a firmware like this one, and the log has these lines."""
+    """The story runs on this firmware, and the log has these lines."""
 
     def test(boots):
         image = odd_image(boots, words, "init=/sbin/init demo", *kernel)
@@ -54,7 +54,7 @@ def boots_with(words, *lines, options=(), without=None, kernel=()):
 
 
 def ends_with(words, line):
-    """The loader or the kernel gives up, with this line."""
+    """On this firmware the loader or the kernel gives up, with this line."""
 
     def test(boots):
         boot = Boot("qemu", odd_image(boots, words), timeout=60)
@@ -80,7 +80,7 @@ def panics_on_the_screen(words, line):
         lit = pixels.count(b"\xd0\xd0\xd0")
         expect(
             lit > 1000,
-            f"expect text in the kernel's colour at the top of the screen, saw {lit} of its pixels",
+            f"expect text in the kernel's colour at the top of the screen, saw {lit} pixels of it",
         )
 
     return test
@@ -105,7 +105,7 @@ def cmdline(data, line, status=0):
 
 
 def all_words(boots):
-    """Whatever number of words follows --, init gets them all."""
+    """init gets all 1,000 words that follow --."""
     words = " ".join(str(number) for number in range(1000))
     initrd = boots.initrd({"bin/busybox": BUSYBOX})
     boot = Boot(
@@ -118,8 +118,8 @@ def all_words(boots):
 
 
 def initrd_too_large(boots):
-    """An initrd that memory cannot hold twice: what is missing is put down to that, not to the
-    program."""
+    """Memory cannot hold the initrd and its files at once: the message names that as the cause, and
+    does not blame the program."""
     huge = boots.file("huge")
     with open(huge, "wb") as file:
         file.write(contents("build/root/sbin/init"))

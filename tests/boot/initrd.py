@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: an initrd of any cpio that Linux takes is unpacked whole, and what cannot be is said."""
+"""Proves: a cpio archive that Linux takes as an initrd is unpacked whole; what cannot be unpacked
+is reported."""
 from boot import BUSYBOX, Boot, run_tests
 
 FILE, FOLDER, LINK, DEVICE = 0o100644, 0o40755, 0o120777, 0o20666
 
 
 def entry(name, mode, data=b"", inode=0, links=1, magic=b"070701", total=None):
-    """One entry; total: the checksum, when it is not the right one."""
+    """One entry of an archive. total replaces the right checksum."""
     encoded = name.encode() + b"\0"
     total = sum(data) if total is None else total
     numbers = [inode, mode, 0, 0, links, 0, len(data), 0, 1, 0, 0, len(encoded), total]
@@ -23,7 +24,7 @@ END = entry("TRAILER!!!", 0)
 
 
 def base(boots, script):
-    """Busybox's shell runs script; the archive's own bytes."""
+    """The bytes of an archive in which busybox's shell runs script."""
     name = boots.initrd({"bin/busybox": BUSYBOX, "script": boots.write("script", script)})
     with open(name, "rb") as file:
         return file.read()
@@ -50,7 +51,7 @@ def hard_links(boots):
 
 
 def second_archive(boots):
-    """Behind zeros, as Linux allows; a name that comes again counts as it came last."""
+    """A second archive follows zeros, as Linux allows; the last entry of a name wins."""
     first = entry("a", FILE, b"first\n") + entry("b", LINK, b"a") + END
     second = entry("a", FILE, b"second\n") + entry("b", FOLDER) + entry("b/c", FILE, b"c\n") + END
     ran = boot(boots, "b=/bin/busybox; $b cat /a /b/c", padded(first, 512) + second)
@@ -68,7 +69,7 @@ def checksums(boots):
 
 
 def left_out(boots):
-    """Device nodes, and what is no cpio behind the archive."""
+    """Device nodes are left out, and so is what follows the archive without being one."""
     devices = entry("dev", FOLDER) + entry("dev/sda", DEVICE) + entry("dev/null", FILE, b"x") + END
     ran = boot(boots, "echo lost > /dev/null; echo there", devices + b"\x1f\x8b\x08\x00 is gzip's")
     ran.expect_text(r"^initrd: 2 device nodes are left out")
@@ -77,7 +78,7 @@ def left_out(boots):
 
 
 def too_large(boots):
-    """What does not fit is named, and no part of a file stands for the whole."""
+    """A file that does not fit is named, and no part of it is left."""
     large = entry("large", FILE, b"\0" * (126 << 20)) + END
     ran = boot(boots, "[ -e /large ] || echo no large", large, "--mem", "256")
     ran.expect_text(r"^initrd: large: out of memory: what the initrd holds does not fit")
@@ -87,7 +88,7 @@ def too_large(boots):
 run_tests(
     {
         "initrd_hard_links_share_their_contents": hard_links,
-        "initrd_second_archive_and_later_names_count": second_archive,
+        "initrd_second_archive_is_read_and_the_last_name_wins": second_archive,
         "initrd_checksums_are_checked": checksums,
         "initrd_says_what_it_leaves_out": left_out,
         "initrd_that_does_not_fit_says_so": too_large,

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: one image boots unchanged in machines of other sizes and kinds; 1 GiB leaves work where
-there is room for them; the shell obeys on the serial line; and a panic names its cause and ends
-the run."""
+"""Proves: one image boots unchanged in machines of several sizes and kinds; 1 GiB leaves work where
+memory has room for them; the shell takes commands on the serial line; and a panic names its cause
+and ends the run."""
 import os
 import re
 import shutil
@@ -40,7 +40,8 @@ def gigabyte_leaves(boots):
 
 
 def lock_order(boots):
-    """The test kernel's checker needs no deadlock: one wrong order is enough, whoever else runs."""
+    """The test kernel's checker needs no deadlock: taking two locks in the wrong order is
+    enough."""
     boot = Boot(
         "qemu",
         boots.image("init=/sbin/init demo defect=lock_order", TEST_KERNEL, TEST_INITRD),
@@ -56,8 +57,8 @@ def lock_order(boots):
 
 
 def nmi_between_syscall_and_swapgs(boots):
-    """Nothing holds an NMI off: one that tells by the saved CS whose GS is loaded takes the
-    program's for the kernel's, and its CPU is lost: it panics, or never answers again."""
+    """No flag masks an NMI. A handler that concludes from the saved CS whose GS is loaded takes the
+    program's GS for the kernel's: its CPU panics, or never answers again."""
     words = "init=/tests/runner console=serial defect=ist_by_cs -- qemu nmis_strike_anywhere"
     boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), "--smp", "2", timeout=25)
     boot.expect_status(125 if "panic: " in boot.text else 124)
@@ -65,8 +66,8 @@ def nmi_between_syscall_and_swapgs(boots):
 
 
 def return_not_mended(boots):
-    """An IRETQ that cannot return to user mode faults in ring 0 with the program's GS: who does not
-    look at that runs on with it."""
+    """An IRETQ that cannot return to user mode faults in ring 0 while the program's GS is loaded.
+    With the planted defect the handler goes on with that GS."""
     words = "init=/tests/runner console=serial defect=return_not_mended"
     words += " -- qemu a_bad_return_frame"
     boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), timeout=25)
@@ -81,14 +82,15 @@ def nmi_does_work(boots):
 
 
 def no_nx(boots):
-    """A CPU without NX, or one whose firmware hides it: one line, and no reset."""
+    """On a CPU without NX, or with firmware that hides NX, the loader prints one line."""
     boot = Boot("qemu", boots.image(), "--cpu", "max,-nx", timeout=60)
     boot.expect_status(125)
     boot.expect_text(r"^penumbra: loader: this CPU.*has no NX")
 
 
 def odd_path(emulator):
-    """The scripts and the image lie in a folder whose name is full of the emulators' own syntax."""
+    """The scripts and the image lie in a folder whose name holds characters of emulators'
+    syntax."""
 
     def test(boots):
         folder = os.path.join(boots.file("odd"), ODD)
@@ -102,7 +104,7 @@ def odd_path(emulator):
 
 
 def only_4_mib_firmware(boots):
-    """As on systems that have no whole image of 2 MiB: QEMU is given it as flash memory."""
+    """Only the firmware of 4 MiB, in two files, is installed: QEMU gets it as flash memory."""
     root = boots.file("root")
     for name in ONLY_4_MIB:
         os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
@@ -151,7 +153,7 @@ run_tests(
         "nmis_strike_anywhere notices ist_by_cs": nmi_between_syscall_and_swapgs,
         "a_bad_return_frame notices return_not_mended": return_not_mended,
         "nmis_strike_anywhere notices nmi_does_work": nmi_does_work,
-        "a_cpu_without_nx_is_told": no_nx,
+        "a_cpu_without_nx_is_refused_with_a_line": no_nx,
         "machines_qemu_odd_path": odd_path("qemu"),
         "machines_bochs_odd_path": odd_path("bochs"),
         "machines_qemu_only_4_mib_firmware": only_4_mib_firmware,

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A UEFI application that makes the firmware odd, and then starts the real loader,
- * \EFI\BOOT\REAL.EFI. What is odd is in \odd.txt, as words NAME=NUMBER:
+ * \EFI\BOOT\REAL.EFI. The file \odd.txt says what is odd, in words NAME=NUMBER:
  *
  *   stale=N      the first N calls of ExitBootServices find the map's key stale
- *   grow=N       the memory map has N descriptors more each time it is read
- *   split=N      N pages of free memory have a descriptor each, of changing types
+ *   grow=N       the memory map has N more descriptors each time it is read
+ *   split=N      N pages of free memory have a descriptor each, of alternating types
  *   step=N       descriptors are N bytes apart
  *   reverse=1    the map runs from high addresses to low ones
- *   empty=1      a descriptor of no pages follows each
+ *   empty=1      a descriptor of no pages follows each one
  *   twice=N      N pages of free memory are listed twice
- *   low=0        nothing is free below 1 MiB;  free=0  nothing is free at all
- *   version=N    the loader's boot information says that it is of version N; 0: it is not there
- *   format=N     of the framebuffer: 1 none to draw in, 2 red first, 3 8 bits elsewhere, 4 565
+ *   low=0        no memory is free below 1 MiB;  free=0  no memory is free at all
+ *   version=N    the loader's boot information claims version N; 0 removes its magic number
+ *   format=N     framebuffer: 1 cannot be drawn into, 2 red comes first, 3 8 bits per colour in
+ *                unusual places, 4 16 bits per pixel
  *   width=N height=N stride=N      of the framebuffer, in pixels
- *   room=N       its memory is N bytes
- *   screen=0     it has no address;  screen=1  it has no mode
- *   attributes=N 0 no memory-attributes table, 1 one of absurd size
+ *   room=N       the framebuffer's memory is N bytes long
+ *   screen=0     the framebuffer has no address;  screen=1  it has no mode
+ *   attributes=N 0: no memory-attributes table; 1: a table of absurd size
  *   rsdp=0       the RSDP's checksum is wrong;  pmtimer=0  the FADT names no PM timer
  *   level5=1     5-level paging is on
  */
@@ -37,7 +38,7 @@ static EFI_STATUS(EFIAPI *real_map)(UINTN *, EFI_MEMORY_DESCRIPTOR *, UINTN *, U
 static EFI_STATUS(EFIAPI *real_exit)(EFI_HANDLE, UINTN);
 static UINTN maps_read, exits_tried;
 
-/* The number of word NAME=NUMBER, other when there is none. */
+/* The number in the word NAME=NUMBER, or other when there is no such word. */
 static UINTN odd(const char *name, UINTN other)
 {
     UINTN len = 0;
@@ -71,7 +72,7 @@ static BOOLEAN is_free(const EFI_MEMORY_DESCRIPTOR *memory)
     return memory->Type == EfiConventionalMemory && memory->PhysicalStart >= ONE_MIB;
 }
 
-/* One descriptor of the firmware's, as what is odd makes of it. */
+/* Add one of the firmware's descriptors, made as odd as asked. */
 static void map_add_odd(EFI_MEMORY_DESCRIPTOR memory, UINTN *splits, UINTN *twice)
 {
     BOOLEAN free = memory.Type == EfiConventionalMemory || memory.Type == EfiBootServicesCode
@@ -136,7 +137,7 @@ static EFI_STATUS EFIAPI odd_map(UINTN *bytes, EFI_MEMORY_DESCRIPTOR *out, UINTN
     return EFI_SUCCESS;
 }
 
-/* Find the loader's boot information, which begins a page of its memory, and change it. */
+/* Find the loader's boot information, at the start of a page of its memory, and change it. */
 static void boot_info_change(UINT32 version)
 {
     for (UINTN i = 0; i < map_count; i++) {
@@ -207,7 +208,7 @@ static void attributes_change(void)
         table[1] = 0x7fffffff;
 }
 
-/* Zero the FADT's PM timer block. All tables are found by the XSDT. */
+/* Zero the FADT's PM timer block. The XSDT leads to the FADT. */
 static void pm_timer_remove(const UINT8 *rsdp)
 {
     UINT8 *xsdt = *(UINT8 *const *)(rsdp + 24);

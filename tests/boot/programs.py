@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: Linux programs nobody built for this kernel run on it, under both emulators, and their
-status comes back."""
+"""Proves: Linux programs that were not built for this kernel run on it in both emulators, and their
+exit status reaches the caller of scripts/emulate."""
 import hashlib
 import os
 import subprocess
@@ -29,8 +29,8 @@ def busybox(emulator):
 
 
 def glibc(emulator, source, cpus=1):
-    """A position-independent glibc program: one with stdio, malloc and fork, one with threads;
-    they run on Linux as well."""
+    """A position-independent glibc program prints here what it prints on Linux. glibc.c uses stdio,
+    malloc and fork, threads.c threads."""
 
     def test(boots):
         program = boots.file("glibc")

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: when one CPU clears Write under another's running store the kernel's way leaves no
-W=0,D=1, loses no D and lets no store be late; whatever an old page walker, played in software,
-leaves behind is seen every time; and the probe notices when the kernel does it wrong. QEMU's CPUs
-run at the same time. Those of Bochs run in turn, and cannot show the race: there it is the
-detector that is tested, with CET switched on."""
+"""Proves: when one CPU clears Write while another stores to the page, the kernel's way leaves no
+W=0,D=1, loses no D and lets no store come late; the detector sees every W=0,D=1 that an old page
+walker, played in software, leaves behind; and the probe notices planted defects. QEMU's CPUs run at
+the same time. Those of Bochs run in turn, and cannot show the race: there only the detector is
+tested, with CET on."""
 import re
 
 from boot import Boot, expect, run_tests, TEST_INITRD, TEST_KERNEL
@@ -13,7 +13,7 @@ ONE_CPU = 4
 
 
 def results(boot):
-    """{"WAY WALKER": {what: number}} of the lines that the program prints."""
+    """{"WAY WALKER": {what: number}}, from the lines that the program prints."""
     found = {}
     for way, walker, text in re.findall(
         r"^(\w+), page walker: (\w+)\n((?:.+\n)+)", boot.text, re.M
@@ -46,7 +46,7 @@ def whole(emulator, rounds, *options):
         for name in ("cmpxchg software", "plain_store software"):
             expect(
                 found[name]["W=0,D=1 made"] == found[name]["W=0,D=1 seen"] > 0,
-                f"{name}: not all was seen",
+                f"{name}: not every W=0,D=1 was seen",
                 boot.text,
             )
         expect(
@@ -66,7 +66,7 @@ def needs_two_cpus(boots):
     boot.expect_text(r"^dirtyrace: two CPUs are needed")
 
 
-def not_everybodys(boots):
+def only_with_the_option(boots):
     """Without probe= the kernel does not break its invariant for a program."""
     boot = Boot("qemu", boots.image("init=/bin/dirtyrace -- 100 clear_and"), "--smp", "2")
     boot.expect_text(r"^ +not run: .*boot with probe=dirtyrace")
@@ -87,7 +87,7 @@ run_tests(
         "race_in_bochs": whole("bochs", 500, "--smp", "2"),
         "race_in_qemu": whole("qemu", 3000, "--smp", "4"),
         "race_needs_two_cpus": needs_two_cpus,
-        "race_twins_need_the_probe_option": not_everybodys,
+        "race_twins_need_the_probe_option": only_with_the_option,
         "race notices plain_store": notices("plain_store", "software"),
         "race notices clean_no_flush": notices("clean_no_flush", "cpu"),
         "race notices no_shootdown": notices("no_shootdown", "cpu"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A machine with a screen, a keyboard and a serial line of its own: what is typed goes in through
-QEMU's monitor or the serial line, and the text on the screen is read with the kernel's own font."""
+"""A machine with a screen, a keyboard and a serial line. Keys are sent through QEMU's monitor,
+bytes through the serial line; text on the screen is read by means of the kernel's own font."""
 import os
 import re
 import socket
@@ -28,7 +28,7 @@ KEYS = {
 
 
 def font():
-    """{the 5 by 16 dots of a cell, a byte each: the character}"""
+    """{the 5 by 16 dots of a cell, one byte per dot: the character}"""
     with open(path("kernel/drivers/font.c")) as file:
         rows = re.findall(r"^ +\{ ((?:0x..,? ?){7})\}", file.read(), re.M)
     glyphs = {}
@@ -41,7 +41,7 @@ def font():
 
 
 class Machine:
-    """QEMU with a monitor; by itself it has no serial line that anybody types on."""
+    """QEMU with a monitor and, unless serial is false, a serial line."""
 
     def __init__(self, boots, image, *options, serial=True, machine="q35"):
         self.folder = boots.file("machine")
@@ -91,7 +91,7 @@ class Machine:
         self.line.close()
 
     def monitor(self, *commands):
-        """Each command has been obeyed when this returns."""
+        """Run commands of QEMU's monitor; each is done when this returns."""
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.settimeout(20)
             monitor.connect(self.monitor_path)
@@ -113,7 +113,7 @@ class Machine:
         self.line.sendall(data)
 
     def screen(self):
-        """The text on the screen, a list of rows without the blanks at their ends."""
+        """The text on the screen: a list of rows, without blanks at their ends."""
         shot = os.path.join(self.folder, "screen.ppm")
         self.monitor(f"screendump {shot}")
         with open(shot, "rb") as file:
@@ -135,7 +135,7 @@ class Machine:
         return "".join(self.glyphs.get(cell, "\0") for cell in cells).rstrip()
 
     def wait(self, look, seconds, what):
-        """Call look() until it is true; its result."""
+        """Call look() until its result is true; return that."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             seen = look()
@@ -147,7 +147,7 @@ class Machine:
         shown = (
             "\n".join(row for row in self.screen() if row)
             if self.process.poll() is None
-            else "(it is off)"
+            else "(the machine is off)"
         )
         raise Failed(
             f"{what} was not seen in {seconds} s; the screen shows\n{shown}\n"
@@ -162,7 +162,7 @@ class Machine:
         )
 
     def text(self):
-        """What the serial line has brought so far."""
+        """All that has arrived on the serial line so far."""
         self.line.setblocking(False)
         try:
             while data := self.line.recv(65536):

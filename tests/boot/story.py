@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: the story tells itself to the end in Bochs with CET, with other frame numbers in other
-memory, and without CET in QEMU; and each planted defect makes it exit with 1 and name the step
-that went wrong."""
+"""Proves: the story runs to its end in Bochs with CET and in QEMU without; its frame numbers depend
+on the memory's size; and each planted defect makes it exit with 1 and name the step that
+failed."""
 import re
 
 from boot import Boot, expect, path, run_tests, TEST_INITRD, TEST_KERNEL
 
-# A defect, and words of the step that must notice it.
+# {defect: words in the name of the step that must notice it}
 DEFECTS = {
     "fork_keeps_dirty": "fork",
     "fork_parent_only": "fork",
@@ -31,18 +31,18 @@ def story_in_bochs(boots):
         boot.expect_text(r"^shadowfork: 12 of 12 steps as expected$")
     expect(
         frames(small) and frames(small) != frames(large),
-        "the frame numbers do not depend on the memory",
+        "expect other frame numbers with other memory",
         small.text,
     )
 
 
 def normal(line):
-    """A line without what differs from run to run: its numbers."""
+    """A line without its numbers, which differ from run to run."""
     return re.sub(r"0x[0-9a-f]+|\d+", "N", line).strip()
 
 
 def story_as_in_the_readme(boots):
-    """Every line of the README's transcript is printed, but for its numbers."""
+    """Every line of the README's transcript is printed, with other numbers."""
     with open(path("README.md")) as file:
         shown = re.search(r"^From a run in Bochs.*?(?=^\S.*\n\n|^## )", file.read(), re.M | re.S)
     lines = [line.strip() for line in re.findall(r"^    (.+)$", shown.group(0), re.M)]
@@ -63,7 +63,7 @@ def story_in_qemu(boots):
 def story_shstk_off(boots):
     boot = Boot("bochs", boots.image("init=/sbin/init demo shstk=off"))
     boot.expect_status(0)
-    expect("12 of 12" not in boot.text, "all steps were shown though shstk=off", boot.text)
+    expect("12 of 12" not in boot.text, "expect skipped steps with shstk=off", boot.text)
 
 
 def story_with(defect):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: what is typed, on the keyboard and on the serial line, arrives as termios(3) says; what
-left the screen can be scrolled back to; and where nothing can be typed the screen says so."""
+"""Proves: input from the keyboard and the serial line arrives as termios(3) says; text that has
+left the screen can be scrolled back; and where nothing can be typed the screen says so."""
 import os
 import re
 import subprocess
@@ -24,7 +24,7 @@ def typist(boots):
 
 
 def long_lines(boots):
-    """A line longer than the terminal keeps is cut, and the terminal lives on."""
+    """A line longer than the terminal's buffer is cut, and the terminal goes on."""
     with typist(boots) as machine:
         machine.wait_line(r"^type$")
         for typed, got in ((1100, 1101), (5000, 4096), (3, 4), (4095, 4096)):
@@ -36,7 +36,7 @@ def long_lines(boots):
 
 
 def editing(boots):
-    """Erase, kill, interrupt, end of file in the middle of a line and at its beginning."""
+    """Erase, kill, interrupt, and end of file within a line and at its beginning."""
     with typist(boots) as machine:
         machine.wait_line(r"^type$")
         for typed, answer in (
@@ -54,7 +54,7 @@ def editing(boots):
 
 
 def raw_mode(boots):
-    """VMIN and VTIME; what was typed can be thrown away."""
+    """VMIN and VTIME work, and typed input can be discarded."""
     with typist(boots) as machine:
         machine.wait_line(r"^type$")
         for request, typed, answer in (
@@ -88,11 +88,11 @@ def keyboard(boots):
         machine.keys("cat /proc/cmdline\n")
         machine.wait_screen(r"^# abc\^C\n(# )?cat /proc/cmdline\ninit=/sbin/init$")
         machine.keys("poweroff\n")
-        machine.wait(lambda: machine.process.poll() is not None, 20, "the end of the machine")
+        machine.wait(lambda: machine.process.poll() is not None, 20, "the machine's end")
 
 
 def scrolling_back(boots):
-    """The log and the first steps have left the screen at the prompt; Shift+PageUp shows them."""
+    """At the prompt the log and the first steps have left the screen; Shift+PageUp shows them."""
     with Machine(boots, boots.image("init=/sbin/init"), serial=False) as machine:
         machine.wait_screen(r"^#$")
         end = machine.screen()
@@ -101,7 +101,7 @@ def scrolling_back(boots):
             not re.search(first, "\n".join(end)),
             "the whole log fits on the screen: this test needs more text",
         )
-        expect("PageUp" in "\n".join(end), "the prompt does not say how to scroll", "\n".join(end))
+        expect("PageUp" in "\n".join(end), "expect the prompt to say how to scroll", "\n".join(end))
         for wanted in (r"^ 1\. A shadow-stack page of the subject's own", first):
             machine.wait(
                 lambda: machine.press("shift-pgup")
@@ -112,7 +112,7 @@ def scrolling_back(boots):
         machine.wait(
             lambda: machine.press("shift-pgdn") or machine.screen() == end,
             60,
-            "the end, scrolled down to",
+            "the end of the text, after scrolling down,",
         )
         machine.press("shift-pgup", "a")
         machine.wait_screen(r"^# a$")
@@ -126,7 +126,7 @@ def nothing_to_type_on(boots):
 
 
 def escape_sequences(boots):
-    """A program that thinks it has a terminal of the usual kind leaves no rubbish."""
+    """Escape sequences for a usual terminal leave nothing on the screen."""
     script = boots.file("script")
     with open(script, "w") as file:
         file.write("printf 'a\\033[1;34mb\\033[0m\\033Mc\\td\\n'\nexec /bin/busybox sleep 1000\n")

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What arrives from somebody who types: reads the terminal as the line it was asked for says, and
- * tells what came. Runs as process 1 and on Linux alike.
+ * Read the terminal as the line just read demands, and print what arrived. Runs as process 1, and
+ * on Linux as well.
  *
- *   LINE            got LENGTH and how often its first character stands in it
- *   raw MIN TIME    the same of one read outside canonical mode, and the tenths of a second it took
- *   flush           throw away what was typed behind it, until "+" is there
- *   end
+ *   LINE            print the line's length, and how often its first character occurs
+ *   raw MIN TIME    print the same for one read outside canonical mode, and the tenths of a second
+ *                   that the read took
+ *   flush           read the next line, and discard all typed after it
+ *   end             exit
  */
 #include <poll.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static void tell(long got, double since)
     fflush(stdout);
 }
 
-/* One read; the terminal is ready first, if reading it is to wait for something. */
+/* One read, once the terminal is ready; with wait 0, at once. */
 static long take(int wait)
 {
     struct pollfd terminal = { 0, POLLIN, 0 };
@@ -63,7 +64,7 @@ static void raw(int min, int tenths)
     tcsetattr(0, TCSANOW, &before);
 }
 
-/* Until a '+' arrives, unfinished lines are dropped; what came before the last one is forgotten. */
+/* Read the next line, then discard all that has been typed after it. */
 static void flush(void)
 {
     printf("flush\n");

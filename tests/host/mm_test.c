@@ -7,7 +7,7 @@
  * A few processes take random steps: map, unmap, protect, discard, advise, load, store, fetch,
  * shadow-stack load and store, get-user-pages, truncation of the file, fork and exit. In one step
  * of twelve an allocation fails. Small, huge, growing and shared mappings and shadow stacks lie
- * side by side. `mm_test STEPS SEED` runs one such sequence.
+ * side by side. `mm_test STEPS SEED WAY` runs one such sequence.
  */
 #include <string.h>
 #include <sys/wait.h>
