@@ -3,13 +3,11 @@
 #include "fake.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -23,64 +21,10 @@
 #define TRIES_MAX 8
 
 char *fake_memory;
-bool quiet, trace_enabled;
+bool trace_enabled;
 uint64_t fake_seed = 1;
 bool fake_threads;
 _Thread_local unsigned fake_cpu;
-
-/* ---- KTAP --------------------------------------------------------------- */
-
-static unsigned number, failed;
-
-void plan(unsigned tests) { printf("KTAP version 1\n1..%u\n", tests); }
-
-void result(const char *name, bool passed)
-{
-    printf("%sok %u - %s\n", passed ? "" : "not ", ++number, name);
-    fflush(stdout);
-    failed += !passed;
-}
-
-int suite_status(void) { return failed != 0; }
-
-bool diagnose(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    if (!quiet) {
-        printf("# ");
-        vprintf(format, args);
-        printf("\n");
-    }
-    va_end(args);
-    return false;
-}
-
-bool panics_saying(const char *words, void (*function)(void))
-{
-    int ends[2];
-    char text[4096];
-    fflush(stdout);
-    if (pipe(ends))
-        return diagnose("no pipe");
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(ends[1], 1);
-        function();
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t len = 0;
-    for (ssize_t more; (more = read(ends[0], text + len, sizeof(text) - 1 - len)) > 0;)
-        len += (size_t)more;
-    text[len] = 0;
-    close(ends[0]);
-    int status = 0;
-    waitpid(pid, &status, 0);
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
-        return diagnose("no panic: status %#x", (unsigned)status);
-    return strstr(text, words) || diagnose("it says: %s", text);
-}
 
 /* ---- What base/ gives --------------------------------------------------- */
 
