@@ -43,6 +43,17 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_TABLE_STAYS_WRITABLE] = "table_stays_writable",
     [DEFECT_SHARER_FORGOTTEN] = "sharer_forgotten",
     [DEFECT_TABLE_TAKEN] = "table_taken",
+    [DEFECT_LEAF_STAYS_WRITABLE] = "leaf_stays_writable",
+    [DEFECT_REFS_FOR_SHARERS] = "refs_for_sharers",
+    [DEFECT_SHARED_TABLE_FREED] = "shared_table_freed",
+    [DEFECT_PART_DROPPED] = "part_dropped",
+    [DEFECT_PUT_BEFORE_FLUSH] = "put_before_flush",
+    [DEFECT_SHARED_MAPPING_CLOSED] = "shared_mapping_closed",
+    [DEFECT_PROTECT_UNOWNED] = "protect_unowned",
+    [DEFECT_GUP_UNOWNED] = "gup_unowned",
+    [DEFECT_TABLE_ABSENT] = "table_absent",
+    [DEFECT_SHARER_LOST] = "sharer_lost",
+    [DEFECT_CUT_FLUSH_OWN] = "cut_flush_own",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

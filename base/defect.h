@@ -43,14 +43,25 @@ enum defect {
     DEFECT_TSC_TRUSTED, /* the same, and the kernel does not check them */
     /* the dirty race's probe clears D without flushing what other CPUs remember */
     DEFECT_CLEAN_NO_FLUSH,
-    DEFECT_CPU_STUCK,            /* CPU 1, once idle, spins with interrupts off */
-    DEFECT_PROGRAM_WRITABLE,     /* a running program's file may be opened for writing */
-    DEFECT_STALE_CUT,            /* mappings keep what a truncated file has lost */
-    DEFECT_REF_FORGOTTEN,        /* fork maps frames in the child without a reference */
-    DEFECT_STALE_ROOM,           /* the room where a mapping was removed is not counted */
-    DEFECT_TABLE_STAYS_WRITABLE, /* W stays set in the entries of shared tables */
-    DEFECT_SHARER_FORGOTTEN,     /* the share count of a table that gets shared does not rise */
-    DEFECT_TABLE_TAKEN,          /* an address space owns a table that others share */
+    DEFECT_CPU_STUCK,             /* CPU 1, once idle, spins with interrupts off */
+    DEFECT_PROGRAM_WRITABLE,      /* a running program's file may be opened for writing */
+    DEFECT_STALE_CUT,             /* mappings keep what a truncated file has lost */
+    DEFECT_REF_FORGOTTEN,         /* fork maps frames in the child without a reference */
+    DEFECT_STALE_ROOM,            /* the room where a mapping was removed is not counted */
+    DEFECT_TABLE_STAYS_WRITABLE,  /* W stays set in the entries of shared tables */
+    DEFECT_SHARER_FORGOTTEN,      /* the share count of a table that gets shared does not rise */
+    DEFECT_TABLE_TAKEN,           /* an address space owns a table that others share */
+    DEFECT_LEAF_STAYS_WRITABLE,   /* whoever copies a table leaves leaves of data their W */
+    DEFECT_REFS_FOR_SHARERS,      /* a table's frame count says whether it is shared */
+    DEFECT_SHARED_TABLE_FREED,    /* the first to drop a shared table frees what is below */
+    DEFECT_PART_DROPPED,          /* a range that covers a part of a shared table drops it all */
+    DEFECT_PUT_BEFORE_FLUSH,      /* a dropped table's reference goes back before the flush */
+    DEFECT_SHARED_MAPPING_CLOSED, /* leaves of shared mappings lose W when a table is copied */
+    DEFECT_PROTECT_UNOWNED,       /* mprotect changes leaves of shared tables */
+    DEFECT_GUP_UNOWNED,           /* get-user-pages writes by leaves of shared tables */
+    DEFECT_TABLE_ABSENT,          /* an entry is empty while a copy replaces its table */
+    DEFECT_SHARER_LOST,   /* owning that runs out of memory gives its reference back even so */
+    DEFECT_CUT_FLUSH_OWN, /* a cut flushes one address space of those that share a table */
     DEFECT_COUNT
 };
 

@@ -11,6 +11,7 @@
 #include "base/panic.h"
 #include "base/string.h"
 #include "mm/fault_cases.h"
+#include "mm/planted.h"
 #include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
@@ -41,7 +42,7 @@ static int gup_lock(struct mm *mm, uint64_t va, unsigned flags, struct slot *slo
     for (;;) {
         uint64_t next;
         if (slot_find(mm, va, slot, &next)) {
-            if ((slot_is_own(slot) || access == ACCESS_READ)
+            if ((planted_own(slot_is_own(slot)) || access == ACCESS_READ)
                 && leaf_allows(vma, slot_leaf(slot), access))
                 return 0;
             slot_release(slot);

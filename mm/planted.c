@@ -7,6 +7,7 @@
 #include "base/defect.h"
 #include "mm/fault_cases.h"
 #include "mm/phys/zero.h"
+#include "mm/table/share.h"
 #include "mm/vma/vma.h"
 
 /* ---- Fork --------------------------------------------------------------- */
@@ -14,11 +15,13 @@
 /*
  * fork_keeps_dirty: parent and child both keep an owned shadow stack on one frame, so that each
  * returns through addresses that the other has pushed. cow_not_moved: W and D go, COW is not set: a
- * modified page looks clean.
+ * modified page looks clean. leaf_stays_writable: in own tables, both store to one frame.
  */
 pte_t planted_shared(const struct frame *first, pte_t old, pte_t new)
 {
     if (first->kind == FRAME_SHSTK && defect_on(DEFECT_FORK_KEEPS_DIRTY))
+        return old;
+    if (first->kind == FRAME_ANON && defect_on(DEFECT_LEAF_STAYS_WRITABLE))
         return old;
     return defect_on(DEFECT_COW_NOT_MOVED) ? pte_mkclean(new) : new;
 }
@@ -45,8 +48,48 @@ pte_t planted_table_shared(pte_t old, pte_t new)
 /* sharer_forgotten: the first of the two to go takes the table from under the other. */
 uint32_t planted_sharers(uint32_t more) { return defect_on(DEFECT_SHARER_FORGOTTEN) ? 0 : more; }
 
-/* table_taken: whoever stores first takes the shared table for itself, uncopied. */
-bool planted_alone(bool alone) { return alone || defect_on(DEFECT_TABLE_TAKEN); }
+/* table_taken: whoever stores first takes the shared table for itself, uncopied. refs_for_sharers:
+ * the same, unless somebody else looks at the table just then. */
+bool planted_alone(const struct frame *table, bool alone)
+{
+    if (defect_on(DEFECT_REFS_FOR_SHARERS))
+        return frame_refs(table) == 1;
+    return alone || defect_on(DEFECT_TABLE_TAKEN);
+}
+
+/* shared_mapping_closed: the first store to a shared mapping after fork finds no W, and no rule by
+ * which to get it back. */
+bool planted_keeps(bool shared_mapping)
+{
+    return shared_mapping && !defect_on(DEFECT_SHARED_MAPPING_CLOSED);
+}
+
+/* table_absent: other threads find nothing there, though all of it is mapped. */
+pte_t planted_present(const struct slot *slot, pte_t old)
+{
+    if (!defect_on(DEFECT_TABLE_ABSENT))
+        return old;
+    while (!arch_entry_cmpxchg(&slot->entry->raw, old.raw, 0))
+        old = slot_read(slot);
+    return (pte_t){ 0 };
+}
+
+/* sharer_lost: one more such failure, and whoever is left takes a table that two use. */
+int planted_owned(struct frame *below, int err)
+{
+    if (err && defect_on(DEFECT_SHARER_LOST))
+        below->table.sharers--;
+    return err;
+}
+
+/* protect_unowned: mprotect goes on to change leaves that others see as well. */
+bool planted_shares(bool shares) { return shares && !defect_on(DEFECT_PROTECT_UNOWNED); }
+
+/* part_dropped: what a range spares goes with what it covers. */
+bool planted_covers(bool covers) { return covers || defect_on(DEFECT_PART_DROPPED); }
+
+/* shared_table_freed: the others that share it are left with a table that is free. */
+bool planted_last(bool last) { return last || defect_on(DEFECT_SHARED_TABLE_FREED); }
 
 /* oom_leak: the unfinished child keeps one user too many, so its tables are never freed. */
 struct mm *planted_undo(struct mm *child)
@@ -104,6 +147,23 @@ enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma, const s
 /* no_flush: a CPU keeps using translations that the tables no longer allow. */
 bool planted_flush(bool due) { return due && !defect_on(DEFECT_NO_FLUSH); }
 
+/* cut_flush_own: the other CPUs go on showing what the file has lost. */
+bool planted_everywhere(bool everywhere) { return everywhere && !defect_on(DEFECT_CUT_FLUSH_OWN); }
+
+/* put_before_flush: who is alone then writes to a table that another's CPU still walks. */
+struct flush *planted_due(struct flush *flush)
+{
+    for (unsigned i = 0; i < flush->count && defect_on(DEFECT_PUT_BEFORE_FLUSH); i++) {
+        if (flush->due[i].count == 0)
+            table_put(flush->due[i].first, flush->due[i].level);
+        else
+            frame_put_many(flush->due[i].first, flush->due[i].count);
+    }
+    if (defect_on(DEFECT_PUT_BEFORE_FLUSH))
+        flush->count = 0;
+    return flush;
+}
+
 /* plain_store: bits that the CPU sets in the entry between the read and the store are lost. */
 bool planted_atomic(bool present) { return present && !defect_on(DEFECT_PLAIN_STORE); }
 
@@ -123,6 +183,11 @@ bool planted_clean_flush(bool due) { return due && !defect_on(DEFECT_CLEAN_NO_FL
 
 /* stale_room: what was unmapped is not found when room is wanted. */
 struct vma *planted_room(struct vma *next) { return defect_on(DEFECT_STALE_ROOM) ? NULL : next; }
+
+/* ---- Access from outside ------------------------------------------------ */
+
+/* gup_unowned: what a debugger, or the kernel, writes appears in all that share the table. */
+bool planted_own(bool own) { return own || defect_on(DEFECT_GUP_UNOWNED); }
 
 /* ---- Shadow stacks ------------------------------------------------------ */
 

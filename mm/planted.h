@@ -22,7 +22,22 @@ uint64_t planted_references(uint64_t frames);
  * nobody else left that shares it */
 pte_t planted_table_shared(pte_t old, pte_t new);
 uint32_t planted_sharers(uint32_t more);
-bool planted_alone(bool alone);
+bool planted_alone(const struct frame *table, bool alone);
+/* share: does the leaf keep its rights when it is copied; what the entry holds until the copy of
+ * its table takes its place; how owning the table below ended; does the address space share
+ * tables */
+bool planted_keeps(bool shared_mapping);
+pte_t planted_present(const struct slot *slot, pte_t old);
+int planted_owned(struct frame *below, int err);
+bool planted_shares(bool shares);
+/* share: does the range cover the whole table; is this the last entry that pointed to it */
+bool planted_covers(bool covers);
+bool planted_last(bool last);
+/* flush: what waits for the flush; must it reach every CPU */
+struct flush *planted_due(struct flush *flush);
+bool planted_everywhere(bool everywhere);
+/* gup: is the path to the leaf own */
+bool planted_own(bool own);
 /* fork: the address space to take down again, because memory ran out */
 struct mm *planted_undo(struct mm *child);
 /* fault: is this entry the last owner; the frame to copy from; why the access is refused */
@@ -53,7 +68,16 @@ static inline pte_t planted_child(const struct frame *first, pte_t new) { return
 static inline uint64_t planted_references(uint64_t frames) { return frames; }
 static inline pte_t planted_table_shared(pte_t old, pte_t new) { return new; }
 static inline uint32_t planted_sharers(uint32_t more) { return more; }
-static inline bool planted_alone(bool alone) { return alone; }
+static inline bool planted_alone(const struct frame *table, bool alone) { return alone; }
+static inline bool planted_keeps(bool shared_mapping) { return shared_mapping; }
+static inline pte_t planted_present(const struct slot *slot, pte_t old) { return old; }
+static inline int planted_owned(struct frame *below, int err) { return err; }
+static inline bool planted_shares(bool shares) { return shares; }
+static inline bool planted_covers(bool covers) { return covers; }
+static inline bool planted_last(bool last) { return last; }
+static inline struct flush *planted_due(struct flush *flush) { return flush; }
+static inline bool planted_everywhere(bool everywhere) { return everywhere; }
+static inline bool planted_own(bool own) { return own; }
 static inline struct mm *planted_undo(struct mm *child) { return child; }
 static inline bool planted_reuse(const struct vma *vma, bool last_owner) { return last_owner; }
 static inline struct frame *planted_source(const struct vma *vma, struct frame *from)

@@ -10,8 +10,8 @@ void flush_now(struct flush *flush)
     bool everywhere = flush->everywhere;
     /* mm_put() takes mm down: no CPU has it loaded any more */
     bool in_use = __atomic_load_n(&flush->mm->users, __ATOMIC_RELAXED);
-    if (planted_flush(flush->start < flush->end && (in_use || everywhere))) {
-        if (everywhere)
+    if (planted_flush(planted_due(flush)->start < flush->end && (in_use || everywhere))) {
+        if (planted_everywhere(everywhere))
             arch_tlb_flush_kernel(0, 0);
         else
             arch_tlb_flush(&flush->mm->arch, flush->start, flush->end - flush->start,

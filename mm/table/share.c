@@ -17,7 +17,7 @@
  */
 static inline pte_t leaf_shared(const struct frame *first, pte_t pte)
 {
-    if (first->kind == FRAME_FILE)
+    if (planted_keeps(first->kind == FRAME_FILE))
         return pte;
     return planted_shared(first, pte, pte_wrprotect(pte));
 }
@@ -103,7 +103,7 @@ static int table_replace(struct mm *mm, const struct slot *slot, pte_t old, stru
     uint64_t bytes = level_bytes(slot->level);
     table_copy(below, copy, slot->level - 1, slot->va, slot->va + bytes);
     pte_t new = pte_mktable(frame_pfn(copy), true);
-    while (!entry_replace(slot->entry, old, new))
+    while (!entry_replace(slot->entry, planted_present(slot, old), new))
         old = slot_read(slot);
     trace_entry(TRACE_TABLE_COPY, slot->level, slot->va, old.raw, new.raw);
     if (planted_flush(true))
@@ -128,10 +128,10 @@ int table_own(struct mm *mm, const struct slot *slot)
     int err = 0;
     ASSERT(slot_is_own(slot) && !pte_hw_write(old));
     spin_lock_second(&below->table.lock);
-    if (planted_alone(below->table.sharers == 1))
+    if (planted_alone(below, below->table.sharers == 1))
         table_take(slot, old);
     else
-        err = table_replace(mm, slot, old, below);
+        err = planted_owned(below, table_replace(mm, slot, old, below));
     spin_unlock(&below->table.lock);
     return err;
 }
@@ -157,7 +157,7 @@ static int paths_own(struct mm *mm, struct frame *table, int level, uint64_t sta
 
 int tables_own(struct mm *mm, uint64_t start, uint64_t end)
 {
-    return mm->shares ? paths_own(mm, mm->root, ROOT_LEVEL, start, end, false) : 0;
+    return planted_shares(mm->shares) ? paths_own(mm, mm->root, ROOT_LEVEL, start, end, false) : 0;
 }
 
 int tables_own_ends(struct mm *mm, uint64_t start, uint64_t end)
@@ -239,7 +239,7 @@ void table_put(struct frame *table, int level)
     uint32_t sharers = table->table.sharers--;
     spin_unlock(&table->table.lock);
     ASSERT(sharers != 0);
-    if (sharers == 1)
+    if (planted_last(sharers == 1))
         table_free(table, level);
 }
 

@@ -65,8 +65,9 @@ static inline uint64_t span_to(const struct span *span)
 /* Does the range contain all that the current entry translates for programs? */
 static inline bool span_covers(const struct span *span)
 {
-    return span->start <= span->at.va
-           && min_u64(span->at.va + level_bytes(span->at.level), USER_END) <= span->end;
+    return planted_covers(span->start <= span->at.va
+                          && min_u64(span->at.va + level_bytes(span->at.level), USER_END)
+                                 <= span->end);
 }
 
 #endif

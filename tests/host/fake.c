@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/panic.h"
@@ -25,6 +24,7 @@ bool trace_enabled;
 uint64_t fake_seed = 1;
 bool fake_threads;
 _Thread_local unsigned fake_cpu;
+void (*fake_interlude)(enum moment moment);
 
 /* ---- What base/ gives --------------------------------------------------- */
 
@@ -76,12 +76,28 @@ uint64_t fake_random(uint64_t limit)
     return (fake_seed >> 11) % limit;
 }
 
+static void interlude(enum moment moment)
+{
+    void (*act)(enum moment) = fake_interlude;
+    if (!act)
+        return;
+    fake_interlude = NULL; /* not within itself */
+    fake_cpu++;
+    act(moment);
+    fake_cpu--;
+    fake_interlude = act;
+}
+
 /* Now and then another CPU reads or stores through the entry just before the exchange. */
 bool arch_entry_cmpxchg(uint64_t *entry, uint64_t old, uint64_t new)
 {
     if (fake_random(8) == 0)
         *entry |= *entry & PTE_W ? PTE_A | PTE_D : PTE_A;
-    return __atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    bool done = __atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_SEQ_CST,
+                                            __ATOMIC_SEQ_CST);
+    if (done)
+        interlude(ENTRY_REPLACED);
+    return done;
 }
 
 void fake_start(uint64_t bytes)
@@ -137,6 +153,7 @@ static void tlb_drop(uint64_t root, uint64_t va, uint64_t len_bytes)
 void arch_tlb_flush(struct arch_mm *mm, uint64_t va, uint64_t len_bytes, bool tables)
 {
     (void)tables;
+    interlude(FLUSH_AHEAD);
     mm->generation++;
     tlb_drop(mm->root.v, va, len_bytes);
 }
@@ -144,6 +161,7 @@ void arch_tlb_flush(struct arch_mm *mm, uint64_t va, uint64_t len_bytes, bool ta
 void arch_tlb_flush_kernel(uint64_t va, uint64_t len_bytes)
 {
     (void)va, (void)len_bytes;
+    interlude(FLUSH_AHEAD);
     memset(tlb, 0, sizeof(tlb));
     memset(uppers, 0, sizeof(uppers));
 }
@@ -286,6 +304,15 @@ enum fault_outcome cpu_access(struct mm *mm, uint64_t va, enum cpu_access access
             return outcome;
     }
     panic("%d faults at %#lx and no progress", TRIES_MAX, (unsigned long)va);
+}
+
+bool cpu_peek(struct mm *mm, uint64_t va, uint64_t *value)
+{
+    char *at;
+    if (translate(mm, va, CPU_LOAD, &at))
+        return false;
+    memcpy(value, at, sizeof(*value));
+    return true;
 }
 
 /* The entry of this level for va in the tables as they are, and whether all entries down to it, it

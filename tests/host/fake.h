@@ -34,6 +34,16 @@ bool diagnose(const char *format, ...) PRINTF_LIKE(1, 2); /* prints "# ..."; ret
 /* Does function, in a process of its own, end in a panic that says words? */
 bool panics_saying(const char *words, void (*function)(void));
 
+/* A test that leaves no frame in use, and the defects on which it must fail. */
+struct twin {
+    const char *name;
+    bool (*test)(void);
+    const char *defects[8]; /* NULL after the last */
+};
+/* Run all, each in a process of its own, then each once more with each of its defects. The plan is
+ * printed here; the result is main()'s. */
+int run_twins(const struct twin *twins, unsigned count);
+
 /* ---- The machine -------------------------------------------------------- */
 
 /* Give the frame allocator `bytes` of RAM from physical 1 MiB on, and start mm/. Called once. */
@@ -54,6 +64,15 @@ enum cpu_access { CPU_LOAD, CPU_STORE, CPU_FETCH, CPU_SHSTK_LOAD, CPU_SHSTK_STOR
  * the access, or FAULT_OK_SPURIOUS when it succeeded.
  */
 enum fault_outcome cpu_access(struct mm *mm, uint64_t va, enum cpu_access access, uint64_t *value);
+/* What a load at va reads without a fault, by what the CPU has cached and by the tables. False: it
+ * would fault. */
+bool cpu_peek(struct mm *mm, uint64_t va, uint64_t *value);
+/*
+ * Unless NULL, what another CPU does in between. The address space at work is locked then, and
+ * perhaps one of its tables.
+ */
+enum moment { ENTRY_REPLACED, FLUSH_AHEAD /* asked for, and not yet done */ };
+extern void (*fake_interlude)(enum moment moment);
 /* Does the TLB hold only translations of mm that its tables still allow? */
 bool tlb_is_coherent(struct mm *mm);
 

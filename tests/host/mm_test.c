@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/defect.h"
+#include "counts.h"
 #include "mm/phys/slab.h"
-#include "mm/phys/zero.h"
 #include "steps.h"
 
 #define ARENA_BYTES       (128ull << 20)
@@ -25,10 +25,6 @@
 #define LOOK_EVERY        500
 
 /* ---- Looking at everything ---------------------------------------------- */
-
-#define PFN_MAX ((ARENA_BYTES >> PAGE_SHIFT) + 256)
-static uint32_t uses[PFN_MAX];  /* of a frame: leaves of different tables; of a table: entries */
-static bool own_entry[PFN_MAX]; /* of a table: one of these entries has W=1 */
 
 /* A modified page must be recorded as dirty, whether its entry has W or not. */
 static void check_dirty(struct process *process)
@@ -41,36 +37,6 @@ static void check_dirty(struct process *process)
                    "the page at %#lx is modified, its entry %#lx is not dirty",
                    (unsigned long)cell_va(i), (unsigned long)leaf.pte.raw);
     }
-}
-
-static void count_uses(const struct frame *table, int level);
-
-static void count_entry(pte_t pte, int level)
-{
-    uint64_t pfn = pte_pfn(pte);
-    if (pte_is_table(pte, level)) {
-        own_entry[pfn] |= pte_hw_write(pte);
-        if (uses[pfn]++ == 0) /* a shared table's leaves count once */
-            count_uses(pfn_to_frame(pfn), level - 1);
-        return;
-    }
-    for (uint64_t i = 0; i < level_frames(level); i++)
-        uses[pfn + i]++;
-}
-
-/* Count the users of every frame that a table leads to. */
-static void count_uses(const struct frame *table, int level)
-{
-    unsigned in_use = 0;
-    for (unsigned i = 0; i < (level == 4 ? PT_ENTRIES / 2 : PT_ENTRIES); i++) {
-        pte_t pte = ((const pte_t *)frame_va(table))[i];
-        if (pte_none(pte))
-            continue;
-        in_use++;
-        EXPECT(i / 2 >= table->low, "entry %u is in use, the lowest may be %u", i, 2 * table->low);
-        count_entry(pte, level);
-    }
-    EXPECT(in_use == table->count, "%u entries in use, counted %u", in_use, table->count);
 }
 
 /* A writable leaf must be the only user of its frames. */
@@ -92,13 +58,11 @@ static void check_leaves(struct process *process)
 
 static void look_at_everything(void)
 {
-    memset(uses, 0, sizeof(uses));
-    memset(own_entry, 0, sizeof(own_entry));
+    counts_begin();
     for (unsigned i = 0; i < FILE_PAGES; i++) {
         if (file_frames[i])
-            uses[frame_pfn(file_frames[i])] = 1;
+            counts_add_frame(file_frames[i]);
     }
-    uses[frame_pfn(zero_frame())] = 1;
     for (unsigned i = 0; i < PROCESSES; i++) {
         if (!processes[i].mm)
             continue;
@@ -106,27 +70,9 @@ static void look_at_everything(void)
         EXPECT(tlb_is_coherent(processes[i].mm), "stale TLB entry");
         check_dirty(&processes[i]);
         check_leaves(&processes[i]);
-        count_uses(processes[i].mm->root, 4);
+        counts_add(processes[i].mm);
     }
-    struct frame_stats stats;
-    uint64_t used = 0;
-    frame_stats(&stats);
-    for (uint64_t pfn = 256; pfn < PFN_MAX; pfn++) {
-        struct frame *frame = pfn_to_frame(pfn);
-        if (frame->kind == FRAME_TABLE && uses[pfn]) {
-            EXPECT(frame->table.sharers == uses[pfn], "table %#lx: %u sharers, %u entries",
-                   (unsigned long)pfn, frame->table.sharers, uses[pfn]);
-            EXPECT(uses[pfn] == 1 || !own_entry[pfn], "shared table %#lx has an entry with W=1",
-                   (unsigned long)pfn);
-            continue;
-        }
-        bool counted = frame->kind == FRAME_ANON || frame->kind == FRAME_SHSTK
-                       || frame->kind == FRAME_FILE || uses[pfn];
-        EXPECT(!counted || frame_refs(frame) == uses[pfn], "frame %#lx (%s): count %u, users %u",
-               (unsigned long)pfn, frame_kind_name(frame->kind), frame_refs(frame), uses[pfn]);
-        used += frame->kind == FRAME_ANON || frame->kind == FRAME_SHSTK;
-    }
-    EXPECT(used == stats.used[FRAME_ANON] + stats.used[FRAME_SHSTK], "frames in use");
+    EXPECT(counts_agree(), "the counts are wrong");
 }
 
 /* ---- The sequence ------------------------------------------------------- */
