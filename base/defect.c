@@ -54,6 +54,11 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_TABLE_ABSENT] = "table_absent",
     [DEFECT_SHARER_LOST] = "sharer_lost",
     [DEFECT_CUT_FLUSH_OWN] = "cut_flush_own",
+    [DEFECT_SPURIOUS_FOREVER] = "spurious_forever",
+    [DEFECT_RESET_VALUES] = "reset_values",
+    [DEFECT_ROBUST_NO_WAKE] = "robust_no_wake",
+    [DEFECT_OOM_KILLS_ASKER] = "oom_kills_asker",
+    [DEFECT_NO_BREATH] = "no_breath",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

@@ -60,8 +60,13 @@ enum defect {
     DEFECT_PROTECT_UNOWNED,       /* mprotect changes leaves of shared tables */
     DEFECT_GUP_UNOWNED,           /* get-user-pages writes by leaves of shared tables */
     DEFECT_TABLE_ABSENT,          /* an entry is empty while a copy replaces its table */
-    DEFECT_SHARER_LOST,   /* owning that runs out of memory gives its reference back even so */
-    DEFECT_CUT_FLUSH_OWN, /* a cut flushes one address space of those that share a table */
+    DEFECT_SHARER_LOST,      /* owning that runs out of memory gives its reference back even so */
+    DEFECT_CUT_FLUSH_OWN,    /* a cut flushes one address space of those that share a table */
+    DEFECT_SPURIOUS_FOREVER, /* a spurious fault is explained, however often it comes */
+    DEFECT_RESET_VALUES,     /* CPUs but the first keep a reset's LDTR and PAT */
+    DEFECT_ROBUST_NO_WAKE,   /* the end of a futex's owner wakes nobody */
+    DEFECT_OOM_KILLS_ASKER,  /* who asks for memory when there is none is killed */
+    DEFECT_NO_BREATH,        /* long calls do not let other tasks run, nor end when killed */
     DEFECT_COUNT
 };
 

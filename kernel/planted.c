@@ -37,4 +37,13 @@ unsigned planted_idle(unsigned cpu)
 
 /* program_writable: a running program sees its file change under it. */
 bool planted_busy(bool busy) { return busy && !defect_on(DEFECT_PROGRAM_WRITABLE); }
+
+/* robust_no_wake: who waits for a futex whose owner has died sleeps on. */
+bool planted_wake(bool due) { return due && !defect_on(DEFECT_ROBUST_NO_WAKE); }
+
+/* oom_kills_asker: the process that holds all memory lives, and others die for it. */
+bool planted_other(bool other) { return other && !defect_on(DEFECT_OOM_KILLS_ASKER); }
+
+/* no_breath: a long call goes on to its end, whoever waits for the CPU or kills the task. */
+bool planted_breath(bool due) { return due && !defect_on(DEFECT_NO_BREATH); }
 #endif

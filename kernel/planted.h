@@ -17,6 +17,12 @@ struct spinlock *planted_order(struct spinlock *lock, struct process *process);
 unsigned planted_idle(unsigned cpu);
 /* fs: is the file in use on the other side: run by a program, or open for writing */
 bool planted_busy(bool busy);
+/* robust: is a waiter to be woken */
+bool planted_wake(bool due);
+/* oom: may another process than the one that asks be chosen */
+bool planted_other(bool other);
+/* wait: does a long call pause here */
+bool planted_breath(bool due);
 #else
 static inline bool planted_wrss(bool allowed) { return allowed; }
 static inline struct spinlock *planted_order(struct spinlock *lock, struct process *process)
@@ -25,6 +31,9 @@ static inline struct spinlock *planted_order(struct spinlock *lock, struct proce
 }
 static inline unsigned planted_idle(unsigned cpu) { return cpu; }
 static inline bool planted_busy(bool busy) { return busy; }
+static inline bool planted_wake(bool due) { return due; }
+static inline bool planted_other(bool other) { return other; }
+static inline bool planted_breath(bool due) { return due; }
 #endif
 
 #endif

@@ -142,6 +142,9 @@ enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma, const s
     return outcome;
 }
 
+/* spurious_forever: an instruction that can never go on faults for ever. */
+bool planted_row(bool full) { return full && !defect_on(DEFECT_SPURIOUS_FOREVER); }
+
 /* ---- Entries ------------------------------------------------------------ */
 
 /* no_flush: a CPU keeps using translations that the tables no longer allow. */

@@ -45,6 +45,8 @@ bool planted_reuse(const struct vma *vma, bool last_owner);
 struct frame *planted_source(const struct vma *vma, struct frame *from);
 enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma, const struct fault *fault,
                                    enum fault_outcome refusal);
+/* spurious: is the row of spurious faults full */
+bool planted_row(bool full);
 /* table: is a flush due; is a compare-and-exchange called for; may the value be stored; is the
  * reference to be dropped */
 bool planted_flush(bool due);
@@ -90,6 +92,7 @@ static inline enum fault_outcome planted_refusal(struct mm *mm, const struct vma
 {
     return refusal;
 }
+static inline bool planted_row(bool full) { return full; }
 static inline bool planted_flush(bool due) { return due; }
 static inline bool planted_atomic(bool present) { return present; }
 static inline bool planted_check(bool valid) { return valid; }

@@ -12,6 +12,7 @@
 #include "mm/spurious.h"
 
 #include "base/log.h"
+#include "mm/planted.h"
 #include "mm/table/table.h"
 
 #define ROW_MAX 8
@@ -57,7 +58,7 @@ enum fault_outcome fault_spurious(struct mm *mm, const struct fault *fault)
     struct row now = { arch_current_pid(), fault->rip, align_down(fault->va, PAGE_SIZE),
                        __atomic_load_n(&mm->arch.generation, __ATOMIC_RELAXED), 0 };
     __atomic_add_fetch(&total, 1, __ATOMIC_RELAXED);
-    if (!row_goes_on(row, &now) || ++row->count < ROW_MAX)
+    if (!row_goes_on(row, &now) || !planted_row(++row->count >= ROW_MAX))
         return FAULT_OK_SPURIOUS;
     row->count = 0;
     if (fault->from_user && !(fault->error & FAULT_USER))

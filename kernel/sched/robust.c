@@ -3,6 +3,7 @@
  * for one learns that the owner has died. */
 #include "kernel/sched/robust.h"
 
+#include "kernel/planted.h"
 #include "kernel/sched/futex.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
@@ -25,7 +26,8 @@ static void robust_mark(struct task *task, uaddr_t word, bool pending)
         return;
     while (err == -EAGAIN && (old & FUTEX_TID_MASK) == (uint32_t)task->tid)
         err = mm_cmpxchg(task->mm, word.v, &old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
-    if ((!err && old & FUTEX_WAITERS) || (pending && !(old & FUTEX_TID_MASK)))
+    bool due = (!err && old & FUTEX_WAITERS) || (pending && !(old & FUTEX_TID_MASK));
+    if (planted_wake(due))
         futex_wake_word(word, 1);
 }
 

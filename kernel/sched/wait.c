@@ -3,6 +3,7 @@
  * sched.c. */
 #include "kernel/sched/wait.h"
 
+#include "kernel/planted.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
@@ -106,6 +107,8 @@ void sleep_unlock(struct sleep_lock *lock)
 bool task_breathe(void)
 {
     const struct task *task = task_current();
+    if (!planted_breath(true))
+        return false;
     sched_yield_if_due();
     return task->process && signal_fatal_due(task);
 }

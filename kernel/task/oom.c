@@ -6,6 +6,7 @@
  */
 #include "arch/x86/upcalls.h"
 #include "base/log.h"
+#include "kernel/planted.h"
 #include "kernel/sched/sched.h"
 #include "kernel/sched/wait.h"
 #include "kernel/signal/signal.h"
@@ -87,7 +88,7 @@ bool entry_out_of_memory(bool from_user)
     struct process *victim = victim_find();
     if (!victim)
         return false;
-    bool other = victim != process_current();
+    bool other = planted_other(victim != process_current());
     if (other)
         victim_kill(victim);
     process_put(victim);

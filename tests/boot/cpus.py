@@ -36,6 +36,17 @@ def stuck(boots):
     )
 
 
+def reset_values(test):
+    """On the second CPU the test finds what a reset leaves there."""
+
+    def run(boots):
+        words = f"init=/tests/runner console=serial defect=reset_values -- qemu {test}"
+        boot = Boot("qemu", boots.image(words, TEST_KERNEL, TEST_INITRD), "--smp", "2", timeout=60)
+        boot.expect_text(rf"^not ok 1 - {test}$")
+
+    return run
+
+
 def clock(defect):
     """The TSCs of the CPUs are minutes apart, as after a reset that not all of them saw."""
 
@@ -57,6 +68,10 @@ run_tests(
     {
         "the_clock_moves_on_every_cpu where TSCs are apart": clock("tsc_apart"),
         "the_clock_moves_on_every_cpu notices tsc_trusted": clock("tsc_trusted"),
+        "every_cpus_registers_hold_the_kernels_values notices reset_values": reset_values(
+            "every_cpus_registers_hold_the_kernels_values"
+        ),
+        "no_cpu_has_an_ldt notices reset_values": reset_values("no_cpu_has_an_ldt"),
         "cpus_one_in_qemu": running("qemu", 1, r"^cpus: 1 running"),
         "cpus_four_in_qemu": running("qemu", 4, r"^cpus: 4 running, found by ACPI$"),
         "cpus_sixty_four_in_qemu": running("qemu", 64, r"^cpus: 64 running"),

@@ -87,13 +87,17 @@ static bool explained_faults_go_on(void)
     return counted == 2 * TRIES || diagnose("%lu counted", (unsigned long)counted);
 }
 
+static const struct twin twins[] = {
+    { "a_fault_without_progress_is_reported", no_progress_is_reported, { "spurious_forever" } },
+    { "a_programs_supervisor_access_ends_it",
+      a_programs_supervisor_access_ends_it,
+      { "spurious_forever" } },
+    { "a_reserved_bit_is_the_kernels_fault", a_reserved_bit_is_the_kernels_fault, { NULL } },
+    { "explained_spurious_faults_go_on", explained_faults_go_on, { NULL } },
+};
+
 int main(void)
 {
     fake_start(ARENA_BYTES);
-    plan(4);
-    result("a_fault_without_progress_is_reported", no_progress_is_reported());
-    result("a_programs_supervisor_access_ends_it", a_programs_supervisor_access_ends_it());
-    result("a_reserved_bit_is_the_kernels_fault", a_reserved_bit_is_the_kernels_fault());
-    result("explained_spurious_faults_go_on", explained_faults_go_on());
-    return suite_status();
+    return run_twins(twins, ARRAY_SIZE(twins));
 }

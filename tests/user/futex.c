@@ -305,7 +305,7 @@ static void end_before_the_wake(void)
     *lock_word = 0;
 }
 
-TEST(an_owner_that_ends_between_unlock_and_wake_wakes_a_waiter, "")
+TEST(an_owner_that_ends_between_unlock_and_wake_wakes_a_waiter, "robust_no_wake")
 {
     int status;
     lock_word = shared_page();

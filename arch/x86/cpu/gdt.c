@@ -5,6 +5,7 @@
 
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/percpu.h"
+#include "arch/x86/cpu/planted.h"
 #include "arch/x86/cpu/registers.h"
 
 #define IST_STACK_BYTES 8192
@@ -50,6 +51,8 @@ static void gdt_fill(uint64_t *gdt, const struct tss *tss)
     gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
 }
 
+static void lldt(uint16_t selector) { __asm__ volatile("lldt %0" : : "r"(selector)); }
+
 static void gdt_load(const uint64_t *gdt)
 {
     struct descriptor_pointer pointer = { sizeof(gdts[0]) - 1, (uint64_t)gdt };
@@ -61,7 +64,6 @@ static void gdt_load(const uint64_t *gdt)
                      "1:\n\t"
                      "mov %2, %%ds\n\tmov %2, %%es\n\tmov %2, %%ss\n\t"
                      "mov %3, %%fs\n\tmov %3, %%gs\n\t"
-                     "lldt %w3\n\t" /* no LDT: after a reset it would be all of the first 64 KiB */
                      "ltr %w4"
                      :
                      : "m"(pointer), "i"(KERNEL_CS), "r"(KERNEL_DS), "r"(0), "r"(TSS_SELECTOR)
@@ -82,6 +84,8 @@ void gdt_init(unsigned cpu)
     tss->io_map = sizeof(*tss);
     gdt_fill(gdts[cpu], tss);
     gdt_load(gdts[cpu]);
+    if (planted_set(true))
+        lldt(0); /* no LDT: after a reset it is all of the first 64 KiB */
     percpus[cpu].self = &percpus[cpu];
     percpus[cpu].cpu_id = cpu;
     wrmsr(MSR_GS_BASE, (uint64_t)&percpus[cpu]);

@@ -47,6 +47,10 @@ uint64_t planted_nmi(uint64_t cpus)
     return cpus;
 }
 
+/* reset_values: only CPUs that start later than the command line is read. This runs before the CPU
+ * knows itself. */
+bool planted_set(bool set) { return set && defect_current != DEFECT_RESET_VALUES; }
+
 /* tsc_apart, tsc_trusted: CPUs whose TSCs differ, as if they had been switched on at different
  * times. With tsc_trusted the clock jumps from CPU to CPU. */
 uint64_t planted_tsc(uint64_t tsc)

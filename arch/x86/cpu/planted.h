@@ -21,6 +21,8 @@ uint64_t planted_nmi(uint64_t cpus);
 /* what RDTSC says on this CPU; the difference found between this TSC and the first CPU's */
 uint64_t planted_tsc(uint64_t tsc);
 int64_t planted_tsc_offset(int64_t offset);
+/* gdt, control: is a register set whose reset value is not the kernel's */
+bool planted_set(bool set);
 #else
 static inline bool planted_fpu(int pid, bool restore) { return restore; }
 static inline uint64_t planted_ssp(int pid, uint64_t ssp) { return ssp; }
@@ -34,6 +36,7 @@ static inline uint64_t planted_entry(unsigned vector, uint64_t entry)
 static inline uint64_t planted_nmi(uint64_t cpus) { return cpus; }
 static inline uint64_t planted_tsc(uint64_t tsc) { return tsc; }
 static inline int64_t planted_tsc_offset(int64_t offset) { return offset; }
+static inline bool planted_set(bool set) { return set; }
 #endif
 
 #endif
