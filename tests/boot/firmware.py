@@ -14,6 +14,7 @@ from boot import BUSYBOX, ROOT, TEST_INITRD, TEST_KERNEL, Boot, expect, path, ru
 
 PARTITION = 1 << 20  # where the boot partition starts in an image
 SHIM = "build/test/odd_firmware.efi"
+LIT_MIN = 1000  # pixels: more are text
 STORY = r"^shadowfork: \d+ of 12 steps as expected"
 
 
@@ -64,6 +65,13 @@ def ends_with(words, line):
     return test
 
 
+def lit_pixels(shot):
+    """How many pixels at the top of the screen have the colour of the kernel's text."""
+    crop = ["convert", shot, "-crop", "1280x160+0+0", "rgb:-"]
+    top = subprocess.run(crop, check=True, stdout=subprocess.PIPE).stdout
+    return [top[at : at + 3] for at in range(0, len(top), 3)].count(b"\xd0\xd0\xd0")
+
+
 def panics_on_the_screen(words, line):
     """A panic before memory is managed reaches the serial line and the screen."""
 
@@ -73,17 +81,22 @@ def panics_on_the_screen(words, line):
         boot = Boot("qemu", odd_image(boots, words), *options, timeout=60)
         boot.expect_status(125)
         boot.expect_text(line)
-        top = subprocess.run(
-            ["convert", shot, "-crop", "1280x160+0+0", "rgb:-"], check=True, stdout=subprocess.PIPE
-        )
-        pixels = [top.stdout[at : at + 3] for at in range(0, len(top.stdout), 3)]
-        lit = pixels.count(b"\xd0\xd0\xd0")
-        expect(
-            lit > 1000,
-            f"expect text in the kernel's colour at the top of the screen, saw {lit} pixels of it",
-        )
+        lit = lit_pixels(shot)
+        expect(lit > LIT_MIN, f"expect text at the top of the screen, saw {lit} of its pixels")
 
     return test
+
+
+def notices_no_consoles(boots):
+    """The same panic without a console: neither the line nor the picture may then be seen."""
+    shot = boots.file("screen.png")
+    options = ("--screenshot", shot, "--screenshot-at", "starting the kernel", "--linger", "6")
+    image = odd_image(boots, "free=0", "init=/sbin/init demo console=e9")
+    boot = Boot("qemu", image, *options, "--screenshot-delay", "5", timeout=20)
+    boot.expect_status(124)
+    expect("panic" not in boot.text, "expect nothing on the serial line", boot.text)
+    lit = lit_pixels(shot)
+    expect(lit <= LIT_MIN, f"expect no text at the top of the screen, saw {lit} of its pixels")
 
 
 def test_kernel(*lines, words="attributes=9"):
@@ -182,6 +195,7 @@ run_tests(
         "firmware_with_nothing_free": panics_on_the_screen(
             "free=0", r"^panic: no memory for the frame array: it needs \d+ KiB in one piece"
         ),
+        "firmware_with_nothing_free notices a kernel without consoles": notices_no_consoles,
         "boot_information_of_another_version": panics_on_the_screen(
             "version=99", r"^panic: .* of version 99, this kernel needs version 2$"
         ),
