@@ -8,32 +8,6 @@
 
 #define ARENA_BYTES (96 * MIB)
 
-static struct mm *parent, *child;
-
-/* A parent and its child, which share everything below their roots. */
-static bool two(void)
-{
-    parent = subject();
-    child = parent ? forked(parent) : NULL;
-    return child;
-}
-
-/* Both go, the child first; what they share is consistent before and in between. */
-static bool end(bool good)
-{
-    good = good && consistent(parent, child, NULL, NULL);
-    mm_put(child);
-    good = good && consistent(parent, NULL, NULL, NULL);
-    mm_put(parent);
-    return good;
-}
-
-static uint32_t sharers(struct mm *mm, uint64_t va, int level)
-{
-    struct frame *table = table_at(mm, va, level);
-    return table ? table->table.sharers : 0;
-}
-
 /* ---- T1 ----------------------------------------------------------------- */
 
 /* Fork changes the roots' entries and nothing below them. */

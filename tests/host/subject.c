@@ -98,12 +98,12 @@ struct mm *subject(void)
     return NULL;
 }
 
-struct mm *forked(struct mm *parent)
+struct mm *forked(struct mm *mm)
 {
-    struct mm *child;
-    int err = mm_fork(parent, FORK_TABLES, &child);
+    struct mm *copy;
+    int err = mm_fork(mm, FORK_TABLES, &copy);
     if (!err)
-        return child;
+        return copy;
     (void)!diagnose("no fork: %d", err);
     return NULL;
 }
@@ -212,4 +212,30 @@ bool consistent(struct mm *a, struct mm *b, struct mm *c, struct mm *d)
         counts_add(all[i]);
     }
     return counts_agree();
+}
+
+/* ---- Two of them -------------------------------------------------------- */
+
+struct mm *parent, *child;
+
+bool two(void)
+{
+    parent = subject();
+    child = parent ? forked(parent) : NULL;
+    return child;
+}
+
+bool end(bool good)
+{
+    good = good && consistent(parent, child, NULL, NULL);
+    mm_put(child);
+    good = good && consistent(parent, NULL, NULL, NULL);
+    mm_put(parent);
+    return good;
+}
+
+uint32_t sharers(struct mm *mm, uint64_t va, int level)
+{
+    struct frame *table = table_at(mm, va, level);
+    return table ? table->table.sharers : 0;
 }

@@ -25,7 +25,15 @@
 /* NULL, with the reason printed, when it cannot be made. The file is that of steps.h. */
 struct mm *subject(void);
 /* A child that shares tables; NULL, with a word, when there is none. */
-struct mm *forked(struct mm *parent);
+struct mm *forked(struct mm *mm);
+
+/* Such a parent and its child, which share everything below their roots. */
+extern struct mm *parent, *child;
+bool two(void);
+/* Both go, the child first. Returns whether good is true and they were consistent all along. */
+bool end(bool good);
+/* How many entries point to the table of this level on the way to va; 0: there is none. */
+uint32_t sharers(struct mm *mm, uint64_t va, int level);
 
 bool map(struct mm *mm, uint64_t start, uint64_t bytes, uint32_t flags);
 bool store(struct mm *mm, uint64_t va, uint64_t value);
