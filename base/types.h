@@ -17,6 +17,11 @@
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  4096ull
 #define PAGE_MASK  (~(PAGE_SIZE - 1))
+/* How many bits of an address each of the four levels of page tables translates. A host test sets
+ * two, so that it can try all there is. */
+#ifndef PT_INDEX_BITS
+#define PT_INDEX_BITS 9
+#endif
 
 /* An address is wrapped in a struct so that the compiler refuses a mix-up. */
 typedef struct {
@@ -31,7 +36,7 @@ static inline uaddr_t uaddr(uint64_t v) { return (uaddr_t){ v }; }
 
 /* First address above user space: the top page of the canonical half stays empty (design:
  * address space). */
-#define USER_END   0x00007ffffffff000ull
+#define USER_END   ((1ull << (PAGE_SHIFT + 4 * PT_INDEX_BITS - 1)) - PAGE_SIZE)
 /* No mapping of a program lies below this (Linux's mmap_min_addr): near NULL there is no memory. */
 #define USER_START 0x10000ull
 

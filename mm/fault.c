@@ -164,7 +164,7 @@ bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access)
 /* Frames for one leaf, undefined contents; NULL when memory is out. */
 static struct frame *leaf_alloc(enum frame_kind kind, int level)
 {
-    return level == 1 ? frame_alloc(kind) : frame_alloc_block(kind, 9 * (unsigned)(level - 1));
+    return level == 1 ? frame_alloc(kind) : frame_alloc_block(kind, level_order(level));
 }
 
 /* What an untouched anonymous page holds: the zero page, with another reference, where that will

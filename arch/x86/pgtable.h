@@ -50,7 +50,7 @@ _Static_assert((PTE_PFN_MASK | PTE_SOFT_FREE | PTE_COW | PTE_PKEY_MASK | PTE_NX 
                "every bit of an entry is accounted for");
 _Static_assert(PTE_W_BIT == 1 && PTE_D_BIT == 6, "Write and Dirty are where the manual puts them");
 
-#define PT_ENTRIES 512
+#define PT_ENTRIES (1 << PT_INDEX_BITS)
 
 /*
  * What the bits of a present leaf entry mean in this kernel
@@ -225,9 +225,10 @@ static inline pte_t mk_pte(uint64_t pfn, pgprot_t prot)
 /* ---- Levels and tables -------------------------------------------------- */
 
 /* Levels count from 1, the table of 4 KiB leaves, to 4, the root. Leaves exist at 1, 2 and 3. */
-static inline unsigned level_shift(int level) { return PAGE_SHIFT + 9 * (unsigned)(level - 1); }
+static inline unsigned level_order(int level) { return PT_INDEX_BITS * (unsigned)(level - 1); }
+static inline unsigned level_shift(int level) { return PAGE_SHIFT + level_order(level); }
 static inline uint64_t level_bytes(int level) { return 1ull << level_shift(level); }
-static inline uint64_t level_frames(int level) { return 1ull << (9 * (level - 1)); }
+static inline uint64_t level_frames(int level) { return 1ull << level_order(level); }
 static inline unsigned level_index(uint64_t va, int level)
 {
     return va >> level_shift(level) & (PT_ENTRIES - 1);

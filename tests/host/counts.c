@@ -23,8 +23,8 @@ void counts_add_frame(const struct frame *frame) { add(frame_pfn(frame)); }
 
 void counts_begin(void)
 {
-    memset(uses, 0, sizeof(uses));
-    memset(own_entry, 0, sizeof(own_entry));
+    memset(uses, 0, used_end * sizeof(uses[0]));
+    memset(own_entry, 0, used_end * sizeof(own_entry[0]));
     used_end = 0;
     good = true;
     counts_add_frame(zero_frame());

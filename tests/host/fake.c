@@ -64,8 +64,8 @@ void arch_mm_load(struct arch_mm *arch, struct mm *mm) { (void)arch, (void)mm; }
 void arch_mm_idle(void) {}
 
 /* The kernel's half has one entry, so freeing a root that still holds it is noticed. */
-void kmap_fill_root(uint64_t *root) { root[511] = 0x1003; }
-void kmap_clear_root(uint64_t *root) { root[511] = 0; }
+void kmap_fill_root(uint64_t *root) { root[PT_ENTRIES - 1] = 0x1003; }
+void kmap_clear_root(uint64_t *root) { root[PT_ENTRIES - 1] = 0; }
 paddr_t kmap_root(void) { return paddr(0); }
 
 uint64_t fake_random(uint64_t limit)
