@@ -162,8 +162,9 @@ MUST_CHECK int mm_unmap(struct mm *mm, uint64_t start, uint64_t len, mm_breathe 
 MUST_CHECK int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot,
                           mm_breathe breathe);
 /*
- * madvise(MADV_DONTNEED): drop the pages, keep the VMAs. -EINVAL, -ENOMEM for a hole, or -EAGAIN
- * when memory for page tables is out; everything else that is mapped has been dropped even so.
+ * madvise(MADV_DONTNEED): drop the pages, keep the VMAs. -EINVAL, or -ENOMEM for a hole; everything
+ * else that is mapped has been dropped even so. -EAGAIN: memory for page tables ran out, and a part
+ * of the range is as it was.
  */
 MUST_CHECK int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe);
 /*

@@ -146,7 +146,8 @@ int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot, mm_br
 /* ---- Advice ------------------------------------------------------------- */
 
 /* Drop the leaves of [*at, end). *at becomes the end of the part that was looked at. A hole is an
- * error even so. A part of a huge leaf is an error as well, and is left alone. */
+ * error even so. A part of a huge leaf is an error as well, and is left alone. Without memory for
+ * tables the rest stays: -EAGAIN, whatever else there was. */
 static int range_discard(struct mm *mm, uint64_t *at, uint64_t end)
 {
     struct flush flush;
@@ -161,13 +162,14 @@ static int range_discard(struct mm *mm, uint64_t *at, uint64_t end)
             err = -EINVAL;
         } else if (tables_own_ends(mm, from, to)) {
             err = -EAGAIN;
+            break;
         } else {
             tables_drop(mm, from, to, &flush);
             tables_zap(mm, vma, from, to, &flush);
         }
     }
     flush_end(&flush);
-    return *at < end ? -ENOMEM : err;
+    return *at < end && err != -EAGAIN ? -ENOMEM : err;
 }
 
 int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe)
@@ -181,7 +183,7 @@ int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe)
         uint64_t stop = step_end(mm, at, end);
         int err = range_discard(mm, &at, stop);
         result = err ? err : result;
-        if (stop == end)
+        if (stop == end || err == -EAGAIN)
             break;
         at = stop;
         step_pause(mm, breathe);

@@ -183,6 +183,25 @@ static bool ends_are_unmapped_without_memory(void)
     return good;
 }
 
+/* A hole behind what could not be dropped does not hide that. */
+static bool a_discard_without_memory_says_so(void)
+{
+    struct mm *parent = mm = mm_create(), *child;
+    uint64_t value = 0;
+    if (!map(VA, PAGE_SIZE, RW) || touch(VA, CPU_STORE) != FAULT_OK_SPURIOUS
+        || !map(VA + 2 * PAGE_SIZE, PAGE_SIZE, RW) || mm_fork(parent, FORK_TABLES, &child))
+        return diagnose("no memory");
+    failpoint_arm(1);
+    int without = mm_discard(child, VA, 3 * PAGE_SIZE, NULL);
+    failpoint_arm(0);
+    int with = mm_discard(child, VA, 3 * PAGE_SIZE, NULL);
+    bool gone = cpu_access(child, VA, CPU_LOAD, &value) == FAULT_OK_SPURIOUS && value == 0;
+    mm_put(child);
+    mm_put(parent);
+    return (without == -EAGAIN && with == -ENOMEM && gone)
+           || diagnose("%d without memory, %d with, gone: %d", without, with, gone);
+}
+
 /* An address space that is full: everything that would make one more VMA fails and changes
  * nothing; whatever makes fewer works. */
 static bool full(uint64_t middle)
@@ -217,7 +236,7 @@ static bool there_is_a_limit_to_vmas(void)
 int main(void)
 {
     fake_start(ARENA_BYTES);
-    plan(9);
+    plan(10);
     result("unmap_in_steps", unmap_in_steps());
     result("discard_in_steps", discard_in_steps());
     result("brk_shrinks_in_steps", brk_shrinks_in_steps());
@@ -227,5 +246,6 @@ int main(void)
     result("an_empty_range_costs_no_steps", an_empty_range_costs_no_steps());
     result("ends_are_unmapped_without_memory", ends_are_unmapped_without_memory());
     result("there_is_a_limit_to_vmas", there_is_a_limit_to_vmas());
+    result("a_discard_without_memory_says_so", a_discard_without_memory_says_so());
     return suite_status();
 }
