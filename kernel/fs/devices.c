@@ -35,9 +35,8 @@ static long zero_read(struct file *file, uaddr_t to, size_t len, uint64_t *posit
     return (long)len;
 }
 
-static long random_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
+long random_copy_to_user(uaddr_t to, size_t len)
 {
-    (void)file, (void)position;
     for (size_t done = 0; done < len;) {
         uint8_t bytes[64];
         size_t part = min_u64(sizeof(bytes), len - done);
@@ -45,10 +44,16 @@ static long random_read(struct file *file, uaddr_t to, size_t len, uint64_t *pos
         if (arch_copy_to_user(uaddr(to.v + done), bytes, part))
             return done ? (long)done : -EFAULT;
         done += part;
-        if (done % BREATH_BYTES == 0 && task_breathe())
-            return -EINTR;
+        if (done % PAGE_SIZE == 0 && task_breathe())
+            return (long)done;
     }
     return (long)len;
+}
+
+static long random_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
+{
+    (void)file, (void)position;
+    return random_copy_to_user(to, len);
 }
 
 static long sink_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)

@@ -54,6 +54,11 @@ long file_seek(struct file *file, int64_t offset, int whence, uint64_t end)
     return to;
 }
 
+long file_seek_endless(struct file *file, int64_t offset, int whence)
+{
+    return whence == SEEK_END ? -EINVAL : file_seek(file, offset, whence, 0);
+}
+
 int file_open(const char *path, uint32_t flags, uint32_t mode, struct file **file)
 {
     struct inode *base = path[0] == '/' ? NULL : files_folder(process_current()->files);

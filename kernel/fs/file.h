@@ -63,6 +63,8 @@ void file_hold(struct file *file);
 void file_put(struct file *file);
 /* What lseek does to a position, in a file that ends at end. */
 long file_seek(struct file *file, int64_t offset, int whence, uint64_t end);
+/* The seek() of a file without a known end: SEEK_END is -EINVAL. */
+long file_seek_endless(struct file *file, int64_t offset, int whence);
 
 /* Open path, which starts at the current process's working directory, with Linux's O_* flags. 0 or
  * negative errno. */

@@ -80,14 +80,9 @@ static long folder_read(struct file *file, uaddr_t to, size_t len, uint64_t *pos
     return -EISDIR;
 }
 
-static long folder_seek(struct file *file, int64_t offset, int whence)
-{
-    return whence == SEEK_END ? -EINVAL : file_seek(file, offset, whence, 0);
-}
-
 static const struct file_ops folder_ops = {
     .read = folder_read,
-    .seek = folder_seek,
+    .seek = file_seek_endless,
     .positioned = true,
 };
 

@@ -54,15 +54,10 @@ static long mem_write(struct file *file, uaddr_t from, size_t len, uint64_t *pos
     return mem_move(file, from, len, position, true);
 }
 
-static long mem_seek(struct file *file, int64_t offset, int whence)
-{
-    return whence == SEEK_END ? -EINVAL : file_seek(file, offset, whence, 0);
-}
-
 static const struct file_ops mem_ops = {
     .read = mem_read,
     .write = mem_write,
-    .seek = mem_seek,
+    .seek = file_seek_endless,
     .positioned = true,
 };
 

@@ -135,11 +135,6 @@ static long text_write(struct file *file, uaddr_t from, size_t len, uint64_t *po
     return err ? err : (long)len;
 }
 
-static long text_seek(struct file *file, int64_t offset, int whence)
-{
-    return whence == SEEK_END ? -EINVAL : file_seek(file, offset, whence, 0);
-}
-
 static void text_close(struct file *file)
 {
     struct text *text = file->object;
@@ -150,7 +145,7 @@ static void text_close(struct file *file)
 static const struct file_ops text_ops = {
     .read = text_read,
     .write = text_write,
-    .seek = text_seek,
+    .seek = file_seek_endless,
     .close = text_close,
     .positioned = true,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls on the system as a whole. */
 #include "base/version.h"
-#include "kernel/sched/wait.h"
+#include "kernel/fs/devices.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/process.h"
 #include "mm/phys/frame.h"
@@ -30,24 +30,12 @@ long sys_uname(uaddr_t to)
 #define GRND_RANDOM   2u
 #define GRND_INSECURE 4u
 
-/* Bytes written count, even when the buffer's memory ends early or the task is killed. */
 long sys_getrandom(uaddr_t to, size_t len, unsigned flags)
 {
-    size_t done = 0;
     if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)
         || (flags & GRND_RANDOM && flags & GRND_INSECURE))
         return -EINVAL;
-    for (len = min_u64(len, INT32_MAX); done < len;) {
-        uint8_t bytes[64];
-        size_t part = min_u64(sizeof(bytes), len - done);
-        arch_random(bytes, part);
-        if (arch_copy_to_user(uaddr(to.v + done), bytes, part))
-            return done ? (long)done : -EFAULT;
-        done += part;
-        if (done % PAGE_SIZE == 0 && task_breathe())
-            return (long)done;
-    }
-    return (long)done;
+    return random_copy_to_user(to, min_u64(len, INT32_MAX));
 }
 
 long sys_sysinfo(uaddr_t to)

@@ -11,11 +11,22 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from run import case
 from run.case import ROOT, Failed, Folder, expect, path, run
 
-__all__ = ["ROOT", "Boot", "Boots", "Failed", "expect", "path", "run", "run_tests"]
+__all__ = ["ROOT", "Boot", "Boots", "Failed", "expect", "path", "put", "run", "run_tests"]
 
 TEST_KERNEL = "build/test/kernel.elf"
 TEST_INITRD = "build/test/initrd.cpio"
 BUSYBOX = "/usr/bin/busybox" if os.path.exists("/usr/bin/busybox") else "/bin/busybox"
+
+
+PARTITION = 1 << 20  # where the boot partition starts in an image
+
+
+def put(image, name, data):
+    """Put a file on the boot partition, over one that is there; data None removes the file."""
+    environment = dict(os.environ, MTOOLS_SKIP_CHECK="1")
+    on, there = ["-i", f"{image}@@{PARTITION}"], f"::/{name}"
+    command = ["mdel", *on, there] if data is None else ["mcopy", "-D", "o", *on, "-", there]
+    subprocess.run(command, env=environment, check=True, input=data)
 
 
 class Boots(Folder):

@@ -3,23 +3,7 @@
 """Proves: a missing or damaged file on the boot partition gives one clear line that names the file,
 and no reset loop; the loader then returns to the firmware; a missing command line means an empty
 one."""
-import os
-import subprocess
-
-from boot import Boot, expect, path, run_tests
-
-PARTITION = 1 << 20  # where the boot partition starts in an image
-
-
-def change(image, name, data):
-    """Replace a file of the boot partition, or remove it when data is None."""
-    environment = dict(os.environ, MTOOLS_SKIP_CHECK="1")
-    at = f"{image}@@{PARTITION}"
-    subprocess.run(["mdel", "-i", at, f"::/penumbra/{name}"], env=environment, check=True)
-    if data is not None:
-        subprocess.run(
-            ["mcopy", "-i", at, "-", f"::/penumbra/{name}"], env=environment, check=True, input=data
-        )
+from boot import Boot, expect, path, put, run_tests
 
 
 def kernel():
@@ -33,7 +17,7 @@ def gives(name, data, line):
 
     def test(boots):
         image = boots.image()
-        change(image, name, data() if callable(data) else data)
+        put(image, f"penumbra/{name}", data() if callable(data) else data)
         boot = Boot("qemu", image, timeout=60)
         boot.expect_status(125)
         boot.expect_text(line)
@@ -46,7 +30,7 @@ def gives(name, data, line):
 
 def back_to_firmware(boots):
     image = boots.image()
-    change(image, "kernel.elf", None)
+    put(image, "penumbra/kernel.elf", None)
     boot = Boot("qemu", image, "--linger", "40", timeout=90)
     boot.expect_text(r"(?s)kernel\.elf: file not found.*UEFI Interactive Shell")
 
@@ -54,7 +38,7 @@ def back_to_firmware(boots):
 def no_cmdline(boots):
     """An empty command line starts the kernel's default init."""
     image = boots.image()
-    change(image, "cmdline.txt", None)
+    put(image, "penumbra/cmdline.txt", None)
     boot = Boot(
         "qemu",
         image,

@@ -7,22 +7,13 @@ cmdline.txt holds is read, or refused with a line. A kernel that cannot go on sa
 line, even before memory is managed.
 
 tests/boot/odd_firmware.c makes QEMU's firmware odd, and then starts the loader."""
-import os
 import subprocess
 
-from boot import BUSYBOX, ROOT, TEST_INITRD, TEST_KERNEL, Boot, expect, path, run_tests
+from boot import BUSYBOX, ROOT, TEST_INITRD, TEST_KERNEL, Boot, expect, path, put, run_tests
 
-PARTITION = 1 << 20  # where the boot partition starts in an image
 SHIM = "build/test/odd_firmware.efi"
 LIT_MIN = 1000  # pixels: more are text
 STORY = r"^shadowfork: \d+ of 12 steps as expected"
-
-
-def put(image, name, data):
-    """Put a file on the boot partition, over the one that is there."""
-    environment = dict(os.environ, MTOOLS_SKIP_CHECK="1")
-    command = ["mcopy", "-D", "o", "-i", f"{image}@@{PARTITION}", "-", f"::/{name}"]
-    subprocess.run(command, env=environment, check=True, input=data)
 
 
 def contents(name):

@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from run.case import ROOT, path
+from run.case import ROOT, path, run
 
 OUT = path("build", "coverage")
 KERNEL = "build/test/kernel.debug"
@@ -24,17 +24,10 @@ FOLDERS = ("base/", "arch/", "mm/", "kernel/")
 
 def call(*words, cwd=ROOT):
     """What a command prints; its failure is ours."""
-    done = subprocess.run(
-        words,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        sys.exit(f"{done.stdout[-2000:]}\ncoverage: {' '.join(words)}: status {done.returncode}")
-    return done.stdout
+    status, text = run(*words, cwd=cwd, timeout=1800)
+    if status:
+        sys.exit(f"{text[-2000:]}\ncoverage: {' '.join(words)}: status {status}")
+    return text
 
 
 def host():

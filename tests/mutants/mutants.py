@@ -10,13 +10,12 @@ import filecmp
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 
-from run.case import ROOT, path
+from run.case import ROOT, path, run
 
 COPY = path("build", "mutants")
 FOLDERS = ["arch", "base", "include", "kernel", "mm", "tests"]
@@ -26,17 +25,7 @@ DEFECT_ON = "static inline bool defect_on(enum defect defect)\n{\n"
 
 def call(*words):
     """The status of a command in the copy, and what it says."""
-    done = subprocess.run(
-        words,
-        cwd=COPY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=900,
-    )
-    return done.returncode, done.stdout
+    return run(*words, cwd=COPY, timeout=900)
 
 
 def fresh(folder):

@@ -45,12 +45,8 @@ TEST_SHSTK(rop_by_far_ret_is_refused, "") { check_killed(far_ret, SIGSEGV, SEGV_
 /* LCALL pushes three words on the shadow stack, and IRETQ pops three. */
 TEST_SHSTK(far_transfers_keep_the_shadow_stack_balanced, "")
 {
-    static struct {
-        uint64_t offset;
-        uint16_t selector;
-    } __attribute__((packed)) target;
+    static struct far_pointer target = { .selector = USER_CS };
     uint64_t before, inside, after;
-    target.selector = 0x33;
     before = rdssp();
     __asm__ volatile(
         "lea 1f(%%rip), %%rax\n mov %%rax, (%2)\n mov %%rsp, %%r11\n jmp 2f\n"

@@ -6,10 +6,7 @@
  */
 #include "test.h"
 
-static struct {
-    uint64_t offset;
-    uint16_t selector;
-} __attribute__((packed)) target;
+static struct far_pointer target;
 
 static void far_call_and_return(void)
 {

@@ -14,14 +14,6 @@
 
 #define NAME "/tmp/files"
 
-/* The call fails with this errno. */
-#define FAILS(call, reason)      \
-    do {                         \
-        errno = 0;               \
-        CHECK((call) == -1);     \
-        CHECK_EQ(errno, reason); \
-    } while (0)
-
 static int file_make(const char *text)
 {
     int fd = open(NAME, O_RDWR | O_CREAT | O_TRUNC, 0644);

@@ -59,14 +59,6 @@ static void check_text(const char *path, const char *text)
     close(fd);
 }
 
-/* The call fails with this errno. */
-#define FAILS(call, reason)      \
-    do {                         \
-        errno = 0;               \
-        CHECK((call) == -1);     \
-        CHECK_EQ(errno, reason); \
-    } while (0)
-
 TEST(dotdot_after_a_link_is_the_parent_of_its_target, "")
 {
     begin();

@@ -188,11 +188,7 @@ TEST_SHSTK(incssp_copies, "")
 /* A far call pushes three shadow-stack words: CS, LIP and SSP. The far return pops them. */
 TEST_SHSTK(far_call_and_ret_copy, "")
 {
-    static struct {
-        uint64_t offset;
-        uint16_t selector;
-    } __attribute__((packed)) target;
-    target.selector = 0x33;
+    static struct far_pointer target = { .selector = USER_CS };
     COPIES(__asm__ volatile(
         "lea 1f(%%rip), %%rax\n mov %%rax, (%0)\n jmp 2f\n1: lretq\n2: rex.W lcall *(%0)"
         :
@@ -204,11 +200,7 @@ TEST_SHSTK(far_call_and_ret_copy, "")
  * them. */
 TEST_SHSTK(iretq_in_ring_3_copies, "")
 {
-    static struct {
-        uint64_t offset;
-        uint16_t selector;
-    } __attribute__((packed)) target;
-    target.selector = 0x33;
+    static struct far_pointer target = { .selector = USER_CS };
     COPIES(__asm__ volatile(
         "lea 1f(%%rip), %%rax\n mov %%rax, (%0)\n"
         "mov %%rsp, %%r11\n"

@@ -11,6 +11,14 @@
 
 #define RAW static inline __attribute__((always_inline))
 
+#define USER_CS 0x33 /* the selector of 64-bit code in ring 3 */
+
+/* What a far call through memory reads, with REX.W. */
+struct far_pointer {
+    uint64_t offset;
+    uint16_t selector;
+} __attribute__((packed));
+
 RAW long raw6(long n, long a, long b, long c, long d, long e, long f)
 {
     long result;

@@ -90,6 +90,14 @@ struct test {
         }                                                                                       \
     } while (0)
 
+/* The call fails with this errno. */
+#define FAILS(call, reason)      \
+    do {                         \
+        errno = 0;               \
+        CHECK((call) == -1);     \
+        CHECK_EQ(errno, reason); \
+    } while (0)
+
 /* Run function in a child; its wait status. *pid tells which child it was, when not NULL. */
 int in_child(void (*function)(void), int *pid);
 /* The child is killed by signal, and for SIGSEGV the kernel recorded this si_code and, unless
