@@ -170,6 +170,7 @@ $(BUILD)/root/tests/runner: $(TEST_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libpenumbr
 
 # ---- Images -------------------------------------------------------------------------------------
 root = $(addprefix $(BUILD)/root/,$(1))
+FORK_SIZES ?= 0 16M 64M 256M 1024M
 $(BUILD)/initrd.cpio: $(call root,$(BASE_PROGRAMS)) scripts/mkinitrd
 	scripts/mkinitrd -o $@ $(BUILD)/root $(BASE_PROGRAMS)
 $(BUILD)/test/initrd.cpio: $(call root,$(BASE_PROGRAMS) $(TEST_PROGRAMS)) scripts/mkinitrd
@@ -189,6 +190,8 @@ $(BUILD)/bench.img: $(BUILD)/kernel.elf $(BUILD)/bench/initrd.cpio $(IMAGE_DEPEN
 $(BUILD)/parallel.img $(BUILD)/test/parallel.img: $(BUILD)/%parallel.img: $(BUILD)/%kernel.elf \
         $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
 	$(MKIMAGE) -o $@ -k $< -i $(BUILD)/bench/initrd.cpio -c 'init=/bench/parallel -- 4'
+$(BUILD)/fork.img: $(BUILD)/kernel.elf $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
+	$(MKIMAGE) -o $@ -k $< -i $(BUILD)/bench/initrd.cpio -c 'init=/bench/fork -- $(FORK_SIZES)'
 images: $(BUILD)/penumbra.img $(BUILD)/demo.img $(BUILD)/bench.img $(BUILD)/test/kernel.elf \
         $(BUILD)/test/initrd.cpio
 
@@ -209,7 +212,8 @@ coverage:
 	@tests/coverage/coverage.py
 mutants:
 	@tests/mutants/mutants.py
-BENCH_IMAGES := $(BUILD)/bench.img $(BUILD)/parallel.img $(BUILD)/test/parallel.img
+BENCH_IMAGES := $(BUILD)/bench.img $(BUILD)/fork.img $(BUILD)/parallel.img \
+                $(BUILD)/test/parallel.img
 bench: $(BENCH_IMAGES)
 	@scripts/bench $(BENCH_IMAGES) $(BUILD)/bench.json
 qemu-gdb: $(BUILD)/penumbra.img

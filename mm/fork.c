@@ -13,9 +13,9 @@
 #include "mm/vma/vma.h"
 #include "uapi/errno.h"
 
-/* From this many mapped frames on, sharing tables costs less than sharing leaves
- * (docs/book/08-fork.md has the curve). */
-#define TABLES_FROM 256
+/* From this many mapped frames on, an ordinary fork costs less when tables are shared
+ * (docs/book/08-fork-in-constant-time.md has the curve). */
+#define TABLES_FROM 20
 
 static int vmas_copy(struct mm *child, struct mm *parent)
 {

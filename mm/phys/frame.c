@@ -212,12 +212,6 @@ struct frame *frame_alloc_block(enum frame_kind kind, unsigned order)
 
 /* ---- References --------------------------------------------------------- */
 
-void frame_get(struct frame *frame)
-{
-    uint32_t refs = __atomic_fetch_add(&frame->refs, 1, __ATOMIC_RELAXED);
-    ASSERT(refs != 0 && refs != 0xffffffffu);
-}
-
 /* The last reference is gone. */
 static void frame_free(struct frame *frame)
 {

@@ -13,6 +13,7 @@
 
 #include "arch/x86/arch.h"
 #include "base/lock.h"
+#include "base/panic.h"
 #include "base/types.h"
 
 enum frame_kind {
@@ -79,7 +80,12 @@ MUST_CHECK struct frame *frame_alloc_zeroed(enum frame_kind kind);
  * or NULL. */
 MUST_CHECK struct frame *frame_alloc_block(enum frame_kind kind, unsigned order);
 
-void frame_get(struct frame *frame); /* frame is used */
+/* frame is used */
+static inline void frame_get(struct frame *frame)
+{
+    uint32_t refs = __atomic_fetch_add(&frame->refs, 1, __ATOMIC_RELAXED);
+    ASSERT(refs + 1 > 1); /* neither free nor about to overflow */
+}
 void frame_put(struct frame *frame); /* the last one frees it */
 /* one reference on each of count frames */
 void frame_get_many(struct frame *first, uint64_t count);

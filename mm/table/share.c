@@ -22,32 +22,58 @@ static inline pte_t leaf_shared(const struct frame *first, pte_t pte)
     return planted_shared(first, pte, pte_wrprotect(pte));
 }
 
+/* A leaf that fork finds broken is reported; losing W and D mends it. */
+static COLD void broken_report(struct frame *table, pte_t *entry, uint64_t va, int level, pte_t pte)
+{
+    struct slot slot = { va, entry, table, level, 0, 0 };
+    check_report(&slot, leaf_first((leaf_t){ pte, level })->kind == FRAME_SHSTK, pte);
+}
+
 /* Give the old leaf its shared value, and return that value. The CPU may set A meanwhile, and until
  * fork's flush D as well. */
-static inline pte_t leaf_restrict(const struct slot *slot, const struct frame *first, pte_t old)
+static inline __attribute__((always_inline)) pte_t leaf_restrict(struct frame *table, pte_t *entry,
+                                                                 uint64_t va, int level)
 {
-    for (;; old = slot_read(slot)) {
+    for (;;) {
+        pte_t old = entry_read(entry);
+        const struct frame *first = leaf_first((leaf_t){ old, level });
         pte_t new = leaf_shared(first, old);
         if (pte_same(old, new))
             return new;
         if (!pte_check(old, first->kind == FRAME_SHSTK))
-            check_report(slot, first->kind == FRAME_SHSTK, old);
-        if (entry_replace(slot->entry, old, new)) {
-            trace_entry(TRACE_SHARE, slot->level, slot->va, old.raw, new.raw);
+            broken_report(table, entry, va, level, old);
+        if (entry_replace(entry, old, new)) {
+            trace_entry(TRACE_SHARE, level, va, old.raw, new.raw);
             return new;
         }
     }
 }
 
-static inline void leaf_copy(const struct slot *slot, pte_t old, pte_t *twin)
+/* twin, an entry of a table that no CPU can reach yet, gets the same frames. */
+static inline __attribute__((always_inline)) void leaf_copy(struct frame *table, pte_t *entry,
+                                                            pte_t *twin, uint64_t va, int level)
 {
-    leaf_t leaf = { old, slot->level };
+    leaf_t leaf = { leaf_restrict(table, entry, va, level), level };
     struct frame *first = leaf_first(leaf);
-    pte_t new = planted_child(first, leaf_restrict(slot, first, old));
-    frame_get_many(first, planted_references(leaf_frames(leaf)));
-    (void)entry_replace(twin, (pte_t){ 0 }, new);
-    watch_leaf((pte_t){ 0 }, new, slot->level);
-    trace_entry(TRACE_SHARE, slot->level, slot->va, 0, new.raw);
+    leaf.pte = planted_child(first, leaf.pte);
+    for (uint64_t i = planted_references(leaf_frames(leaf)); i-- > 0;)
+        frame_get(first + i);
+    *twin = leaf.pte;
+    watch_leaf((pte_t){ 0 }, leaf.pte, level);
+    trace_entry(TRACE_SHARE, level, va, 0, leaf.pte.raw);
+}
+
+/* The copy of a table of leaves: the longest loop of fork, so nothing in it is done twice. */
+static void leaves_copy(struct frame *table, struct frame *copy, uint64_t va)
+{
+    pte_t *from = table_entries(table), *to = table_entries(copy);
+    unsigned left = table->count;
+    for (unsigned i = 2u * table->low; left; i++) {
+        if (pte_none(from[i]))
+            continue;
+        leaf_copy(table, from + i, to + i, va + i * PAGE_SIZE, 1);
+        left--;
+    }
 }
 
 static void table_copy_entry(const struct slot *slot, pte_t old, pte_t *twin)
@@ -61,13 +87,12 @@ static void table_copy_entry(const struct slot *slot, pte_t old, pte_t *twin)
         while (!entry_replace(slot->entry, slot_read(slot), new)) {}
         trace_entry(TRACE_TABLE_SHARE, slot->level, slot->va, old.raw, new.raw);
     }
-    (void)entry_replace(twin, (pte_t){ 0 }, new);
+    *twin = new;
 }
 
-/* Fill copy, which is empty and which no CPU can reach yet, with what table, of this level,
- * translates in [start, end). Nothing else is in use in table, and no other CPU changes it. */
-static void table_copy(struct frame *table, struct frame *copy, int level, uint64_t start,
-                       uint64_t end)
+/* The copy of a table of a higher level, of which only [start, end) is in use. */
+static void entries_copy(struct frame *table, struct frame *copy, int level, uint64_t start,
+                         uint64_t end)
 {
     struct span span;
     span_begin(&span, table, level, true, start, end);
@@ -77,8 +102,19 @@ static void table_copy(struct frame *table, struct frame *copy, int level, uint6
         if (pte_is_table(pte, level))
             table_copy_entry(&span.at, pte, twin);
         else
-            leaf_copy(&span.at, pte, twin);
+            leaf_copy(table, span.at.entry, twin, span.at.va, level);
     }
+}
+
+/* Fill copy, which is empty and which no CPU can reach yet, with what table, of this level,
+ * translates in [start, end). Nothing else is in use in table, and no other CPU changes it. */
+static void table_copy(struct frame *table, struct frame *copy, int level, uint64_t start,
+                       uint64_t end)
+{
+    if (level == 1)
+        leaves_copy(table, copy, start);
+    else
+        entries_copy(table, copy, level, start, end);
     copy->count = table->count;
     copy->low = table->low;
 }

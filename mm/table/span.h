@@ -36,17 +36,30 @@ static inline void span_begin(struct span *span, struct frame *table, int level,
     span->end = end;
 }
 
+/* Pass over empty entries behind entry, eight at a time, but not to last. */
+static inline pte_t *entries_skip(pte_t *entry, const pte_t *last)
+{
+    while (last - entry > 8
+           && !(entry[1].raw | entry[2].raw | entry[3].raw | entry[4].raw | entry[5].raw
+                | entry[6].raw | entry[7].raw | entry[8].raw))
+        entry += 8;
+    return entry;
+}
+
 /* Step to the next entry that is not empty, and read it; false when there is none. */
 static inline bool span_next(struct span *span, pte_t *pte)
 {
     if (!span->in_use)
         return false;
     pte_t *entry = span->at.entry;
-    do {
+    for (;;) {
         if (entry == span->last)
             return false;
         *pte = entry_read(++entry);
-    } while (pte_none(*pte));
+        if (!pte_none(*pte))
+            break;
+        entry = entries_skip(entry, span->last);
+    }
     span->at.va += (uint64_t)(entry - span->at.entry) * level_bytes(span->at.level);
     span->at.entry = entry;
     span->in_use--;

@@ -122,7 +122,14 @@ static int map_place(struct mm *mm, const struct map_request *request, uint64_t 
         *start = hint;
         return 0;
     }
-    *start = place_find(mm, &(struct place){ len, align, 0, request->low, request->high });
+    struct place place = { len, align, 0, request->low, request->high };
+    struct place large = { len, max_u64(align, PLACE_LARGE_BYTES), 0, request->low,
+                           PLACE_TOP_LARGE };
+    *start = 0;
+    if (len >= PLACE_LARGE_BYTES && !request->high)
+        *start = place_find(mm, &large);
+    if (!*start)
+        *start = place_find(mm, &place);
     return *start ? 0 : -ENOMEM;
 }
 

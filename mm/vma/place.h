@@ -8,6 +8,14 @@
 /* Where top-down placement begins: Linux leaves at least 128 MiB for the first stack above. */
 #define PLACE_TOP (USER_END - (128ull << 20))
 
+/*
+ * Mappings of at least this size are placed below PLACE_TOP_LARGE, in tables of leaves of their
+ * own: so the tables above stacks and small mappings stay small, and cost little when fork's
+ * sharing ends (mm/table/share.h).
+ */
+#define PLACE_LARGE_BYTES level_bytes(2)
+#define PLACE_TOP_LARGE   align_down(PLACE_TOP, level_bytes(4))
+
 static inline bool range_is_user(uint64_t start, uint64_t len)
 {
     return len != 0 && len <= USER_END && start <= USER_END - len;
