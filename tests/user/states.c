@@ -18,6 +18,9 @@ static char *map(size_t bytes, int prot, int flags)
 
 static struct pte own(const volatile void *at) { return pte_of(getpid(), (uint64_t)at); }
 
+/* From here on fork shares leaves, so that their states can be seen. */
+static void share_leaves(void) { CHECK_EQ(file_put_text("/proc/self/fork", "leaves"), 0); }
+
 TEST(state_w_private_writable, "")
 {
     page[0] = 1;
@@ -50,6 +53,7 @@ TEST(state_r_file_pages_are_shared_between_processes, "")
 
 TEST(state_a_after_fork, "cow_not_moved")
 {
+    share_leaves();
     page[0] = 1;
     int hold[2];
     CHECK(pipe(hold) == 0);
@@ -158,6 +162,7 @@ TEST_SHSTK(state_d_shared_shadow_stack, "fork_keeps_dirty fork_parent_only cow_n
 {
     int report_pipe[2], hold[2];
     uint64_t report[2];
+    share_leaves();
     CHECK(pipe(report_pipe) == 0 && pipe(hold) == 0);
     int subject = fork();
     if (subject == 0) {
@@ -198,6 +203,7 @@ TEST(state_n_prot_none_keeps_the_page, "")
 TEST(huge_2m_leaf_is_copied_whole_on_write, "skip_cow_copy")
 {
     volatile char *a = map(TWO_MIB, PROT_READ | PROT_WRITE, MAP_HUGETLB);
+    share_leaves();
     a[0] = 1;
     a[TWO_MIB - 1] = 2;
     struct pte pte = own(a);
