@@ -38,6 +38,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     protected = rdssp() != 0;
     printf("shadowfork: how a shadow stack lives through fork()\n");
+    file_put_text("/proc/self/fork", "leaves"); /* whatever fork= says: leaves are its subject */
     const char *defect = planted();
     if (!subject_start()) {
         printf("shadowfork: the subject does not start\n");
