@@ -9,8 +9,7 @@
  *      |
  *   fault_resolve(): an access that the VMA allows
  *      |
- *      | 3. slot_own()             own the path to the entry, where it is shared by whole tables;
- * its |                           table is locked from here on
+ *      | 3. slot_own()             own the path to the entry; its table is locked from here on
  *      |
  *      +-- the entry is empty, anonymous memory    4. fault_demand_zero()
  *      |                       a file              5. fault_file_page()
