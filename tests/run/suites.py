@@ -127,8 +127,8 @@ def host(run):
 
 
 def model(run):
-    """The dirty race, in Spin."""
-    run.programs("model", {"race": ["tests/model/run"] + ([run.key] if run.key else [])})
+    """The models, in Spin."""
+    run.programs("model", {"spin": ["tests/model/run"] + ([run.key] if run.key else [])})
 
 
 def fuzz(run):
