@@ -74,8 +74,6 @@ struct frame *frame_alloc_zeroed(enum frame_kind kind)
     return NULL;
 }
 
-void frame_get(struct frame *frame) { frame->refs++; }
-
 void frame_put(struct frame *frame)
 {
     if (!frame->refs)
