@@ -53,8 +53,7 @@ struct cpu_use {
 };
 
 /* What the threads of a process share.
- * [P] process.lock (irq)  [T] tasks_lock (irq)  [A] atomic  [I] fixed
- * [1] its one task, while it has no other */
+ * [P] process.lock (irq)  [T] tasks_lock (irq)  [A] atomic  [I] fixed */
 struct process {
     int pid;       /* [I] */
     uint32_t refs; /* [A] */
