@@ -64,7 +64,7 @@ help:
 	@echo 'make check           the tests that need no emulator, in less than a minute'
 	@echo 'make test            all tests'
 	@echo 'make stress          minutes of stress with one, two and four CPUs'
-	@echo 'make coverage        which lines and functions the tests reach'
+	@echo 'make coverage        how many lines of each file the tests run'
 	@echo 'make mutants         how many planted defects and patches the quick tests notice'
 	@echo 'make bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Print how much of each file the tests reach: the lines that the host tests run (gcov), and the
-functions that one boot of the test kernel enters in QEMU, by its log of translated code.
+"""Print how many lines of each file the tests run: the host tests (gcov), and one boot of the
+user-space tests in QEMU, by its log of the code that it translated.
 
-coverage.py [--host] [--qemu]: only one of them. What was counted stays in build/coverage/.
+coverage.py [--host] [--qemu]: only one of them. A line counts when the compiler made code of it,
+which is why the two columns differ in how many lines a file has. A test that fails ends it.
 """
 import json
 import os
 import re
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -26,62 +27,92 @@ def call(*words, cwd=ROOT):
     """What a command prints; its failure is ours."""
     status, text = run(*words, cwd=cwd, timeout=1800)
     if status:
-        sys.exit(f"{text[-2000:]}\ncoverage: {' '.join(words)}: status {status}")
+        said = [line for line in text.splitlines() if not line.startswith("ok ")]
+        print("\n".join(said[-40:]), file=sys.stderr)
+        sys.exit(f"coverage: {' '.join(words)}: status {status}")
     return text
 
 
-def host():
-    """{file: (lines run, lines)}."""
-    out = os.path.join(OUT, "host")
-    subprocess.run(["find", out, "-name", "*.gcda", "-delete"], stderr=subprocess.DEVNULL)
-    make = ["make", "-s", f"-j{os.cpu_count()}", "-C", "tests/host", f"OUT={out}"]
-    call(*make, "EXTRA=--coverage -fprofile-update=atomic", "all")
-    for name in sorted(os.listdir(out)):
-        if name.endswith("_test"):
-            call(os.path.join(out, name))
-    summary = os.path.join(OUT, "host.json")
-    # Run where the compiler ran: the objects name their sources from there.
-    call("gcovr", "-r", ROOT, "--json-summary", summary, out, cwd=path("tests", "host"))
-    with open(summary) as file:
-        files = json.load(file)["files"]
-    return {file["filename"]: (file["line_covered"], file["line_total"]) for file in files}
+def name_of(place):
+    """A source's name in the tree. NASM records the folder and then the whole name again."""
+    name = os.path.relpath(os.path.join(ROOT, place), ROOT)
+    return re.sub(r"^(.+/)\1", r"\1", name)
 
 
-def functions():
-    """[(start, end, file)] of the test kernel's functions."""
-    text = call("nm", "-n", "-S", KERNEL)
-    found = re.findall(r"^([0-9a-f]{16}) ([0-9a-f]{16}) [tT] (\w+)$", text, re.M)
-    starts = "\n".join(start for start, _, _ in found)
-    done = subprocess.run(
-        ["addr2line", "-e", KERNEL], cwd=ROOT, input=starts, stdout=subprocess.PIPE, text=True
+def counted(lines):
+    """{file: (lines run, lines)} of {(file, line): was it run?}."""
+    count = {}
+    for (name, _), ran in lines.items():
+        before = count.get(name, (0, 0))
+        count[name] = (before[0] + ran, before[1] + 1)
+    return count
+
+
+# ---- The host tests -----------------------------------------------------------------------------
+# Without the sanitizers: they make the tests slower and are no part of what is counted. The counts
+# are atomic, for some tests have threads.
+COUNTING = ["SANITIZE=", "EXTRA=--coverage -fprofile-update=atomic"]
+
+
+def data_files(folder):
+    return sorted(
+        os.path.join(top, name)
+        for top, _, names in os.walk(folder)
+        for name in names
+        if name.endswith(".gcda")
     )
-    places = [os.path.relpath(line.split(":")[0], ROOT) for line in done.stdout.splitlines()]
-    return [
-        (int(start, 16), int(start, 16) + int(size, 16), place)
-        for (start, size, _), place in zip(found, places)
-    ]
+
+
+def host():
+    out, here = os.path.join(OUT, "host"), path("tests", "host")
+    for name in data_files(out):
+        os.remove(name)
+    call("make", "-s", f"-j{os.cpu_count()}", "-C", here, f"OUT={out}", *COUNTING, "all")
+    programs = sorted(os.path.join(out, name) for name in os.listdir(out) if name.endswith("_test"))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(call, programs))
+    lines = {}
+    reports = call("gcov", "--json-format", "--stdout", *data_files(out), cwd=here)
+    for report in reports.splitlines():
+        for file in json.loads(report)["files"]:
+            name = name_of(os.path.join(here, file["file"]))
+            for line in file["lines"]:
+                place = name, line["line_number"]
+                lines[place] = lines.get(place, False) or line["count"] > 0
+    return counted(lines)
+
+
+# ---- The boot in QEMU ---------------------------------------------------------------------------
+
+
+def addresses(disassembly):
+    """Those of the instructions of a listing, as objdump and QEMU write them."""
+    return set(re.findall(r"^(?:0x)?(ffffffff[0-9a-f]{8}):", disassembly, re.M))
+
+
+def places(instructions):
+    """{(file, line)} that these instructions were made of, inlined functions unfolded."""
+    listed = os.path.join(OUT, "addresses")
+    with open(listed, "w") as file:
+        file.write("\n".join(instructions))
+    found = re.findall(r"^(.+):(\d+)", call("addr2line", "-i", "-e", KERNEL, "@" + listed), re.M)
+    return {(name_of(place), int(line)) for place, line in found}
 
 
 def qemu():
-    """{file: (functions entered, functions)}."""
     call("make", "-s", f"-j{os.cpu_count()}", "images")
     image, log = os.path.join(OUT, "qemu.img"), os.path.join(OUT, "qemu.log")
     files = ["-k", "build/test/kernel.elf", "-i", "build/test/initrd.cpio"]
     call("scripts/mkimage", "-o", image, *files, "-c", RUNNER)
-    emulate = ["scripts/emulate", "--qemu", "--smp", "4", "--timeout", "600", image]
+    emulate = ["scripts/emulate", "--qemu", "--smp", "4", "--timeout", "1200", image]
     call(*emulate, "--", "-d", "in_asm", "-dfilter", KERNEL_RANGE, "-D", log)
-    entered = set()
     with open(log, errors="replace") as file:
-        for line in file:
-            match = re.match(r"0x([0-9a-f]{16}):", line)
-            if match:
-                entered.add(int(match.group(1), 16))
-    os.remove(log)
-    count = {}
-    for start, _, place in functions():
-        ran, of = count.get(place, (0, 0))
-        count[place] = (ran + (start in entered), of + 1)
-    return count
+        ran = places(addresses(file.read()))
+    every = places(addresses(call("objdump", "-d", "--no-show-raw-insn", KERNEL)))
+    return counted({place: place in ran for place in every})
+
+
+# ---- The table ----------------------------------------------------------------------------------
 
 
 def share(pair):
@@ -109,9 +140,11 @@ def main():
         sys.exit(__doc__)
     columns = {}
     if "--host" in wanted:
-        columns["host tests, lines"] = host()
+        print("coverage: the host tests run ...", file=sys.stderr)
+        columns["host tests"] = host()
     if "--qemu" in wanted:
-        columns["QEMU, functions"] = qemu()
+        print("coverage: the user-space tests run in QEMU ...", file=sys.stderr)
+        columns["QEMU"] = qemu()
     table(columns)
 
 

@@ -289,7 +289,7 @@ static uint32_t translate(struct mm *mm, uint64_t va, enum cpu_access access, ch
 enum fault_outcome cpu_access(struct mm *mm, uint64_t va, enum cpu_access access, uint64_t *value)
 {
     for (int tries = 0; tries < TRIES_MAX; tries++) {
-        char *at;
+        char *at = NULL;
         uint32_t error = translate(mm, va, access, &at);
         if (!error) {
             if (access_writes(access))
