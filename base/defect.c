@@ -59,6 +59,8 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_ROBUST_NO_WAKE] = "robust_no_wake",
     [DEFECT_OOM_KILLS_ASKER] = "oom_kills_asker",
     [DEFECT_NO_BREATH] = "no_breath",
+    [DEFECT_SHARER_KEPT] = "sharer_kept",
+    [DEFECT_FORK_OWNS_ALL] = "fork_owns_all",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

@@ -67,6 +67,8 @@ enum defect {
     DEFECT_ROBUST_NO_WAKE,   /* the end of a futex's owner wakes nobody */
     DEFECT_OOM_KILLS_ASKER,  /* who asks for memory when there is none is killed */
     DEFECT_NO_BREATH,        /* long calls do not let other tasks run, nor end when killed */
+    DEFECT_SHARER_KEPT,      /* the share count of a table does not fall when a sharer ends */
+    DEFECT_FORK_OWNS_ALL,    /* fork shares leaves where it should share tables */
     DEFECT_COUNT
 };
 

@@ -44,6 +44,8 @@ bool trace_read(uint64_t *next, struct trace_event *event)
     }
 }
 
+uint64_t trace_total(void) { return __atomic_load_n(&next_event, __ATOMIC_RELAXED); }
+
 const char *trace_why_name(enum trace_why why)
 {
     static const char *const names[TRACE_WHY_COUNT] = {

@@ -41,7 +41,7 @@ struct trace_event {
     uint64_t old;   /* raw entry before */
     uint64_t new;   /* raw entry after */
     uint32_t why;   /* enum trace_why */
-    uint32_t level; /* 1: 4 KiB leaf, 2: 2 MiB, 3: 1 GiB */
+    uint32_t level; /* of the entry: 1 to 4 */
 };
 
 /* Page-table changes are recorded only while this is set (write 1 or 0 to /proc/trace); refusals
@@ -62,5 +62,8 @@ const char *trace_why_name(enum trace_why why);
 /* Copy event number *next, or the oldest one still there, to event; false when there is none.
  * Advances *next. */
 MUST_CHECK bool trace_read(uint64_t *next, struct trace_event *event);
+
+/* How many events have been recorded since boot. */
+uint64_t trace_total(void);
 
 #endif

@@ -71,7 +71,7 @@ static int memory_share(struct mm *child, struct mm *parent, enum fork_way way)
     write_lock_second(&child->lock);
     tables_share(parent, child, &flush);
     int err = leaves_withhold(child, parent);
-    if (!err && leaves_are_wanted(parent, way)) {
+    if (!err && planted_leaves(leaves_are_wanted(parent, way))) {
         err = tables_own_all(child);
         if (!err)
             err = tables_own_all(parent);

@@ -91,6 +91,12 @@ bool planted_covers(bool covers) { return covers || defect_on(DEFECT_PART_DROPPE
 /* shared_table_freed: the others that share it are left with a table that is free. */
 bool planted_last(bool last) { return last || defect_on(DEFECT_SHARED_TABLE_FREED); }
 
+/* sharer_kept: the last owner copies the table, and the old one is never free again. */
+uint32_t planted_gone(uint32_t fewer) { return defect_on(DEFECT_SHARER_KEPT) ? 0 : fewer; }
+
+/* fork_owns_all: right, and as slow as the memory is large. */
+bool planted_leaves(bool wanted) { return wanted || defect_on(DEFECT_FORK_OWNS_ALL); }
+
 /* oom_leak: the unfinished child keeps one user too many, so its tables are never freed. */
 struct mm *planted_undo(struct mm *child)
 {

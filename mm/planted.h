@@ -19,10 +19,11 @@ pte_t planted_child(const struct frame *first, pte_t new);
 /* share: the references that the copy's leaf takes */
 uint64_t planted_references(uint64_t frames);
 /* share: the entry of a table that two tables have from now on; what is added to its sharers; is
- * nobody else left that shares it */
+ * nobody else left that shares it; what one that ends takes from the sharers */
 pte_t planted_table_shared(pte_t old, pte_t new);
 uint32_t planted_sharers(uint32_t more);
 bool planted_alone(const struct frame *table, bool alone);
+uint32_t planted_gone(uint32_t fewer);
 /* share: does the leaf keep its rights when it is copied; what the entry holds until the copy of
  * its table takes its place; how owning the table below ended; does the address space share
  * tables */
@@ -38,7 +39,9 @@ struct flush *planted_due(struct flush *flush);
 bool planted_everywhere(bool everywhere);
 /* gup: is the path to the leaf own */
 bool planted_own(bool own);
-/* fork: the address space to take down again, because memory ran out */
+/* fork: are all paths to be owned at once; the address space to take down again, because memory ran
+ * out */
+bool planted_leaves(bool wanted);
 struct mm *planted_undo(struct mm *child);
 /* fault: is this entry the last owner; the frame to copy from; why the access is refused */
 bool planted_reuse(const struct vma *vma, bool last_owner);
@@ -80,6 +83,8 @@ static inline bool planted_last(bool last) { return last; }
 static inline struct flush *planted_due(struct flush *flush) { return flush; }
 static inline bool planted_everywhere(bool everywhere) { return everywhere; }
 static inline bool planted_own(bool own) { return own; }
+static inline uint32_t planted_gone(uint32_t fewer) { return fewer; }
+static inline bool planted_leaves(bool wanted) { return wanted; }
 static inline struct mm *planted_undo(struct mm *child) { return child; }
 static inline bool planted_reuse(const struct vma *vma, bool last_owner) { return last_owner; }
 static inline struct frame *planted_source(const struct vma *vma, struct frame *from)

@@ -27,7 +27,12 @@
 
 /* ---- Files of a process ------------------------------------------------- */
 
-static const char *level_name(int level) { return level == 3 ? "1G" : level == 2 ? "2M" : "4K"; }
+/* How much memory an entry of this level translates. */
+static const char *level_name(int level)
+{
+    static const char *const names[] = { "?", "4K", "2M", "1G", "512G" };
+    return names[level];
+}
 
 static bool next_pte(struct text *text, struct mm *mm, uint64_t *va)
 {
@@ -226,8 +231,8 @@ static void show_cpuinfo(struct text *text, struct process *process, struct mm *
 static void show_counters(struct text *text, struct process *process, struct mm *mm)
 {
     (void)process, (void)mm;
-    text_printf(text, "ipis %lu\nstuck %u\nspurious_faults %lu\n", arch_ipi_count(),
-                watchdog_stuck_count(), mm_spurious_total());
+    text_printf(text, "ipis %lu\nstuck %u\nspurious_faults %lu\ntraced %lu\n", arch_ipi_count(),
+                watchdog_stuck_count(), mm_spurious_total(), trace_total());
 #ifdef CONFIG_TEST
     text_printf(text, "locks %lu\n", lock_count());
 #endif

@@ -272,7 +272,8 @@ static void table_free(struct frame *table, int level)
 void table_put(struct frame *table, int level)
 {
     spin_lock_second(&table->table.lock);
-    uint32_t sharers = table->table.sharers--;
+    uint32_t sharers = table->table.sharers;
+    table->table.sharers -= planted_gone(1);
     spin_unlock(&table->table.lock);
     ASSERT(sharers != 0);
     if (planted_last(sharers == 1))

@@ -17,13 +17,6 @@
 
 #define PAGES 128
 
-RAW uint64_t rdtsc(void)
-{
-    uint32_t low, high;
-    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return (uint64_t)high << 32 | low;
-}
-
 static void report(const char *name, uint64_t instructions)
 {
     printf("bench: %s %lu instructions\n", name, instructions);

@@ -61,7 +61,7 @@ class Boots(Folder):
 
 
 class Boot:
-    def __init__(self, emulator, image, *options, timeout=150):
+    def __init__(self, emulator, image, *options, timeout=240):
         command = [path("scripts/emulate"), f"--{emulator}", "--timeout", str(timeout)]
         done = subprocess.run(
             [*command, *options, image],

@@ -18,7 +18,7 @@ def running(emulator, asked, line, words="", test_kernel=False):
         )
         boot.expect_status(0)
         boot.expect_text(line)
-        boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected")
+        boot.expect_text(r"^shadowfork: \d+ of 17 steps as expected")
 
     return test
 
@@ -29,7 +29,7 @@ def stuck(boots):
     image = boots.image("init=/sbin/init defect=cpu_stuck", TEST_KERNEL, TEST_INITRD)
     boot = Boot("qemu", image, "--smp", "3", timeout=25)
     boot.expect_status(124)
-    boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected")
+    boot.expect_text(r"^shadowfork: \d+ of 17 steps as expected")
     boot.expect_text(
         r"(?s)^watchdog: CPU 1 has taken no tick for 10 s$"
         r".*^cpu 1: pid 0 at [0-9a-f]+ (sched_idle|arch_pause)\+"

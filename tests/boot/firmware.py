@@ -13,7 +13,7 @@ from boot import BUSYBOX, ROOT, TEST_INITRD, TEST_KERNEL, Boot, expect, path, pu
 
 SHIM = "build/test/odd_firmware.efi"
 LIT_MIN = 1000  # pixels: more are text
-STORY = r"^shadowfork: \d+ of 12 steps as expected"
+STORY = r"^shadowfork: \d+ of 17 steps as expected"
 
 
 def contents(name):

@@ -25,7 +25,7 @@ def story(emulator, *options):
     def test(boots):
         boot = Boot(emulator, boots.image(), *options)
         boot.expect_status(0)
-        boot.expect_text(r"^shadowfork: \d+ of 12 steps as expected")
+        boot.expect_text(r"^shadowfork: \d+ of 17 steps as expected")
 
     return test
 

@@ -134,7 +134,7 @@ int main(int argc, char *argv[])
         "token_unchecked",  "oom_leak",         "stale_cut",   "ref_forgotten",
     };
     static const char *const of_tables[] = { "table_stays_writable", "sharer_forgotten",
-                                             "table_taken" };
+                                             "table_taken", "sharer_kept" };
     static const char *const in_way[] = { "mm_agrees_with_the_model_fork_auto",
                                           "mm_agrees_with_the_model_fork_leaves",
                                           "mm_agrees_with_the_model_fork_tables" };

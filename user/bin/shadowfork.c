@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The story: one shadow-stack page and one data page go through every page-table state, before the
- * eyes of a third process.
+ * eyes of a third process. Then a large process forks by sharing whole tables.
  *
  * The subject forks in the middle of a function, without a library in between. From then on subject
  * and child do nothing but what the observer asks of them, one step at a time, with system calls
  * that neither CALL nor RET: so every shadow-stack access is one of the story's own. The observer
- * reads their entries in /proc. On the kernel's test build plant=NAME on the command line switches
- * a planted defect on once the subject is ready; the story must then fail.
+ * reads their entries in /proc. On the kernel's test build plant=NAME,STEP on the command line
+ * switches a planted defect on when that step begins; the story must then fail.
  */
 #include <signal.h>
 #include <string.h>
@@ -24,28 +24,20 @@ static void story_walker(void)
     step_end();
 }
 
-static const char *planted(void)
+/* plant=NAME[,STEP] on the command line; step 1 where none is given. */
+static void planted_read(void)
 {
     static char name[32];
+    int at = 1;
     const char *word = strstr(file_text("/proc/cmdline"), "plant=");
-    if (word)
-        sscanf(word + 6, "%31s", name);
-    return name;
+    if (word && sscanf(word + 6, "%31[^, \n],%d", name, &at) > 0)
+        plant_at(name, at);
 }
 
-int main(void)
+static bool first_half(void)
 {
-    signal(SIGPIPE, SIG_IGN);
-    protected = rdssp() != 0;
-    printf("shadowfork: how a shadow stack lives through fork()\n");
-    file_put_text("/proc/self/fork", "leaves"); /* whatever fork= says: leaves are its subject */
-    const char *defect = planted();
-    if (!subject_start()) {
-        printf("shadowfork: the subject does not start\n");
-        return 1;
-    }
-    if (defect[0])
-        plant(defect);
+    if (!story_leaves_start())
+        return false;
     story_fresh();
     story_fork();
     story_data_shared();
@@ -59,8 +51,35 @@ int main(void)
     story_smash();
     story_guards();
     story_walker();
-    if (defect[0])
-        plant("none");
+    return true;
+}
+
+static bool second_half(void)
+{
+    if (!story_tables_start())
+        return false;
+    story_tables_shared();
+    story_path_copied();
+    story_path_taken();
+    story_stores_apart();
+    story_figures();
+    subject_end();
+    return true;
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    protected = rdssp() != 0;
+    printf("shadowfork: how a shadow stack lives through fork()\n");
+    planted_read();
+    /* no table of the subjects is shared with the observer, whatever fork= says */
+    file_put_text("/proc/self/fork", "leaves");
+    if (!first_half() || !second_half()) {
+        printf("shadowfork: the subject does not start\n");
+        return 1;
+    }
+    plant("none");
     printf("\nshadowfork: %d of %d steps as expected", steps - failures - skips, steps);
     if (skips)
         printf(", %d skipped: no shadow stacks here", skips);

@@ -19,6 +19,15 @@ struct pte {
 
 /* The leaf entry of pid that covers va; .state == 0 when there is none. */
 struct pte pte_of(int pid, uint64_t va);
+/* All leaf entries of a process in short. */
+struct leaves {
+    unsigned count;
+    unsigned roots;  /* entries of the root that lead to them */
+    unsigned shared; /* below an entry of the root with W=0, whose table two processes share */
+    uint64_t sum;    /* of the addresses and raw entries: a checksum */
+    struct pte at;   /* the one that covers an address, as pte_of() */
+};
+struct leaves leaves_of(int pid, uint64_t va);
 /* "0x7fff12345000 raw 0x8000... W0 D1 COW0 (c) frame 0x1f3a2 refs 1", or "no entry". */
 void pte_print(FILE *to, const struct pte *pte);
 
@@ -37,6 +46,22 @@ struct refusal {
     uint64_t addr, error, rip;
 };
 bool refusal_of(int pid, struct refusal *refusal);
+
+/* What /proc/trace has of pid since a moment, on the paths from one entry of the root. */
+struct traced {
+    unsigned all;
+    unsigned tables_own, tables_share, tables_copy; /* entries that point to tables */
+    unsigned leaves_share;
+    unsigned pages_copy; /* data and shadow stacks */
+};
+/* Switch the trace on; the moment, on the TSC. */
+uint64_t trace_begin(void);
+/* Switch it off. The entry of the root is the one for va. */
+struct traced trace_end(int pid, uint64_t since, uint64_t va);
+
+/* How many events there have been since boot, and of those still in the trace, since a moment. */
+uint64_t trace_total(void);
+unsigned trace_count_since(uint64_t since);
 
 /* A number of /proc/frames by its name, -1 when there is none. */
 long frames_of(const char *name);

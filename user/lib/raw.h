@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System calls without a CALL or RET, so that a program can wait, look and report without touching
- * its shadow stack; and the shadow-stack instructions.
+ * its shadow stack; the shadow-stack instructions; and the time-stamp counter.
  */
 #ifndef USER_RAW_H
 #define USER_RAW_H
@@ -77,6 +77,14 @@ RAW void saveprevssp(void) { __asm__ volatile("saveprevssp" : : : "memory"); }
 RAW void wrss(uint64_t va, uint64_t value)
 {
     __asm__ volatile("wrssq %1, (%0)" : : "r"(va), "r"(value) : "memory");
+}
+
+/* What has been executed before is complete. */
+RAW uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
 }
 
 #endif

@@ -114,11 +114,4 @@ void pin(int cpu);
 int trace_count(int pid, const char *why, uint64_t va, uint64_t before);
 void trace_on(void);
 
-RAW uint64_t rdtsc(void)
-{
-    uint32_t low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
-
 #endif

@@ -1,113 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Fork, copy on access and copy on write: the subject, its child, and the steps that watch them. */
-#include "story.h"
-
+/* The first half: leaves that are shared one by one. Fork, copy on access and copy on write. */
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- The subject and its child ------------------------------------------ */
-
-/* Each has a pipe for commands and one for answers. */
-struct line {
-    int command[2], answer[2];
-};
-static struct line parent_line, child_line;
-
-enum command { DO_FORK = 'f', DO_RETURN = 'r', DO_STORE = 's', DO_EXIT = 'x' };
-struct answer {
-    uint64_t value;
-};
+#include "subject.h"
 
 static volatile uint64_t data_page[512] __attribute__((aligned(4096)));
 static const uint64_t constant_page[512] __attribute__((aligned(4096))) = { 1 };
 
-RAW void answer(const struct line *line, uint64_t value)
-{
-    struct answer a = { value };
-    raw_write(line->answer[1], &a, sizeof(a));
-}
+static void data_make(void) { data_page[0] = 1; }
 
-/* Obey until told to return or to exit. The child of DO_FORK returns with *line changed to its
- * own. */
-RAW void obey(const struct line **line)
-{
-    for (;;) {
-        char command = DO_EXIT;
-        if (raw_read((*line)->command[0], &command, 1) != 1 || command == DO_EXIT)
-            raw_exit(0);
-        if (command == DO_RETURN)
-            return;
-        if (command == DO_STORE) {
-            data_page[0]++;
-            answer(*line, data_page[0]);
-        }
-        if (command == DO_FORK) {
-            long pid = raw0(SYS_fork);
-            if (pid == 0) {
-                *line = &child_line;
-                raw1(SYS_close, parent_line.answer[1]);
-            } else {
-                raw1(SYS_close, child_line.answer[1]);
-                answer(*line, (uint64_t)pid);
-            }
-        }
-    }
-}
-
-/* Two frames deep: the inner function's return address was pushed before the fork and is popped
- * after it. */
-__attribute__((noinline)) static void inner(const struct line **line)
-{
-    answer(*line, rdssp());
-    obey(line);
-    __asm__ volatile("" : : : "memory");
-}
-
-__attribute__((noinline)) static void subject(void)
-{
-    const struct line *line = &parent_line;
-    data_page[0] = 1;
-    inner(&line);
-    answer(line, 0x600d); /* the RET came back here */
-    obey(&line);
-    raw_exit(0);
-}
-
-static bool ask(const struct line *line, enum command command, uint64_t *value)
-{
-    char c = (char)command;
-    struct answer a;
-    if (write(line->command[1], &c, 1) != 1 || read(line->answer[0], &a, sizeof(a)) != sizeof(a))
-        return false;
-    *value = a.value;
-    return true;
-}
-
-/* ---- The steps ---------------------------------------------------------- */
-
-static int parent, child; /* the subject and its child */
-static uint64_t ssp;      /* where both stacks' top is */
-
-bool subject_start(void)
-{
-    struct answer a = { 0 };
-    if (pipe(parent_line.command) || pipe(parent_line.answer) || pipe(child_line.command)
-        || pipe(child_line.answer))
-        return false;
-    fflush(stdout);
-    parent = fork();
-    if (parent == 0) {
-        close(parent_line.command[1]);
-        close(child_line.command[1]);
-        subject();
-    }
-    close(parent_line.answer[1]);
-    close(child_line.answer[1]);
-    bool ready = parent > 0 && read(parent_line.answer[0], &a, sizeof(a)) == sizeof(a);
-    ssp = a.value;
-    return ready;
-}
+bool story_leaves_start(void) { return subject_start(data_make, "leaves"); }
 
 void story_fresh(void)
 {
@@ -123,11 +26,9 @@ void story_fresh(void)
 
 void story_fork(void)
 {
-    uint64_t pid = 0;
     struct pte before = pte_of(parent, ssp);
     step("fork shares it: both lose D, COW remembers it");
-    must(ask(&parent_line, DO_FORK, &pid));
-    child = (int)pid;
+    must(child_start(CHILD));
     if (skip())
         return;
     struct pte p = pte_of(parent, ssp), c = pte_of(child, ssp);
@@ -155,7 +56,7 @@ void story_child_returns(void)
     uint64_t value = 0;
     struct pte before = pte_of(child, ssp);
     step("The child executes one RET: it only reads, and still needs its own copy");
-    bool came_back = ask(&child_line, DO_RETURN, &value) && value == 0x600d;
+    bool came_back = ask(CHILD, DO_RETURN, 0, &value) && value == 0x600d;
     if (skip()) {
         must(came_back);
         return;
@@ -176,7 +77,7 @@ void story_parent_returns(void)
     uint64_t value = 0;
     struct pte before = pte_of(parent, ssp);
     step("The parent executes the same RET: the last owner needs no copy");
-    bool came_back = ask(&parent_line, DO_RETURN, &value) && value == 0x600d;
+    bool came_back = ask(PARENT, DO_RETURN, 0, &value) && value == 0x600d;
     if (skip()) {
         must(came_back);
         return;
@@ -195,7 +96,7 @@ void story_data_copied(void)
     uint64_t value = 0;
     struct pte before = pte_of(child, (uint64_t)data_page);
     step("The child stores to the data page: copy on write");
-    must(ask(&child_line, DO_STORE, &value) && value == 2);
+    must(ask(CHILD, DO_STORE, (uint64_t)data_page, &value) && value == 2);
     struct pte p = pte_of(parent, (uint64_t)data_page), c = pte_of(child, (uint64_t)data_page);
     expect("child (w) in another frame; parent still (a), now the only one");
     saw_pte("child", &c);
@@ -210,7 +111,7 @@ void story_data_reused(void)
     uint64_t value = 0;
     struct pte before = pte_of(parent, (uint64_t)data_page);
     step("The parent stores: the last owner needs no copy");
-    must(ask(&parent_line, DO_STORE, &value) && value == 2);
+    must(ask(PARENT, DO_STORE, (uint64_t)data_page, &value) && value == 2);
     struct pte p = pte_of(parent, (uint64_t)data_page);
     expect("parent (w): W=1 D=1 in the frame it had, 0x%lx", before.pfn);
     saw_pte("parent", &p);
@@ -237,12 +138,4 @@ void story_debugger(void)
     must(c.state == 'b' && !c.w && c.cow && own.state == 'r' && own.pfn != c.pfn
          && constant_page[0] == 1);
     step_end();
-}
-
-void subject_end(void)
-{
-    char c = DO_EXIT;
-    (void)!write(child_line.command[1], &c, 1);
-    (void)!write(parent_line.command[1], &c, 1);
-    waitpid(parent, NULL, 0);
 }

@@ -13,7 +13,7 @@
 
 extern bool protected; /* programs here have shadow stacks */
 extern int steps, failures, skips;
-extern char first_failure[80];
+extern char first_failure[120];
 
 /* ---- Telling (teller.c) ------------------------------------------------- */
 
@@ -27,11 +27,13 @@ void step_end(void);
 bool skip(void);
 /* The planted defect that the story must notice; "none" takes it away. */
 void plant(const char *name);
+/* Plant it when this step begins. */
+void plant_at(const char *name, int step);
 
-/* ---- Steps, in their order (sharing.c, refusals.c) ---------------------- */
+/* ---- Steps, in their order (sharing.c, refusals.c, tables.c) ------------ */
 
-/* Start the process that the story watches; false when it does not start. */
-bool subject_start(void);
+/* Start the process that the following steps watch; false when it does not start. */
+bool story_leaves_start(void);
 void story_fresh(void);
 void story_fork(void);
 void story_data_shared(void);
@@ -45,5 +47,12 @@ void subject_end(void);
 void story_store(void);
 void story_smash(void);
 void story_guards(void);
+
+bool story_tables_start(void);
+void story_tables_shared(void);
+void story_path_copied(void);
+void story_path_taken(void);
+void story_stores_apart(void);
+void story_figures(void);
 
 #endif

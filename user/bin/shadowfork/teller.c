@@ -5,16 +5,32 @@
 #include <string.h>
 
 int steps, failures, skips;
-char first_failure[80];
+char first_failure[120];
 static const char *step_name;
 static bool step_ok;
 bool protected;
+static const char *planted_name;
+static int planted_step;
+
+void plant(const char *name)
+{
+    if (file_put_text("/proc/defect", name) && strcmp(name, "none"))
+        printf("(this kernel has no planted defect \"%s\")\n", name);
+}
+
+void plant_at(const char *name, int at)
+{
+    planted_name = name;
+    planted_step = at;
+}
 
 void step(const char *name)
 {
     step_name = name;
     step_ok = true;
     printf("\n%2d. %s\n", ++steps, name);
+    if (steps == planted_step)
+        plant(planted_name);
 }
 
 void expect(const char *format, ...)
@@ -35,12 +51,6 @@ void saw_pte(const char *who, const struct pte *pte)
 }
 
 void must(bool as_expected) { step_ok = step_ok && as_expected; }
-
-void plant(const char *name)
-{
-    if (file_put_text("/proc/defect", name) && strcmp(name, "none"))
-        printf("(this kernel has no planted defect \"%s\")\n", name);
-}
 
 /* A planted defect is taken away once it is noticed: it might hit the teller as well. */
 void step_end(void)
