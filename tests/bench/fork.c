@@ -21,13 +21,6 @@
 #define ROUNDS        3
 #define WRITE_MIB_MAX 256 /* a child that writes every page doubles what is in use */
 
-RAW uint64_t rdtsc(void)
-{
-    uint32_t low, high;
-    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return (uint64_t)high << 32 | low;
-}
-
 /* What the child has measured; not copied at fork. */
 static volatile uint64_t *result;
 static volatile char *memory;
