@@ -23,6 +23,7 @@
 #include "kernel/task/task.h"
 #include "kernel/time/time.h"
 #include "kernel/tty/console.h"
+#include "mm/oracle/oracle.h"
 #include "mm/phys/frame.h"
 #include "mm/phys/kmap.h"
 #include "uapi/errno.h"
@@ -54,6 +55,14 @@ static void defect_start(void)
     char name[32];
     if (cmdline_get("defect", name, sizeof(name)) && defect_set(name))
         log_line("defect: there is no planted defect \"%s\" in this build", name);
+}
+
+static void oracle_switch(void)
+{
+    char value[4];
+    if (cmdline_get("oracle", value, sizeof(value)) && strcmp(value, "1") == 0)
+        log_line("oracle: %s",
+                 oracle_start() ? "every call is held against its promise" : "this build has none");
 }
 
 /* How process 1, and so every other, forks. */
@@ -190,6 +199,7 @@ void kernel_main(const struct boot_info *info)
     devices_init();
     initrd_start(info);
     defect_start();
+    oracle_switch();
     time_init();
     futex_init();
     idle_start(arch_boot_stack_top());

@@ -36,6 +36,7 @@
 
 #include "base/panic.h"
 #include "mm/fault_cases.h"
+#include "mm/oracle/oracle.h"
 #include "mm/phys/zero.h"
 #include "mm/planted.h"
 #include "mm/spurious.h"
@@ -299,8 +300,8 @@ static enum fault_outcome fault_own(const struct vma *vma, const struct slot *sl
 
 /* ---- The way through ---------------------------------------------------- */
 
-enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
-                                 enum access access)
+static enum fault_outcome access_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
+                                         enum access access)
 {
     struct flush flush;
     flush_begin(&flush, mm);
@@ -323,6 +324,15 @@ enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t 
     if (of_file)
         outcome = fault_file_page(mm, vma, va, access, &flush);
     flush_end(&flush);
+    return outcome;
+}
+
+enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
+                                 enum access access)
+{
+    oracle_begin(mm, va);
+    enum fault_outcome outcome = access_resolve(mm, vma, va, access);
+    oracle_fault(vma, va, access == ACCESS_OWN, outcome);
     return outcome;
 }
 

@@ -8,6 +8,7 @@
  * the tables, and the parent, alone again, takes its own back. The parent's TLB is flushed once,
  * before either runs.
  */
+#include "mm/oracle/oracle.h"
 #include "mm/planted.h"
 #include "mm/table/share.h"
 #include "mm/vma/vma.h"
@@ -100,11 +101,13 @@ int mm_fork(struct mm *parent, enum fork_way way, struct mm **result)
     if (!child)
         return -ENOMEM;
     write_lock(&parent->lock);
+    oracle_begin(parent, 0);
     int err = vmas_copy(child, parent);
     if (!err)
         err = memory_share(child, parent, way);
     if (!err)
         vmas_attach(child, parent);
+    oracle_fork(child, err == 0);
     write_unlock(&parent->lock);
     if (err)
         mm_put(planted_undo(child));

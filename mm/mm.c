@@ -3,6 +3,7 @@
 #include "mm/mm.h"
 
 #include "base/panic.h"
+#include "mm/oracle/oracle.h"
 #include "mm/phys/kmap.h"
 #include "mm/phys/slab.h"
 #include "mm/phys/zero.h"
@@ -39,6 +40,7 @@ struct mm *mm_create(void)
     mm->lock = (struct rwlock)RWLOCK_INIT;
     mm->stack_limit = STACK_LIMIT_BYTES;
     mm->users = 1;
+    oracle_add(mm);
     return mm;
 }
 
@@ -89,8 +91,11 @@ void mm_put(struct mm *mm)
         return;
     arch_mm_forget(&mm->arch);
     write_lock(&mm->lock);
+    oracle_begin(mm, 0);
     mm_unmap_all(mm);
+    oracle_exit();
     write_unlock(&mm->lock);
+    oracle_remove(mm);
     root_free(mm->root);
     kfree(mm);
 }

@@ -4,6 +4,7 @@
  * (arguments, memory for a VMA it may have to split off), then changes the VMAs, then the entries.
  */
 #include "base/panic.h"
+#include "mm/oracle/oracle.h"
 #include "mm/table/share.h"
 #include "mm/vma/cut.h"
 #include "mm/vma/place.h"
@@ -55,6 +56,7 @@ static void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
 {
     struct flush flush;
     flush_begin(&flush, mm);
+    oracle_begin(mm, start);
     tables_drop(mm, start, end, &flush);
     for (struct vma *vma = vma_find(mm, start); vma && vma->start < end;) {
         struct vma *next = vma_next(mm, vma);
@@ -63,6 +65,7 @@ static void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
         vma = next;
     }
     flush_end(&flush);
+    oracle_unmap(start, end);
 }
 
 /* mm.lock is held, and dropped between two steps. */

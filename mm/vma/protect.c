@@ -4,6 +4,7 @@
  * that it can be carried out, then changes the VMAs, then the entries.
  */
 #include "base/panic.h"
+#include "mm/oracle/oracle.h"
 #include "mm/table/share.h"
 #include "mm/vma/cut.h"
 #include "mm/vma/place.h"
@@ -58,12 +59,14 @@ static void range_protect(struct mm *mm, uint64_t start, uint64_t end, uint32_t 
 {
     struct flush flush;
     flush_begin(&flush, mm);
+    oracle_begin(mm, start);
     for (struct vma *vma = vma_find(mm, start); vma && vma->start < end; vma = vma_next(mm, vma)) {
         vma->flags = (vma->flags & ~VM_PROT) | prot;
         struct protecting protecting = { vma, &flush };
         tables_visit(mm, vma->start, vma->end, leaf_protect, &protecting);
     }
     flush_end(&flush);
+    oracle_protect(start, end, prot);
 }
 
 /* Join VMAs that have become alike, from the one below start to the one above end. */
@@ -164,8 +167,10 @@ static int range_discard(struct mm *mm, uint64_t *at, uint64_t end)
             err = -EAGAIN;
             break;
         } else {
+            oracle_begin(mm, from);
             tables_drop(mm, from, to, &flush);
             tables_zap(mm, vma, from, to, &flush);
+            oracle_unmap(from, to);
         }
     }
     flush_end(&flush);

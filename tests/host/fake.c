@@ -58,6 +58,7 @@ void arch_pause(void)
 uint64_t arch_irq_save(void) { return 0; }
 void arch_irq_restore(uint64_t state) { (void)state; }
 uint64_t arch_early_map_end(void) { return ~0ull; }
+uint64_t arch_cpus_online(void) { return 1; }
 void arch_page_zero(void *page) { memset(page, 0, PAGE_SIZE); }
 void arch_page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 void arch_mm_load(struct arch_mm *arch, struct mm *mm) { (void)arch, (void)mm; }

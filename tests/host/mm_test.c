@@ -8,6 +8,9 @@
  * shadow-stack load and store, get-user-pages, truncation of the file, fork and exit. In one step
  * of twelve an allocation fails. Small, huge, growing and shared mappings and shadow stacks lie
  * side by side. `mm_test STEPS SEED WAY` runs one such sequence.
+ *
+ * Shorter sequences run with the oracle (mm/oracle/oracle.h), which must find nothing, and must be
+ * the first to notice what it is there for.
  */
 #include <string.h>
 #include <sys/wait.h>
@@ -15,13 +18,16 @@
 #include <unistd.h>
 
 #include "base/defect.h"
+#include "base/panic.h"
 #include "counts.h"
+#include "mm/oracle/oracle.h"
 #include "mm/phys/slab.h"
 #include "steps.h"
 
 #define ARENA_BYTES       (128ull << 20)
 #define STEPS             1000000
 #define STEPS_WITH_DEFECT 60000
+#define STEPS_WITH_ORACLE 100000
 #define LOOK_EVERY        500
 
 /* ---- Looking at everything ---------------------------------------------- */
@@ -126,6 +132,43 @@ static bool sequence_passes(unsigned long steps, uint64_t seed, enum fork_way wa
     return status == 0;
 }
 
+/* ---- With the oracle ---------------------------------------------------- */
+
+static enum fork_way oracle_way;
+static const char *oracle_defect;
+
+/* Ends in this panic, unless the oracle has another, or the model fails. */
+static void run_with_oracle(void)
+{
+    if (!oracle_start() || (oracle_defect && defect_set(oracle_defect)))
+        panic("no oracle, or no defect %s", oracle_defect);
+    run_sequence(STEPS_WITH_ORACLE, 11, oracle_way);
+    panic("the oracle finds nothing");
+}
+
+static const char *const oracle_defects[] = {
+    "fork_keeps_dirty",    "fork_parent_only",     "skip_copy",
+    "skip_cow_copy",       "share_frame",          "table_taken",
+    "leaf_stays_writable", "table_stays_writable", "part_dropped",
+};
+
+/* Without a defect it finds nothing; with one it is the first to notice. */
+static void oracle_results(void)
+{
+    static const char *const ways[] = { "the_oracle_finds_nothing_fork_auto",
+                                        "the_oracle_finds_nothing_fork_leaves",
+                                        "the_oracle_finds_nothing_fork_tables" };
+    char name[80];
+    for (oracle_way = FORK_AUTO; oracle_way <= FORK_TABLES; oracle_way++)
+        result(ways[oracle_way], panics_saying("the oracle finds nothing", run_with_oracle));
+    oracle_way = FORK_TABLES;
+    for (size_t i = 0; i < ARRAY_SIZE(oracle_defects); i++) {
+        oracle_defect = oracle_defects[i];
+        snprintf(name, sizeof(name), "the_oracle_is_first notices %s", oracle_defect);
+        result(name, panics_saying("panic: oracle: ", run_with_oracle));
+    }
+}
+
 int main(int argc, char *argv[])
 {
     static const char *const defects[] = {
@@ -145,7 +188,7 @@ int main(int argc, char *argv[])
     }
     uint64_t seed = (uint64_t)time(NULL) | 1;
     printf("# another seed each time; to repeat: mm_test %d %lu WAY\n", STEPS, (unsigned long)seed);
-    plan(4 + 2 * ARRAY_SIZE(defects) + ARRAY_SIZE(of_tables));
+    plan(4 + 2 * ARRAY_SIZE(defects) + ARRAY_SIZE(of_tables) + 3 + ARRAY_SIZE(oracle_defects));
     char name[80];
     result("mm_agrees_with_the_model_fixed_seed", sequence_passes(STEPS, 1, FORK_TABLES, NULL));
     for (enum fork_way way = FORK_AUTO; way <= FORK_TABLES; way++)
@@ -159,5 +202,6 @@ int main(int argc, char *argv[])
         snprintf(name, sizeof(name), "%s notices %s", in_way[FORK_TABLES], of_tables[i]);
         result(name, !sequence_passes(STEPS_WITH_DEFECT, 7 + i, FORK_TABLES, of_tables[i]));
     }
+    oracle_results();
     return suite_status();
 }

@@ -3,7 +3,7 @@
  * The runner: process 1 of the test image. It runs every test in a process of its own, then again
  * with each planted defect that the test claims to notice, and prints KTAP. Arguments: the
  * emulator's name, and a part of the names of the tests wanted. Exercises run only when that part
- * begins with "exercise_".
+ * begins with "exercise_". With --once before them no test runs with a defect.
  */
 #include "supervise.h"
 #include "test.h"
@@ -14,7 +14,7 @@
 
 extern const struct test __start_tests[], __stop_tests[];
 
-static int leaks;
+static int leaks, once;
 
 /* Run one test, quietly if with a defect. Returns 1 when it failed. */
 static int run(const struct test *test, const char *defect)
@@ -26,7 +26,7 @@ static int run(const struct test *test, const char *defect)
 static void twins(const struct test *test, const char *skip)
 {
     char names[200];
-    snprintf(names, sizeof(names), "%s", test->defects);
+    snprintf(names, sizeof(names), "%s", once ? "" : test->defects);
     for (char *name = strtok(names, " "); name; name = strtok(NULL, " "))
         ktap_result(skip || run(test, name), test->name, name, skip);
 }
@@ -83,12 +83,15 @@ static const char *lack(const struct test *test)
 
 int main(int argc, char *argv[])
 {
+    once = argc > 1 && strcmp(argv[1], "--once") == 0;
+    argc -= once;
+    argv += once;
     emulator = argc > 1 ? argv[1] : "";
     const char *key = argc > 2 ? argv[2] : "";
     int planned = 0;
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
         if (wanted(test, key))
-            planned += 1 + words(test->defects);
+            planned += 1 + (once ? 0 : words(test->defects));
     }
     printf("KTAP version 1\n1..%d\n", planned ? planned + 2 : 0);
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
