@@ -10,16 +10,22 @@
 
 /* ---- T1 ----------------------------------------------------------------- */
 
+/* A parent and its child, and what the parent had before the fork. */
+static bool two_with_dump(struct dump *before)
+{
+    parent = subject();
+    if (!parent)
+        return false;
+    dump_take(parent, before);
+    child = forked(parent);
+    return child != NULL;
+}
+
 /* Fork changes the roots' entries and nothing below them. */
 static bool fork_changes_the_roots_alone(void)
 {
     static struct dump before, after, of_child;
-    parent = subject();
-    if (!parent)
-        return false;
-    dump_take(parent, &before);
-    child = forked(parent);
-    if (!child)
+    if (!two_with_dump(&before))
         return false;
     dump_take(parent, &after);
     dump_take(child, &of_child);
@@ -90,12 +96,7 @@ static bool a_copied_table_leaves_nobody_rights(void)
 static bool the_last_sharer_owns_by_one_bit(void)
 {
     static struct dump before, after;
-    parent = subject();
-    if (!parent)
-        return false;
-    dump_take(parent, &before);
-    child = forked(parent);
-    if (!child)
+    if (!two_with_dump(&before))
         return false;
     mm_put(child);
     bool good = store(parent, DATA, 1) && store(parent, FAR, 1);

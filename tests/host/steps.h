@@ -4,9 +4,7 @@
 #ifndef TESTS_HOST_STEPS_H
 #define TESTS_HOST_STEPS_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "expect.h"
 #include "model.h"
 
 #define PROCESSES 6
@@ -18,15 +16,6 @@ struct process {
 extern struct process processes[PROCESSES];
 extern unsigned long step;
 extern enum fork_way steps_fork_way; /* how they fork */
-
-#define EXPECT(condition, format, ...)                               \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("# step %lu: " format "\n", step, ##__VA_ARGS__); \
-            fflush(stdout);                                          \
-            exit(1);                                                 \
-        }                                                            \
-    } while (0)
 
 /* The frames of the file that the processes map; NULL where a page was not touched since it was cut
  * off. */

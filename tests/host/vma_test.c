@@ -4,8 +4,6 @@
  * removed, cut, joined, moved and copied; the tree stays balanced and knows all room; VMAs are
  * placed as a search page by page would place them. vma_test STEPS SEED runs one sequence.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -13,6 +11,7 @@
 
 #include "base/defect.h"
 #include "base/failpoint.h"
+#include "expect.h"
 #include "mm/phys/slab.h"
 #include "mm/vma/vma.h"
 #include "ranges.h"
@@ -24,14 +23,6 @@
 #define RW          (VM_READ | VM_WRITE)
 
 static unsigned long step;
-#define EXPECT(condition, format, ...)                               \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("# step %lu: " format "\n", step, ##__VA_ARGS__); \
-            fflush(stdout);                                          \
-            exit(1);                                                 \
-        }                                                            \
-    } while (0)
 
 /* ---- Looking ------------------------------------------------------------ */
 
