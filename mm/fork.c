@@ -46,11 +46,15 @@ static int leaves_withhold(struct mm *child, struct mm *parent)
     struct flush flush;
     flush_begin(&flush, child);
     int err = 0;
+    bool any = false;
     mm_for_each_vma(parent, vma)
     {
+        any |= is_withheld(vma);
         if (is_withheld(vma) && !err)
             err = tables_own_ends(child, vma->start, vma->end);
     }
+    if (!any)
+        return 0;
     if (err)
         tables_drop(child, 0, USER_END, &flush);
     mm_for_each_vma(parent, vma)

@@ -240,12 +240,6 @@ void frame_put(struct frame *frame)
         frame_free(frame);
 }
 
-void frame_get_many(struct frame *first, uint64_t count)
-{
-    for (uint64_t i = 0; i < count; i++)
-        frame_get(first + i);
-}
-
 void frame_put_many(struct frame *first, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++)

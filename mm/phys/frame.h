@@ -48,7 +48,7 @@ struct frame {
         /* FRAME_TABLE. lock guards the entries and what is marked [T] */
         struct {
             struct spinlock lock;
-            uint32_t sharers; /* [T] entries that point to it; 0 for a root */
+            uint32_t sharers; /* [T] entries that point to it; 1 for a root */
         } table;
         struct {
             uint16_t free_head, object_bytes;
@@ -88,7 +88,11 @@ static inline void frame_get(struct frame *frame)
 }
 void frame_put(struct frame *frame); /* the last one frees it */
 /* one reference on each of count frames */
-void frame_get_many(struct frame *first, uint64_t count);
+static inline void frame_get_many(struct frame *first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        frame_get(first + i);
+}
 void frame_put_many(struct frame *first, uint64_t count);
 static inline uint32_t frame_refs(const struct frame *frame)
 {

@@ -37,8 +37,7 @@ static uint64_t table_count(struct frame *table, int level, uint64_t enough)
     if (level == 1)
         return table->count;
     struct span span;
-    span_begin(&span, table, level, true, 0,
-               level == ROOT_LEVEL ? USER_END : level_bytes(level + 1));
+    span_whole(&span, table, level);
     uint64_t count = 0;
     pte_t pte;
     while (count < enough && span_next(&span, &pte))

@@ -56,14 +56,13 @@ static inline __attribute__((always_inline)) void leaf_copy(struct frame *table,
     leaf_t leaf = { leaf_restrict(table, entry, va, level), level };
     struct frame *first = leaf_first(leaf);
     leaf.pte = planted_child(first, leaf.pte);
-    for (uint64_t i = planted_references(leaf_frames(leaf)); i-- > 0;)
-        frame_get(first + i);
+    frame_get_many(first, planted_references(leaf_frames(leaf)));
     *twin = leaf.pte;
     watch_leaf((pte_t){ 0 }, leaf.pte, level);
     trace_entry(TRACE_SHARE, level, va, 0, leaf.pte.raw);
 }
 
-/* The copy of a table of leaves: the longest loop of fork, so nothing in it is done twice. */
+/* The copy of a table of leaves: the longest loop of fork, so it is kept short. */
 static void leaves_copy(struct frame *table, struct frame *copy, uint64_t va)
 {
     pte_t *from = table_entries(table), *to = table_entries(copy);
@@ -76,6 +75,14 @@ static void leaves_copy(struct frame *table, struct frame *copy, uint64_t va)
     }
 }
 
+/* Point the entry of slot to another table, or change the rights by which it does. */
+static void table_entry_set(const struct slot *slot, pte_t old, pte_t new, enum trace_why why)
+{
+    while (!entry_replace(slot->entry, old, new))
+        old = slot_read(slot);
+    trace_entry(why, slot->level, slot->va, old.raw, new.raw);
+}
+
 static void table_copy_entry(const struct slot *slot, pte_t old, pte_t *twin)
 {
     struct frame *below = entry_table(old);
@@ -83,10 +90,8 @@ static void table_copy_entry(const struct slot *slot, pte_t old, pte_t *twin)
     spin_lock_second(&below->table.lock);
     below->table.sharers += planted_sharers(1);
     spin_unlock(&below->table.lock);
-    if (!pte_same(old, new)) {
-        while (!entry_replace(slot->entry, slot_read(slot), new)) {}
-        trace_entry(TRACE_TABLE_SHARE, slot->level, slot->va, old.raw, new.raw);
-    }
+    if (!pte_same(old, new))
+        table_entry_set(slot, old, new, TRACE_TABLE_SHARE);
     *twin = new;
 }
 
@@ -138,10 +143,8 @@ static int table_replace(struct mm *mm, const struct slot *slot, pte_t old, stru
         return -ENOMEM;
     uint64_t bytes = level_bytes(slot->level);
     table_copy(below, copy, slot->level - 1, slot->va, slot->va + bytes);
-    pte_t new = pte_mktable(frame_pfn(copy), true);
-    while (!entry_replace(slot->entry, planted_present(slot, old), new))
-        old = slot_read(slot);
-    trace_entry(TRACE_TABLE_COPY, slot->level, slot->va, old.raw, new.raw);
+    table_entry_set(slot, planted_present(slot, old), pte_mktable(frame_pfn(copy), true),
+                    TRACE_TABLE_COPY);
     if (planted_flush(true))
         arch_tlb_flush(&mm->arch, slot->va, bytes, true);
     below->table.sharers--;
@@ -151,10 +154,7 @@ static int table_replace(struct mm *mm, const struct slot *slot, pte_t old, stru
 /* Nobody shares the table below slot any more. Rights grow: no flush is due. */
 static void table_take(const struct slot *slot, pte_t old)
 {
-    pte_t new = pte_table_own(old);
-    while (!entry_replace(slot->entry, old, new))
-        old = slot_read(slot);
-    trace_entry(TRACE_TABLE_OWN, slot->level, slot->va, old.raw, new.raw);
+    table_entry_set(slot, old, pte_table_own(old), TRACE_TABLE_OWN);
 }
 
 int table_own(struct mm *mm, const struct slot *slot)
@@ -253,7 +253,7 @@ void tables_drop(struct mm *mm, uint64_t start, uint64_t end, struct flush *flus
 static void table_free(struct frame *table, int level)
 {
     struct span span;
-    span_begin(&span, table, level, true, 0, level_bytes(level + 1));
+    span_whole(&span, table, level);
     pte_t pte;
     while (span_next(&span, &pte)) {
         leaf_t leaf = { pte, level };
@@ -285,8 +285,7 @@ void table_put(struct frame *table, int level)
 static unsigned table_check(struct frame *table, int level)
 {
     struct span span;
-    span_begin(&span, table, level, true, 0,
-               level == ROOT_LEVEL ? USER_END : level_bytes(level + 1));
+    span_whole(&span, table, level);
     unsigned found = 0;
     pte_t pte;
     while (span_next(&span, &pte)) {

@@ -19,8 +19,9 @@
  *
  *   T1  table.sharers is the number of entries that point to a table. Above 1, each of them has
  *       W=0. Below W=1 all the way down, everything is this address space's own.
- *   T2  Nothing below a shared table changes, except that the CPU sets A, and that a copier takes
- *       rights away: those that no CPU can use there any more.
+ *   T2  Nothing below a shared table changes, except that the CPU sets A, that a copier takes away
+ *       rights which no CPU can use there any more, and that all sharers lose the pages that their
+ *       file loses.
  *   T3  To own the table below an entry with W=0: alone, set W; else copy.
  *   T4  A frame's count says how many leaves of different tables, and other holders, there are.
  *   T5  A range that covers a whole shared table drops it without a look inside.

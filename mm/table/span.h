@@ -36,6 +36,13 @@ static inline void span_begin(struct span *span, struct frame *table, int level,
     span->end = end;
 }
 
+/* All that a table translates for programs. Of a table below a root, the addresses count from 0. */
+static inline void span_whole(struct span *span, struct frame *table, int level)
+{
+    span_begin(span, table, level, true, 0,
+               level == ROOT_LEVEL ? USER_END : level_bytes(level + 1));
+}
+
 /* Pass over empty entries behind entry, eight at a time, but not to last. */
 static inline pte_t *entries_skip(pte_t *entry, const pte_t *last)
 {

@@ -71,8 +71,10 @@ static void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
 /* mm.lock is held, and dropped between two steps. */
 static int unmap_locked(struct mm *mm, uint64_t start, uint64_t end, mm_breathe breathe)
 {
-    int err = tables_own_ends(mm, start, end);
-    for (uint64_t at = start, stop; !err; at = stop) {
+    uint64_t stop = step_end(mm, start, end);
+    /* what can fail comes before the first step; a single step sees to that itself */
+    int err = stop < end ? tables_own_ends(mm, start, end) : 0;
+    for (uint64_t at = start; !err; at = stop) {
         stop = step_end(mm, at, end);
         err = hole_prepare(mm, at, end, &stop);
         if (err)

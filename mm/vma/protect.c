@@ -117,16 +117,19 @@ static int range_check(uint64_t start, uint64_t *len)
     return !pages || range_is_user(start, pages) ? 0 : -ENOMEM;
 }
 
-/* Own the tables of a long range, in steps, while nothing has been protected yet. */
+/* Own the tables of a range of many steps, in steps, while nothing has been protected yet. A single
+ * step owns its own. */
 static int range_own(struct mm *mm, uint64_t start, uint64_t end, mm_breathe breathe)
 {
-    for (uint64_t at = start, stop;; at = stop) {
+    uint64_t stop = step_end(mm, start, end);
+    int err = 0;
+    for (uint64_t at = start; !err && stop < end; at = stop) {
         stop = step_end(mm, at, end);
-        int err = tables_own(mm, at, stop);
-        if (err || stop == end)
-            return err;
-        step_pause(mm, breathe);
+        err = tables_own(mm, at, stop);
+        if (!err && stop < end)
+            step_pause(mm, breathe);
     }
+    return err;
 }
 
 int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot, mm_breathe breathe)

@@ -34,6 +34,14 @@ static uint64_t least(uint64_t (*measure)(long), long argument, int rounds)
     return best;
 }
 
+static void fork_shares(const char *what)
+{
+    if (file_put_text("/proc/self/fork", what)) {
+        perror("/proc/self/fork");
+        _exit(1);
+    }
+}
+
 static volatile char *fresh_pages(size_t bytes)
 {
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -153,7 +161,6 @@ RAW struct fault_costs fault_costs(volatile char *at, bool shadow_stack)
 
 static void data_faults(void)
 {
-    file_put_text("/proc/self/fork", "leaves");
     volatile char *at = fresh_pages(PAGES * 4096);
     touch(at, false);
     struct fault_costs costs = fault_costs(at, false);
@@ -266,9 +273,12 @@ int main(void)
     report("fork+exit+wait, 16 MiB", fork_exit_wait_with(16));
     report("fork+exit+wait, 64 MiB", fork_exit_wait_with(64));
     report("demand-zero fault", least(demand_zero, 0, 5));
+    fork_shares("leaves"); /* below shared tables a fault is that of the path */
     data_faults();
+    fork_shares("auto");
     for (long count = 10; count <= MAPPINGS_MAX; count *= count > 10 ? 10 : 100)
         many_mappings(count);
+    fork_shares("leaves");
     shadow_stack_faults();
     return 0;
 }
