@@ -173,7 +173,7 @@ static void entry_repair(const struct slot *slot, const struct vma *vma, struct 
     const struct race_result *result = &race.result;
     pte_t pte = slot_read(slot);
     if (result->patterns_before + result->patterns_after == 1)
-        check_report(slot, vma, pte);
+        check_report(slot, vma_is_shstk(vma), pte);
     else
         check_count();
     while (!slot_set(slot, vma, pte, pte_wrprotect(pte), TRACE_REPAIR, flush))

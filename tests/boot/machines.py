@@ -128,7 +128,7 @@ def shell(emulator):
         for pattern in (
             r"^reboot, poweroff, help",
             r"^ +PID.*",
-            r"^0x[0-9a-f]+ 4K 0x[0-9a-f]{16} [01] [01] [01] [a-z] 0x[0-9a-f]+ \d+$",
+            r"^0x[0-9a-f]+ 4K 0x[0-9a-f]{16} [01] [01] [01] [a-z] 0x[0-9a-f]+ \d+ \d \d+$",
             r"\[stack\]",
             r"^total \d+",
             r"^nothing: status 127$",

@@ -79,7 +79,7 @@ int main(void)
         printf("shadowfork: the subject does not start\n");
         return 1;
     }
-    plant("none");
+    unplant();
     printf("\nshadowfork: %d of %d steps as expected", steps - failures - skips, steps);
     if (skips)
         printf(", %d skipped: no shadow stacks here", skips);

@@ -25,10 +25,9 @@ void must(bool as_expected);
 void step_end(void);
 /* Called instead of the rest of a step that needs a shadow stack, where there is none. */
 bool skip(void);
-/* The planted defect that the story must notice; "none" takes it away. */
-void plant(const char *name);
-/* Plant it when this step begins. */
+/* When this step begins a planted defect is switched on, which the story must notice ... */
 void plant_at(const char *name, int step);
+void unplant(void); /* ... and off again: it might hit the teller as well */
 
 /* ---- Steps, in their order (sharing.c, refusals.c, tables.c) ------------ */
 

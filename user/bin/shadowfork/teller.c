@@ -12,16 +12,16 @@ bool protected;
 static const char *planted_name;
 static int planted_step;
 
-void plant(const char *name)
-{
-    if (file_put_text("/proc/defect", name) && strcmp(name, "none"))
-        printf("(this kernel has no planted defect \"%s\")\n", name);
-}
-
 void plant_at(const char *name, int at)
 {
     planted_name = name;
     planted_step = at;
+}
+
+void unplant(void)
+{
+    if (planted_step && steps >= planted_step)
+        file_put_text("/proc/defect", "none");
 }
 
 void step(const char *name)
@@ -29,8 +29,8 @@ void step(const char *name)
     step_name = name;
     step_ok = true;
     printf("\n%2d. %s\n", ++steps, name);
-    if (steps == planted_step)
-        plant(planted_name);
+    if (steps == planted_step && file_put_text("/proc/defect", planted_name))
+        printf("(this kernel has no planted defect \"%s\")\n", planted_name);
 }
 
 void expect(const char *format, ...)
@@ -52,14 +52,13 @@ void saw_pte(const char *who, const struct pte *pte)
 
 void must(bool as_expected) { step_ok = step_ok && as_expected; }
 
-/* A planted defect is taken away once it is noticed: it might hit the teller as well. */
 void step_end(void)
 {
     printf("    %s\n", step_ok ? "as expected" : "NOT AS EXPECTED");
     if (!step_ok && failures++ == 0)
         snprintf(first_failure, sizeof(first_failure), "%d (%s)", steps, step_name);
     if (!step_ok)
-        plant("none");
+        unplant();
     fflush(stdout);
 }
 
