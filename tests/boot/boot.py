@@ -84,5 +84,5 @@ class Boot:
         return match
 
 
-def run_tests(tests, jobs=2):
-    case.run_tests(tests, jobs, Boots)
+def run_tests(tests):
+    case.run_tests(tests, folder=Boots)

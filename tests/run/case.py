@@ -63,9 +63,10 @@ class Folder:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def run_tests(tests, jobs=2, folder=Folder):
-    """tests: {name: function(folder)}. Runs jobs of them side by side, prints KTAP in order, and
-    exits. Exercises run only when the part of a name that is asked for begins with exercise_."""
+def run_tests(tests, jobs=None, folder=Folder):
+    """tests: {name: function(folder)}. Runs jobs of them side by side (by default TESTS_AT_ONCE of
+    the environment, or as many as there are CPUs), prints KTAP in order, and exits. Exercises run
+    only when the part of a name that is asked for begins with exercise_."""
     key = sys.argv[1] if len(sys.argv) > 1 else ""
     wanted = {
         name: test
@@ -73,6 +74,7 @@ def run_tests(tests, jobs=2, folder=Folder):
         if key in name and name.startswith("exercise_") == key.startswith("exercise_")
     }
     shared, failed = folder(), 0
+    jobs = jobs or int(os.environ.get("TESTS_AT_ONCE", os.cpu_count()))
     print(f"KTAP version 1\n1..{len(wanted)}", flush=True)
     try:
         with ThreadPoolExecutor(jobs) as pool:

@@ -8,11 +8,13 @@ they are asked for: -k exercise_NAME.
 """
 import argparse
 import os
+import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from run.case import path
-from run.results import Totals
-from run.suites import IMAGES, QUICK, SUITES, Run
+from run.results import NOTHING, Totals
+from run.suites import QUICK, SUITES, Run, execute
 
 
 def arguments():
@@ -23,7 +25,6 @@ def arguments():
     parser.add_argument(
         "--fork",
         choices=["auto", "leaves", "tables"],
-        default="auto",
         help="what fork shares, in the user-space tests and the stress",
     )
     which = parser.add_mutually_exclusive_group()
@@ -33,6 +34,29 @@ def arguments():
     return parser.parse_args()
 
 
+def build(totals, words):
+    """True when make could build this, or when nothing is to be built."""
+    if not words:
+        return True
+    print(f"building {words} ...", flush=True)
+    result = execute(["make", "-s", f"-j{os.cpu_count()}", *words.split()])
+    if result.returncode:
+        totals.fail("build", words, result.stdout.splitlines())
+    return result.returncode == 0
+
+
+def run_jobs(totals, jobs, key, side_by_side):
+    with ThreadPoolExecutor(side_by_side) as pool:
+        futures = {pool.submit(job.run): job for job in jobs}
+        for future in as_completed(futures):
+            label, result = futures[future].label, future.result()
+            if key and NOTHING.search(result.stdout):
+                continue
+            print(f"{label}  {result.seconds:5.1f} s", flush=True)
+            ktap = re.sub(r"^.*?(?=^KTAP )", "", result.stdout, flags=re.S | re.M)
+            totals.take(label, ktap, result.returncode, key)
+
+
 def main():
     """The exit status."""
     args = arguments()
@@ -40,14 +64,16 @@ def main():
     if setup.returncode:
         return setup.returncode
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # nothing is written outside build/
-    run = Run(Totals(), args.k, args.quick, args.long, args.fork)
+    run, totals = Run(args.k, args.quick, args.long, args.fork), Totals()
     wanted = ["stress"] if args.long else [args.only] if args.only else list(SUITES)
     wanted = QUICK if args.quick else wanted
-    can_boot = not IMAGES.intersection(wanted) or run.build("images", "images")
-    for suite in wanted:
-        if can_boot or suite not in IMAGES:
-            SUITES[suite](run)
-    if args.k and not run.totals.seen():
-        run.totals.fail("test", f"no test's name contains {args.k!r}")
-    run.totals.summary()
-    return int(run.totals.failed != 0)
+    jobs = [job for suite in wanted for job in SUITES[suite](run)]
+    built = {needs: build(totals, needs) for needs in dict.fromkeys(job.needs for job in jobs)}
+    jobs = [job for job in jobs if built[job.needs]]
+    if len(jobs) > 1 and not args.k:
+        os.environ.setdefault("TESTS_AT_ONCE", "1")  # the jobs themselves run side by side
+    run_jobs(totals, jobs, args.k, 1 if args.long else os.cpu_count())
+    if args.k and not totals.seen():
+        totals.fail("test", f"no test's name contains {args.k!r}")
+    totals.summary()
+    return int(totals.failed != 0)

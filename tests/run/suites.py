@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The suites: where their sources are, and how each is run. A suite is a function of a Run."""
+"""The suites: where their sources are, and how each is run. A suite is a function of
+a Run; it returns jobs."""
 import os
-import re
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from run.case import ROOT, path
-from run.results import NOTHING
 
 # CPUs for the user-space tests. Most scripts of tests/boot have one.
 CPUS = {"bochs": 2, "qemu": 4}
+# What fork shares there, when nothing is asked for.
+FORKS = {"bochs": ["auto"], "qemu": ["auto", "leaves"]}
 # Emulator, CPUs, milliseconds for each load, and processes at once; the short stress and the long.
 STRESS_SHORT = [("bochs", 2, 400, 256), ("qemu", 4, 800, 512)]
 STRESS_LONG = [
@@ -25,45 +25,37 @@ STRESS_LONG = [
 
 
 class Run:
-    """One call of scripts/test: what was asked for, and what came of it."""
+    """One call of scripts/test: what was asked for."""
 
-    def __init__(self, totals, key, quick=False, long=False, fork="auto"):
-        self.totals, self.key, self.quick, self.long = totals, key, quick, long
-        self.fork = fork
+    def __init__(self, key="", quick=False, long=False, fork=None):
+        self.key, self.quick, self.long, self.fork = key, quick, long, fork
 
     def exercise(self):
         return self.key.startswith("exercise_")
 
-    def step(self, label, command):
-        """Run a command from the root of the tree, telling how long it took."""
-        print(f"{label} ...", end="", flush=True)
-        result = execute(command)
-        print(f"  {result.seconds:5.1f} s", flush=True)
+
+class Job:
+    """A program that prints KTAP, perhaps after other lines."""
+
+    def __init__(self, label, command, needs=None, before=None):
+        """needs: words for make, for what is built before all jobs; before: a command of this job
+        that must succeed first."""
+        self.label, self.needs = label, needs
+        self.commands = [before, command] if before else [command]
+
+    def run(self):
+        """Its results, to be counted; .seconds is how long it took."""
+        started = time.monotonic()
+        for command in self.commands:
+            result = execute(command)
+            if result.returncode:
+                break
+        result.seconds = time.monotonic() - started
         return result
-
-    def build(self, label, *words):
-        """True when make could build this."""
-        result = self.step(f"building {label}", ["make", "-s", f"-j{os.cpu_count()}", *words])
-        if result.returncode:
-            self.totals.fail("build", label, result.stdout.splitlines())
-        return result.returncode == 0
-
-    def programs(self, suite, commands, jobs=1):
-        """Suites that are programs {name: command}, jobs of them side by side."""
-        with ThreadPoolExecutor(jobs) as pool:
-            futures = {name: pool.submit(execute, command) for name, command in commands.items()}
-            for name, future in futures.items():
-                print(f"{suite}/{name} ...", end="", flush=True)
-                result = future.result()
-                print(f"  {result.seconds:5.1f} s", flush=True)
-                if not (self.key and NOTHING.search(result.stdout)):
-                    label, key = f"{suite}/{name}", self.key
-                    self.totals.take(label, result.stdout, result.returncode, key)
 
 
 def execute(command):
-    started = time.monotonic()
-    result = subprocess.run(
+    return subprocess.run(
         command,
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
@@ -72,8 +64,10 @@ def execute(command):
         text=True,
         errors="replace",
     )
-    result.seconds = time.monotonic() - started
-    return result
+
+
+def jobs_of(suite, commands, needs=None):
+    return [Job(f"{suite}/{name}", command, needs) for name, command in commands.items()]
 
 
 def text_of(*parts):
@@ -98,24 +92,21 @@ def tree(run):
     commands = scripts_of("tests/tree", run.key)
     if not run.key or "includes" in run.key:
         commands["layers"] = ["tests/layers/layers"]
-    run.programs("tree", commands, jobs=os.cpu_count())
+    return jobs_of("tree", commands)
 
 
 def docs(run):
     """What the documents say about the tree."""
-    run.programs("docs", scripts_of("tests/docs", run.key))
+    return jobs_of("docs", scripts_of("tests/docs", run.key))
 
 
 def scripts(run):
     """The scripts, with emulators that are stand-ins."""
-    run.programs("scripts", scripts_of("tests/scripts", run.key), jobs=os.cpu_count())
+    return jobs_of("scripts", scripts_of("tests/scripts", run.key))
 
 
 def host(run):
     """mm/ and what else runs on this machine, under the sanitizers."""
-    target = "exercises" if run.exercise() else "all"
-    if not run.build("tests/host", "-C", "tests/host", target):
-        return
     ending = "" if run.exercise() else "_test"
     commands = {}
     for name in sorted(os.listdir(path("tests/host"))):
@@ -123,58 +114,52 @@ def host(run):
         ours = program.startswith("exercise_") if run.exercise() else program.endswith(ending)
         if kind == "c" and ours and run.key.split(" ")[0] in text_of("tests/host", name):
             commands[program] = [path("build/host", program)]
-    run.programs("host", commands, jobs=os.cpu_count())
+    return jobs_of("host", commands, "-C tests/host" + (" exercises" if run.exercise() else ""))
 
 
 def model(run):
     """The models, in Spin."""
-    run.programs("model", {"spin": ["tests/model/run"] + ([run.key] if run.key else [])})
+    return jobs_of("model", {"spin": ["tests/model/run"] + ([run.key] if run.key else [])})
 
 
 def fuzz(run):
     """The fuzzers, for some seconds each."""
-    if run.exercise() or not run.build("tests/fuzz", "-C", "tests/fuzz"):
-        return
     seconds = os.environ.get("FUZZ_SECONDS", "2" if run.quick else "60")
     names = sorted(
         name.removesuffix("_fuzz.c")
         for name in os.listdir(path("tests/fuzz"))
-        if name.endswith("_fuzz.c") and run.key in "fuzz_" + name
+        if name.endswith("_fuzz.c") and run.key in "fuzz_" + name and not run.exercise()
     )
     command = ["make", "-s", "-C", "tests/fuzz", "run", f"FUZZ_SECONDS={seconds}"]
-    run.programs("fuzz", {name: command + [f"ONLY={name}"] for name in names}, jobs=os.cpu_count())
+    return jobs_of("fuzz", {name: command + [f"ONLY={name}"] for name in names}, "-C tests/fuzz")
 
 
 def builds(run):
     """Other compilers, and make itself."""
-    run.programs("builds", scripts_of("tests/builds", run.key))
+    return jobs_of("builds", scripts_of("tests/builds", run.key), "images")
 
 
-def boot_once(run, suite, emulator, cpus, words, key, timeout=420):
+def boot_once(name, emulator, cpus, words, timeout):
     """One boot of the test kernel, whose process 1 prints KTAP."""
-    image, log = f"build/test/{suite}.img", f"build/test/{suite}.log"
-    words = f"fork={run.fork} init={words}" + (f" {key}" if key else "")
+    image, log = f"build/test/{name}.img", f"build/test/{name}.log"
     files = ["-k", "build/test/kernel.elf", "-i", "build/test/initrd.cpio"]
-    made = execute(["scripts/mkimage", "-o", image, *files, "-c", words])
-    if made.returncode:
-        run.totals.fail(suite, "mkimage", made.stdout.splitlines())
-        return
+    make = ["scripts/mkimage", "-o", image, *files, "-c", words]
     options = [f"--{emulator}", "--smp", str(cpus), "--timeout", str(timeout), "--log", log]
-    cpus_text = f"{cpus} CPU{'s' if cpus > 1 else ''}"
-    result = run.step(f"{suite} ({cpus_text})", ["scripts/emulate", *options, image])
-    if not (key and NOTHING.search(result.stdout)):
-        ktap = re.sub(r"^.*?(?=^KTAP )", "", result.stdout, flags=re.S | re.M)
-        run.totals.take(suite, ktap, result.returncode)
+    label = f"{name} ({cpus} CPU{'s' if cpus > 1 else ''})"
+    return Job(label, ["scripts/emulate", *options, image], "images", make)
 
 
 def runner(emulator):
-    """All user-space tests in one boot."""
+    """All user-space tests in one boot, for each way to fork."""
 
     def suite(run):
         if run.exercise() and not any_holds("tests/exercises", run.key):
-            return
-        words = f"/tests/runner console=serial shstk_huge=1 -- {emulator}"
-        boot_once(run, emulator, emulator, CPUS[emulator], words, run.key)
+            return []
+        words = f"init=/tests/runner console=serial shstk_huge=1 -- {emulator} {run.key}"
+        return [
+            boot_once(f"{emulator}-{way}", emulator, CPUS[emulator], f"fork={way} {words}", 900)
+            for way in ([run.fork] if run.fork else FORKS[emulator])
+        ]
 
     return suite
 
@@ -189,31 +174,33 @@ def stress(run):
     """Loads on all CPUs at once."""
     key = run.key.removeprefix("stress_")
     if run.exercise() or not any_holds("tests/stress", key.split(" ")[0]):
-        return
+        return []
+    jobs = []
     for emulator, cpus, ms, processes in STRESS_LONG if run.long else STRESS_SHORT:
-        words = f"/stress/stress console=serial -- {ms} {processes}"
+        words = f"fork={run.fork or 'auto'} init=/stress/stress console=serial"
+        words += f" -- {ms} {processes} {key}"
         timeout = 300 + 25 * ms // 1000
-        boot_once(run, f"stress-{emulator}-{cpus}", emulator, cpus, words, key, timeout)
+        jobs.append(boot_once(f"stress-{emulator}-{cpus}", emulator, cpus, words, timeout))
+    return jobs
 
 
 def boot(run):
     """Scripts that boot images of their own."""
-    run.programs("boot", scripts_of("tests/boot", run.key))
+    return jobs_of("boot", scripts_of("tests/boot", run.key), "images")
 
 
-# In the order they run. The quick ones need no emulator; those of IMAGES need `make images`.
+# In the order in which they begin: what takes longest is not last. The quick ones need no emulator.
 SUITES = {
     "tree": tree,
     "docs": docs,
     "scripts": scripts,
     "model": model,
     "host": host,
-    "fuzz": fuzz,
-    "builds": builds,
     "bochs": runner("bochs"),
+    "boot": boot,
     "qemu": runner("qemu"),
     "stress": stress,
-    "boot": boot,
+    "builds": builds,
+    "fuzz": fuzz,
 }
 QUICK = ["tree", "docs", "scripts", "model", "host", "fuzz"]
-IMAGES = {"builds", "bochs", "qemu", "stress", "boot"}
