@@ -4,7 +4,7 @@
  *
  *   mm_fault(): an address and an error code
  *      |
- *      | 1. a VMA there?           no: stack_grow(), just below a growing one; else refused
+ *      | 1. a VMA there?           no: vma_grow(), just below a growing one; else refused
  *      | 2. fault_refusal()        the VMA does not allow the access: refused, nothing changes
  *      |
  *   fault_resolve(): an access that the VMA allows
@@ -40,33 +40,11 @@
 #include "mm/phys/zero.h"
 #include "mm/planted.h"
 #include "mm/spurious.h"
+#include "mm/vma/place.h"
 #include "mm/vma/vma.h"
 #include "uapi/errno.h"
-#include "uapi/signal.h"
 
-/* ---- Verdicts ----------------------------------------------------------- */
-
-const struct fault_verdict *fault_verdict(enum fault_outcome outcome)
-{
-    static const struct fault_verdict verdicts[FAULT_OUTCOME_COUNT] = {
-        [FAULT_BAD_NO_VMA] = { SIGSEGV, SEGV_MAPERR, "nothing is mapped there" },
-        [FAULT_BAD_PROTECTION] = { SIGSEGV, SEGV_ACCERR, "the mapping does not allow it" },
-        [FAULT_BAD_SHSTK_ACCESS] = { SIGSEGV, SEGV_ACCERR,
-                                     "shadow-stack access outside a shadow stack" },
-        [FAULT_BAD_SHSTK_STORE] = { SIGSEGV, SEGV_ACCERR, "store to a shadow stack" },
-        [FAULT_BAD_FETCH] = { SIGSEGV, SEGV_ACCERR,
-                              "instruction fetch from a page that is not executable" },
-        [FAULT_BAD_BEYOND_FILE] = { SIGBUS, BUS_ADRERR, "beyond the end of the file" },
-        [FAULT_BAD_NO_MEMORY] = { SIGKILL, SI_KERNEL, "out of memory" },
-        [FAULT_BAD_SUPERVISOR] = { SIGSEGV, SEGV_ACCERR,
-                                   "the CPU makes it a supervisor access, and SMAP forbids that" },
-        [FAULT_BAD_RESERVED] = { SIGKILL, SI_KERNEL, "a reserved bit is set in the page tables" },
-        [FAULT_BAD_STUCK] = { SIGSEGV, SI_KERNEL,
-                              "it faults again and again, though its entry allows it" },
-    };
-    ASSERT(!fault_resolved(outcome));
-    return &verdicts[outcome];
-}
+/* ---- Refusing ----------------------------------------------------------- */
 
 /* Why the VMA refuses the access, or FAULT_OK_SPURIOUS when it does not. Error bit 6 outranks bit
  * 1, and no VMA can allow a reserved bit. */
@@ -336,29 +314,6 @@ enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t 
     return outcome;
 }
 
-/*
- * Let the growing VMA above va grow down to it: within the stack's limit, no nearer to the VMA
- * below than the gap, and never to where a null pointer leads. Takes mm.lock for writing and drops
- * it; true when va is mapped now.
- */
-static COLD bool stack_grow(struct mm *mm, uint64_t va)
-{
-    uint64_t page = align_down(va, PAGE_SIZE);
-    write_lock(&mm->lock);
-    struct vma *vma = vma_find(mm, va);
-    bool grown = vma && vma_contains(vma, va);
-    if (vma && !grown && vma->flags & VM_GROWSDOWN && vma->end - page <= mm->stack_limit
-        && page >= USER_START) {
-        ASSERT(!vma->source && vma_leaf_level(vma) == 1); /* else more would have to move */
-        struct vma *below = vma_prev(mm, vma);
-        grown = !below || below->end + max_u64(vma_gap_below(vma), vma_gap_above(below)) <= page;
-        if (grown)
-            vma_set_start(mm, vma, page);
-    }
-    write_unlock(&mm->lock);
-    return grown;
-}
-
 /* One try with mm.lock held for reading. FAULT_BAD_NO_VMA with *may_grow: a growing VMA lies
  * above. */
 static enum fault_outcome fault_try(struct mm *mm, const struct fault *fault, bool *may_grow)
@@ -386,7 +341,7 @@ enum fault_outcome mm_fault(struct mm *mm, const struct fault *fault)
         read_lock(&mm->lock);
         enum fault_outcome outcome = fault_try(mm, fault, &may_grow);
         read_unlock(&mm->lock);
-        if (!may_grow || !stack_grow(mm, fault->va))
+        if (!may_grow || !vma_grow(mm, fault->va))
             return outcome;
     }
 }

@@ -144,7 +144,7 @@ static long shstk_disable(struct task *task, uint64_t feature)
     return 0;
 }
 
-static long shstk_prctl(uint64_t option, uint64_t features)
+long shstk_prctl(int option, uint64_t features)
 {
     struct task *task = task_current();
     switch (option) {
@@ -164,35 +164,6 @@ static long shstk_prctl(uint64_t option, uint64_t features)
         return -EINVAL;
     return option == ARCH_SHSTK_ENABLE ? shstk_enable(task, features)
                                        : shstk_disable(task, features);
-}
-
-static long base_get(uint64_t base, uaddr_t to)
-{
-    return arch_copy_to_user(to, &base, sizeof(base)) ? -EFAULT : 0;
-}
-
-long sys_arch_prctl(int option, uint64_t value)
-{
-    switch (option) {
-    case ARCH_SET_FS:
-        if (value >= USER_END)
-            return -EPERM;
-        arch_set_fs_base(value);
-        return 0;
-    case ARCH_SET_GS:
-        if (value >= USER_END)
-            return -EPERM;
-        arch_set_gs_base(value);
-        return 0;
-    case ARCH_GET_FS: return base_get(arch_get_fs_base(), uaddr(value));
-    case ARCH_GET_GS: return base_get(arch_get_gs_base(), uaddr(value));
-    case ARCH_SHSTK_ENABLE:
-    case ARCH_SHSTK_DISABLE:
-    case ARCH_SHSTK_LOCK:
-    case ARCH_SHSTK_UNLOCK:
-    case ARCH_SHSTK_STATUS: return shstk_prctl(option, value);
-    default: return -EINVAL;
-    }
 }
 
 /* map_shadow_stack(address, size, flags). As Linux: an address below 4 GiB is refused (-ERANGE),

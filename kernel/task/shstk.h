@@ -23,5 +23,7 @@ MUST_CHECK int shstk_thread(struct task *thread, uint64_t stack_bytes);
 /* Unmap the stack that shstk_thread() or exec mapped for task. If no other task uses the address
  * space, leave it: it goes with the address space. */
 void shstk_thread_end(struct task *task);
+/* arch_prctl() with ARCH_SHSTK_ENABLE, DISABLE, LOCK, UNLOCK or STATUS. */
+long shstk_prctl(int option, uint64_t features);
 
 #endif

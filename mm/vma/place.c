@@ -2,6 +2,7 @@
 /* Finding room in an address space, from the top down. */
 #include "mm/vma/place.h"
 
+#include "base/panic.h"
 #include "mm/vma/vma.h"
 
 bool place_is_free(struct mm *mm, uint64_t start, uint64_t end, uint64_t gap)
@@ -55,4 +56,22 @@ uint64_t place_find(struct mm *mm, const struct place *wanted)
             return 0;
         above = vma_of_node(node);
     }
+}
+
+COLD bool vma_grow(struct mm *mm, uint64_t va)
+{
+    uint64_t page = align_down(va, PAGE_SIZE);
+    write_lock(&mm->lock);
+    struct vma *vma = vma_find(mm, va);
+    bool grown = vma && vma_contains(vma, va);
+    if (vma && !grown && vma->flags & VM_GROWSDOWN && vma->end - page <= mm->stack_limit
+        && page >= USER_START) {
+        ASSERT(!vma->source && vma_leaf_level(vma) == 1); /* else more would have to move */
+        struct vma *below = vma_prev(mm, vma);
+        grown = !below || below->end + max_u64(vma_gap_below(vma), vma_gap_above(below)) <= page;
+        if (grown)
+            vma_set_start(mm, vma, page);
+    }
+    write_unlock(&mm->lock);
+    return grown;
 }

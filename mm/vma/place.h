@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding room in an address space. Private to mm/. mm.lock held for writing. */
+/* Finding room in an address space. Private to mm/. mm.lock held for writing, but where
+ * something else is said. */
 #ifndef MM_PLACE_H
 #define MM_PLACE_H
 
@@ -30,5 +31,12 @@ struct place {
 };
 /* The highest such range; its start, or 0 when there is none. */
 uint64_t place_find(struct mm *mm, const struct place *wanted);
+
+/*
+ * Let the growing VMA above va grow down to it: within the stack's limit, no nearer to the VMA
+ * below than the gap, and never to where a null pointer leads. Takes mm.lock for writing and drops
+ * it; true when va is mapped now.
+ */
+bool vma_grow(struct mm *mm, uint64_t va);
 
 #endif

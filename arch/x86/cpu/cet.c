@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control-flow enforcement: detection, the user shadow stack's MSRs, and what a control-protection
- * exception says. Whether it is on is one flag here; nothing is derived from XSAVES. The MSRs
- * belong to the task that runs and are switched one by one (docs/platform.md says why not XSAVES).
+ * Control-flow enforcement: detection, and the user shadow stack's MSRs. Whether it is on is one
+ * flag here; nothing is derived from XSAVES. The MSRs belong to the task that runs and are switched
+ * one by one (docs/platform.md says why not XSAVES).
  */
 #include "arch/x86/cpu/cet.h"
 
@@ -10,12 +10,8 @@
 #include "arch/x86/cpu/planted.h"
 #include "arch/x86/cpu/registers.h"
 #include "base/log.h"
-#include "base/string.h"
 
-#define CP_ERROR_MASK 0x7fff       /* Intel SDM vol. 3, "Control Protection Exception Error Code" */
 #define U_CET_TRACKER (3ull << 10) /* SUPPRESS and TRACKER of the indirect-branch tracker */
-
-enum { CP_NEAR_RET = 1, CP_FAR_RET, CP_ENDBRANCH, CP_RSTORSSP, CP_SETSSBSY };
 
 static bool shstk_on;
 
@@ -80,46 +76,6 @@ void cet_switch(struct arch_task *prev, struct arch_task *next)
     if (next->u_cet != prev->u_cet)
         wrmsr(MSR_IA32_U_CET, next->u_cet);
     wrmsr(MSR_IA32_PL3_SSP, planted_ssp(next->pid, next->user_ssp));
-}
-
-/* A user word as text: the value, or "unreadable". */
-static void word_describe(uint64_t va, char *text, size_t size)
-{
-    uint64_t word;
-    if (arch_copy_from_user(&word, uaddr(va), sizeof(word)) == 0)
-        snprintf(text, size, "%#lx", word);
-    else
-        snprintf(text, size, "unreadable");
-}
-
-/* After a refused near RET, RSP and SSP still point at the two return addresses (measured,
- * docs/platform.md). */
-static void near_ret_describe(const struct trap_frame *frame, char *text, size_t size)
-{
-    uint64_t u_cet, ssp;
-    char data[24], shadow[24];
-    arch_shstk_read(&u_cet, &ssp);
-    word_describe(frame->rsp, data, sizeof(data));
-    word_describe(ssp, shadow, sizeof(shadow));
-    snprintf(text, size, "control protection, near RET: the stack says %s, the shadow stack %s",
-             data, shadow);
-}
-
-void cet_describe(const struct trap_frame *frame, char *text, size_t size)
-{
-    static const char *const names[] = {
-        [CP_FAR_RET] = "far RET or IRET to another address than the shadow stack says",
-        [CP_ENDBRANCH] = "indirect branch to something other than ENDBRANCH",
-        [CP_RSTORSSP] = "RSTORSSP without a valid restore token",
-        [CP_SETSSBSY] = "SETSSBSY on a busy or invalid token",
-    };
-    uint64_t code = frame->error & CP_ERROR_MASK;
-    if (code == CP_NEAR_RET)
-        near_ret_describe(frame, text, size);
-    else if (code < ARRAY_SIZE(names) && names[code])
-        snprintf(text, size, "control protection, %s", names[code]);
-    else
-        snprintf(text, size, "control protection, error code %#lx", frame->error);
 }
 
 /* A missing ENDBRANCH leaves the tracker waiting for one: the task's next instruction would fault
