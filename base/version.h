@@ -3,6 +3,6 @@
 #ifndef BASE_VERSION_H
 #define BASE_VERSION_H
 
-#define PENUMBRA_VERSION "0.8.0"
+#define PENUMBRA_VERSION "0.9.0"
 
 #endif

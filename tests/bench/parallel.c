@@ -4,8 +4,11 @@
  * several CPUs than on one. Each worker is pinned to a CPU of its own and does a fixed number of
  * rounds. The clock is read when all workers may start and when the last one is done. Over one
  * worker's forks the interrupts between CPUs are counted, and in the test kernel the locks taken.
+ * Then other threads of the process run on CPUs of their own: a fork may interrupt each of them
+ * once, and owning a table as well.
  */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,13 +72,18 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void worker(const struct load *load, int cpu, int go, int done)
+static int pin(int cpu)
 {
     cpu_set_t set;
-    char byte;
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set))
+    return sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void worker(const struct load *load, int cpu, int go, int done)
+{
+    char byte;
+    if (pin(cpu))
         _exit(1);
     (void)!write(done, "r", 1);
     (void)!read(go, &byte, 1);
@@ -117,6 +125,72 @@ static unsigned long counter(const char *name)
     return line ? strtoul(line + strlen(name), NULL, 10) : 0;
 }
 
+/* ---- Interrupts between CPUs -------------------------------------------- */
+
+#define THREADS    2
+#define ROUNDS     50
+#define OWNED      3 /* tables between the root and a page that has a root's entry for itself */
+#define OWN_MEMORY ((void *)0x100000000000)
+
+static int spinning, stop; /* atomic */
+
+static void *spin(void *cpu)
+{
+    if (pin((int)(long)cpu))
+        exit(1);
+    __atomic_add_fetch(&spinning, 1, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {}
+    return NULL;
+}
+
+/* The child waits, and ends without a store: whatever the parent owns, others share. */
+static void fork_and_own(volatile char *memory, unsigned long *by_fork, unsigned long *by_owning)
+{
+    int go[2];
+    char byte;
+    if (pipe(go))
+        exit(1);
+    unsigned long first = counter("ipis ");
+    int child = fork();
+    if (child == 0) {
+        (void)!read(go[0], &byte, 1);
+        _exit(0);
+    }
+    unsigned long forked = counter("ipis ");
+    memory[0] = 1;
+    unsigned long owned = counter("ipis ");
+    *by_fork = forked - first < *by_fork ? forked - first : *by_fork;
+    *by_owning = owned - forked < *by_owning ? owned - forked : *by_owning;
+    (void)!write(go[1], "x", 1);
+    waitpid(child, NULL, 0);
+    close(go[0]);
+    close(go[1]);
+}
+
+/* The least of some rounds: the scheduler sends interrupts as well. */
+static void count_interrupts(void)
+{
+    pthread_t threads[THREADS];
+    unsigned long by_fork = ~0ul, by_owning = ~0ul;
+    volatile char *memory = mmap(OWN_MEMORY, 4096, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (memory == MAP_FAILED || pin(0))
+        exit(1);
+    memory[0] = 0;
+    for (long i = 0; i < THREADS; i++) {
+        if (pthread_create(&threads[i], NULL, spin, (void *)(i + 1)))
+            exit(1);
+    }
+    while (__atomic_load_n(&spinning, __ATOMIC_SEQ_CST) < THREADS) {}
+    for (int i = 0; i < ROUNDS; i++)
+        fork_and_own(memory, &by_fork, &by_owning);
+    __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    printf("counted: ipis per fork, threads on %d other CPUs %lu\n", THREADS, by_fork);
+    printf("counted: ipis per table owned, the same %.2f\n", (double)by_owning / OWNED);
+}
+
 int main(int argc, char *argv[])
 {
     int cpus_max = argc > 1 ? atoi(argv[1]) : 1;
@@ -136,5 +210,7 @@ int main(int argc, char *argv[])
     printf("counted: ipis per fork %.2f\n", (double)(counter("ipis ") - ipis) / 1000);
     if (locks)
         printf("counted: locks per fork %.1f\n", (double)(counter("locks ") - locks) / 1000);
+    if (cpus_max > THREADS)
+        count_interrupts();
     return 0;
 }
