@@ -68,10 +68,9 @@ def raw_mode(boots):
             machine.type(typed)
             machine.wait_line("^" + answer)
             machine.output = b""
-        machine.type(b"flush\n")
+        machine.type(b"flush 7\n")
         machine.wait_line(r"^flush$")
-        machine.type(b"one\ntwo\nthr")
-        machine.wait_line(r"thr")
+        machine.type(b"one\ntwo\nthr\x04")
         machine.wait_line(r"got 0, 0 alike, 0 waiting")
         machine.type(b"\nend\n")
         machine.wait_line(r"^init: exit status 7$")

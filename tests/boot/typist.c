@@ -6,7 +6,7 @@
  *   LINE            print the line's length, and how often its first character occurs
  *   raw MIN TIME    print the same for one read outside canonical mode, and the tenths of a second
  *                   that the read took
- *   flush           read the next line, and discard all typed after it
+ *   flush N         read the next line, and once N characters more can be read, discard them
  *   end             exit
  */
 #include <poll.h>
@@ -64,12 +64,13 @@ static void raw(int min, int tenths)
     tcsetattr(0, TCSANOW, &before);
 }
 
-/* Read the next line, then discard all that has been typed after it. */
-static void flush(void)
+static void flush(int typed)
 {
+    int waiting = 0;
     printf("flush\n");
     fflush(stdout);
     take(1);
+    while (ioctl(0, FIONREAD, &waiting) == 0 && waiting < typed) {}
     tcflush(0, TCIFLUSH);
     tell(0, now());
 }
@@ -79,15 +80,15 @@ int main(void)
     printf("type\n");
     fflush(stdout);
     for (;;) {
-        int min, tenths;
+        int min, tenths, typed;
         long got = take(1);
         text[got > 0 ? got : 0] = 0;
         if (got <= 0)
             printf("end of file\n");
         else if (strcmp(text, "end\n") == 0)
             return 7;
-        else if (strcmp(text, "flush\n") == 0)
-            flush();
+        else if (sscanf(text, "flush %d", &typed) == 1)
+            flush(typed);
         else if (sscanf(text, "raw %d %d", &min, &tenths) == 2)
             raw(min, tenths);
         else
