@@ -85,7 +85,6 @@ run_tests(
             test_kernel=True,
         ),
         "cpus_stuck_ones_are_reported": stuck,
-        "cpus_two_in_bochs": running("bochs", 2, r"^cpus: 2 running, found by asking all$"),
         "cpus_four_with_x2apic_in_bochs": running(
             "bochs", 4, r"^cpus: 3 running, found by asking all, x2APIC$", "x2apic maxcpus=3"
         ),

@@ -21,9 +21,9 @@ sys.exit(main(sys.argv[2:], root=sys.argv[1]))
 """
 
 
-def story(emulator, *options):
+def story(*options):
     def test(boots):
-        boot = Boot(emulator, boots.image(), *options)
+        boot = Boot("qemu", boots.image(), *options)
         boot.expect_status(0)
         boot.expect_text(r"^shadowfork: \d+ of 17 steps as expected")
 
@@ -143,11 +143,9 @@ def shell(emulator):
 
 run_tests(
     {
-        "machines_qemu_128_mib": story("qemu", "--mem", "128"),
-        "machines_qemu_3072_mib": story("qemu", "--mem", "3072"),
-        "machines_qemu_pc": story("qemu", "--machine", "pc"),
-        "machines_bochs_128_mib": story("bochs", "--mem", "128"),
-        "machines_bochs_2048_mib": story("bochs", "--mem", "2048"),
+        "machines_qemu_128_mib": story("--mem", "128"),
+        "machines_qemu_3072_mib": story("--mem", "3072"),
+        "machines_qemu_pc": story("--machine", "pc"),
         "huge_1g_leaf_splits_and_copies_2m_in_4_gib": gigabyte_leaves,
         "a_wrong_lock_order_panics": lock_order,
         "nmis_strike_anywhere notices ist_by_cs": nmi_between_syscall_and_swapgs,
