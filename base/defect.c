@@ -61,6 +61,8 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_NO_BREATH] = "no_breath",
     [DEFECT_SHARER_KEPT] = "sharer_kept",
     [DEFECT_FORK_OWNS_ALL] = "fork_owns_all",
+    [DEFECT_REMAP_EMPTY] = "remap_empty",
+    [DEFECT_REMAP_TWICE] = "remap_twice",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

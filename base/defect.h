@@ -69,6 +69,8 @@ enum defect {
     DEFECT_NO_BREATH,        /* long calls do not let other tasks run, nor end when killed */
     DEFECT_SHARER_KEPT,      /* the share count of a table does not fall when a sharer ends */
     DEFECT_FORK_OWNS_ALL,    /* fork shares leaves where it should share tables */
+    DEFECT_REMAP_EMPTY,      /* mremap moves the mapping, but not its pages */
+    DEFECT_REMAP_TWICE,      /* mremap leaves the pages at their old place as well */
     DEFECT_COUNT
 };
 

@@ -21,6 +21,7 @@ enum trace_why {
     TRACE_SHARE, /* a leaf that two tables have from now on: in the old table, then in the new */
     TRACE_PROTECT,
     TRACE_UNMAP,
+    TRACE_MOVE, /* mremap: out of the old entry, then into the new */
     TRACE_SPLIT,
     TRACE_REPAIR,
     TRACE_PROBE,

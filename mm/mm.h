@@ -87,6 +87,7 @@ struct mm {
     uint32_t vma_count;      /* [M] */
     uint64_t brk_start, brk; /* [M] the heap, brk not aligned */
     uint64_t stack_limit;    /* [M] how far the first stack may grow, bytes */
+    struct frame *spare;     /* [M] tables set aside (mm/table/table.h); NULL between two calls */
     bool shares;             /* [M] it may share tables with others (mm/table/share.h) */
     uint32_t users;          /* [A] tasks that run it, and other holders */
 };
@@ -174,6 +175,20 @@ MUST_CHECK int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breath
  */
 MUST_CHECK int mm_advise(struct mm *mm, uint64_t start, uint64_t len, uint32_t set, uint32_t clear,
                          bool private);
+/*
+ * As mremap(2), with its flags: may_move, and to is fixed, or a hint; keep: the old place stays
+ * mapped, without its pages (then fixed says whether to must be it, and old_len is new_len).
+ * old_len 0: the pages of a shared mapping, a second time. 0 with the address in *at; -EINVAL
+ * (alignment, overlap, a part of a huge leaf, a huge mapping that is to grow), -EFAULT (not one
+ * VMA), -EPERM, -ENOMEM. Nothing changes on failure, but for mm_unmap()'s where only the end is
+ * cut off. Leaves move with all their state, in a single step.
+ */
+struct remap_request {
+    uint64_t start, old_len, new_len, to; /* the lengths are rounded up to leaves */
+    bool may_move, fixed, keep;
+};
+MUST_CHECK int mm_remap(struct mm *mm, const struct remap_request *request, mm_breathe breathe,
+                        uint64_t *at);
 /* Start the heap at start. */
 void mm_brk_init(struct mm *mm, uint64_t start);
 /* As Linux's brk(): returns the new break, or the old one when the new one is impossible. */

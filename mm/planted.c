@@ -193,6 +193,12 @@ bool planted_clean_flush(bool due) { return due && !defect_on(DEFECT_CLEAN_NO_FL
 /* stale_room: what was unmapped is not found when room is wanted. */
 struct vma *planted_room(struct vma *next) { return defect_on(DEFECT_STALE_ROOM) ? NULL : next; }
 
+/* remap_empty: what was moved reads as if it had never been touched. */
+bool planted_moves(bool wanted) { return wanted && !defect_on(DEFECT_REMAP_EMPTY); }
+
+/* remap_twice: a page that was moved is mapped in two places, and counted once. */
+bool planted_takes(bool due) { return due && !defect_on(DEFECT_REMAP_TWICE); }
+
 /* ---- Access from outside ------------------------------------------------ */
 
 /* gup_unowned: what a debugger, or the kernel, writes appears in all that share the table. */

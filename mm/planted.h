@@ -64,6 +64,9 @@ bool planted_clean_flush(bool due);
 bool planted_cut(bool due);
 /* vma: the VMA whose room has grown because the one before it was removed */
 struct vma *planted_room(struct vma *next);
+/* remap: do the leaves move; is a leaf yet to be taken from its old place */
+bool planted_moves(bool wanted);
+bool planted_takes(bool due);
 /* shstk: the VMA between its guard pages; is a token to be written */
 struct vma *planted_guards(struct vma *vma);
 bool planted_token(bool wanted);
@@ -106,6 +109,8 @@ static inline unsigned planted_findings(unsigned found) { return found; }
 static inline bool planted_clean_flush(bool due) { return due; }
 static inline bool planted_cut(bool due) { return due; }
 static inline struct vma *planted_room(struct vma *next) { return next; }
+static inline bool planted_moves(bool wanted) { return wanted; }
+static inline bool planted_takes(bool due) { return due; }
 static inline struct vma *planted_guards(struct vma *vma) { return vma; }
 static inline bool planted_token(bool wanted) { return wanted; }
 #endif

@@ -176,24 +176,19 @@ long sys_madvise(uint64_t start, size_t len, int advice)
 
 long sys_brk(uint64_t end) { return (long)mm_brk(task_current()->mm, end, sched_yield_if_due); }
 
-/*
- * A mapping can become shorter in place. It cannot grow or move; libraries then allocate, copy and
- * free.
- */
+/* mremap(address, old length, new length, flags, new address). */
 long sys_mremap(uint64_t start, size_t len, size_t new_len, int flags, uint64_t new_start)
 {
-    struct mm *mm = task_current()->mm;
-    struct vma vma;
-    char name[1];
-    uint64_t old_bytes = align_up(len, PAGE_SIZE), new_bytes = align_up(new_len, PAGE_SIZE);
-    if (flags & ~MREMAP_MAYMOVE || !is_aligned(start, PAGE_SIZE) || !old_bytes || !new_bytes)
+    struct remap_request request = { .start = start,
+                                     .old_len = len,
+                                     .new_len = new_len,
+                                     .to = new_start,
+                                     .may_move = flags & MREMAP_MAYMOVE,
+                                     .fixed = flags & MREMAP_FIXED,
+                                     .keep = flags & MREMAP_DONTUNMAP };
+    bool known = !(flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP));
+    if (!known || (flags && !request.may_move) || (request.keep && len != new_len))
         return -EINVAL;
-    if (!mm_next_vma(mm, start, &vma, name, sizeof(name)) || vma.start > start)
-        return -EFAULT;
-    if (new_bytes > old_bytes)
-        return -ENOMEM;
-    if (new_bytes == old_bytes)
-        return (long)start;
-    int err = mm_unmap(mm, start + new_bytes, old_bytes - new_bytes, sched_yield_if_due);
+    int err = mm_remap(task_current()->mm, &request, sched_yield_if_due, &start);
     return err ? err : (long)start;
 }

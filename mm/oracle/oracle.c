@@ -10,14 +10,16 @@
 
 /* ---- The call ----------------------------------------------------------- */
 
-enum kind { BEGIN, FORK, FAULT, UNMAP, PROTECT, EXIT };
-static const char *const kind_names[] = { "begin", "fork", "fault", "unmap", "protect", "exit" };
+enum kind { BEGIN, FORK, FAULT, UNMAP, PROTECT, MOVE, EXIT };
+static const char *const kind_names[] = { "begin",   "fork", "fault", "unmap",
+                                          "protect", "move", "exit" };
 
 static struct call {
     bool open; /* it has begun */
     enum kind kind;
     struct mm *mm, *child;
     uint64_t start, end; /* the pages that it may change */
+    uint64_t to;         /* move: where start goes */
     uint64_t rights;     /* protect: MAY_* from now on */
     uint64_t value, sum; /* fault: of the page, before */
 } call;
@@ -53,6 +55,32 @@ static bool is_promised(const struct mm *mm, uint64_t va, uint64_t old, uint64_t
     }
 }
 
+/*
+ * A move: what page va of the call's address space shall be, when it was value. *stop is lowered to
+ * where that ends. False: unknown, because nobody looked at the page that has moved there.
+ */
+static bool value_after_move(uint64_t va, uint64_t *value, uint64_t *stop)
+{
+    uint64_t to_end = call.to + (call.end - call.start), back = call.start - call.to;
+    if (va < call.to)
+        *stop = min_u64(*stop, call.to);
+    if (va < call.to || va >= to_end)
+        return true; /* what the old range loses, is_promised() says */
+    *stop = min_u64(*stop, to_end);
+    for (unsigned i = 0; i < before.view_count; i++) {
+        const struct view *old = &before.views[i];
+        if (old->mm != call.mm || va + back < old->from || va + back >= old->to)
+            continue;
+        uint64_t old_stop = min_u64(old->to, *stop + back);
+        unsigned at = 0;
+        *value = view_value(old, &at, va + back, &old_stop);
+        *stop = old_stop - back;
+        return true;
+    }
+    *stop = va + PAGE_SIZE;
+    return false;
+}
+
 static void views_compare(const struct view *old, const struct view *new)
 {
     unsigned old_at = 0, new_at = 0;
@@ -62,6 +90,8 @@ static void views_compare(const struct view *old, const struct view *new)
             stop = min_u64(stop, va < call.start ? call.start : call.end);
         uint64_t was = view_value(old, &old_at, va, &stop),
                  is = view_value(new, &new_at, va, &stop);
+        if (call.kind == MOVE && new->mm == call.mm && !value_after_move(va, &was, &stop))
+            continue;
         is &= was | ~(uint64_t)MODIFIED; /* the CPU may set D meanwhile */
         if ((was || is) && !is_promised(new->mm, va, was, is))
             oracle_complain(new->mm, va, was, is, "is not as promised");
@@ -222,6 +252,14 @@ void oracle_protect(uint64_t start, uint64_t end, uint32_t prot)
         return;
     call.rights = (uint64_t)prot << MAY_SHIFT;
     call_end(PROTECT, start, end, false);
+}
+
+void oracle_move(uint64_t start, uint64_t end, uint64_t to)
+{
+    if (!call.open)
+        return;
+    call.to = to;
+    call_end(MOVE, start, end, false);
 }
 
 void oracle_exit(void)

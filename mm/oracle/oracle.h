@@ -13,10 +13,11 @@
  *   resolved fault  one leaf changes. Its page has the bytes it had (zeros, if it was anonymous and
  *                   had none), and the CPU allows the access. After any other fault: nothing
  *   unmap, discard  the pages of the range go, no others
- *   protect         the pages of the range get the new rights, and keep frame and kind
- *   exit, exec      (they unmap the old address space) nothing of anybody else's
- *   all             no other address space changes at all; the CPU allows nothing that a VMA does
- *                   not; a private page that the CPU lets somebody change is mapped nowhere else
+ *   move            each page of the old range is at the new one, where none was, and not at the
+ * old protect         the pages of the range get the new rights, and keep frame and kind exit, exec
+ * (they unmap the old address space) nothing of anybody else's all             no other address
+ * space changes at all; the CPU allows nothing that a VMA does not; a private page that the CPU
+ * lets somebody change is mapped nowhere else
  *
  * So copy-on-write does not change what an address space means until a fault moves a page. What the
  * CPU allows in the address space of the call may change beside that, within the last two rules.
@@ -52,6 +53,7 @@ void oracle_fork(struct mm *child, bool done);
 void oracle_fault(const struct vma *vma, uint64_t va, bool own, enum fault_outcome outcome);
 void oracle_unmap(uint64_t start, uint64_t end);
 void oracle_protect(uint64_t start, uint64_t end, uint32_t prot);
+void oracle_move(uint64_t start, uint64_t end, uint64_t to);
 void oracle_exit(void);
 #else
 static inline bool oracle_start(void) { return false; }
@@ -65,6 +67,7 @@ static inline void oracle_fault(const struct vma *vma, uint64_t va, bool own,
 }
 static inline void oracle_unmap(uint64_t start, uint64_t end) {}
 static inline void oracle_protect(uint64_t start, uint64_t end, uint32_t prot) {}
+static inline void oracle_move(uint64_t start, uint64_t end, uint64_t to) {}
 static inline void oracle_exit(void) {}
 #endif
 

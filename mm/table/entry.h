@@ -89,16 +89,4 @@ static inline void entry_clear(const struct slot *slot, struct flush *flush)
     flush_note(flush, slot->va, slot->level);
 }
 
-/* Point an empty entry of table at a new, empty table; NULL when memory is out. The table's lock is
- * held, or no other CPU can reach the table yet. */
-static inline struct frame *entry_make_table(struct frame *table, pte_t *entry)
-{
-    struct frame *below = table_create();
-    if (!below)
-        return NULL;
-    (void)entry_replace(entry, (pte_t){ 0 }, pte_mktable(frame_pfn(below), true));
-    entry_used(table, entry);
-    return below;
-}
-
 #endif

@@ -26,6 +26,31 @@ struct frame *table_create(void)
     return table;
 }
 
+/* Spare tables are chained by pfn; 0 ends the chain. */
+int table_spare(struct mm *mm)
+{
+    struct frame *table = table_create();
+    if (!table)
+        return -ENOMEM;
+    table->table.sharers = mm->spare ? (uint32_t)frame_pfn(mm->spare) : 0;
+    mm->spare = table;
+    return 0;
+}
+
+static struct frame *spare_take(struct mm *mm)
+{
+    struct frame *table = mm->spare;
+    mm->spare = table->table.sharers ? pfn_to_frame(table->table.sharers) : NULL;
+    table->table.sharers = 1;
+    return table;
+}
+
+void tables_unspare(struct mm *mm)
+{
+    while (mm->spare)
+        frame_put(spare_take(mm));
+}
+
 /* ---- The setter --------------------------------------------------------- */
 
 bool slot_set(const struct slot *slot, const struct vma *vma, pte_t old, pte_t new,
@@ -77,20 +102,23 @@ static inline void slot_descend(struct mm *mm, uint64_t va, struct slot *slot)
  * -ENOMEM. */
 static int below_own(struct mm *mm, const struct slot *at, pte_t pte)
 {
-    if (pte_none(pte))
-        return entry_make_table(at->table, at->entry) ? 0 : -ENOMEM;
+    if (pte_none(pte)) {
+        struct frame *below = mm->spare ? spare_take(mm) : table_create();
+        if (!below)
+            return -ENOMEM;
+        (void)entry_replace(at->entry, pte, pte_mktable(frame_pfn(below), true));
+        entry_used(at->table, at->entry);
+        return 0;
+    }
     if (pte_is_own_table(pte, at->level))
         return 0; /* another CPU has just seen to it */
     int err = table_own(mm, at);
     return err ? err : 1;
 }
 
-int slot_own(struct mm *mm, const struct vma *vma, uint64_t va, struct slot *slot)
+static inline int leaf_own(struct mm *mm, uint64_t va, int level, struct slot *slot)
 {
-    int level = vma_leaf_level(vma), shared = 0;
-    while (level > 1 && !vma_holds_leaf(vma, va, level))
-        level--;
-    for (;;) {
+    for (int shared = 0;;) {
         slot_descend(mm, va, slot);
         pte_t pte = slot_read(slot);
         if (pte_is_leaf(pte, slot->level) || (pte_none(pte) && slot->level <= level))
@@ -101,6 +129,19 @@ int slot_own(struct mm *mm, const struct vma *vma, uint64_t va, struct slot *slo
             return result;
         shared |= result;
     }
+}
+
+int slot_own(struct mm *mm, const struct vma *vma, uint64_t va, struct slot *slot)
+{
+    int level = vma_leaf_level(vma);
+    while (level > 1 && !vma_holds_leaf(vma, va, level))
+        level--;
+    return leaf_own(mm, va, level, slot);
+}
+
+int slot_own_level(struct mm *mm, uint64_t va, int level, struct slot *slot)
+{
+    return leaf_own(mm, va, level, slot);
 }
 
 /* Step down to va's entry in the table below, and lock that in place of this one. */

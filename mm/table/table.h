@@ -14,6 +14,13 @@
 /* An empty table, unlocked, to which one entry is about to point; NULL when memory is out. */
 MUST_CHECK struct frame *table_create(void);
 
+/*
+ * Set a table aside, for the next that has to be made in mm: 0 or -ENOMEM. Then give back those
+ * that were not needed. mm.lock held for writing.
+ */
+MUST_CHECK int table_spare(struct mm *mm);
+void tables_unspare(struct mm *mm);
+
 /* ---- Slots -------------------------------------------------------------- */
 
 struct slot {
@@ -37,6 +44,8 @@ static inline bool slot_is_own(const struct slot *slot) { return slot->shared_le
  * reading at least.
  */
 MUST_CHECK int slot_own(struct mm *mm, const struct vma *vma, uint64_t va, struct slot *slot);
+/* The same for an empty entry of exactly this level. */
+MUST_CHECK int slot_own_level(struct mm *mm, uint64_t va, int level, struct slot *slot);
 /*
  * The leaf that translates va, for looking only unless slot_is_own():
  * its table may be shared. Nothing

@@ -3,6 +3,8 @@
  * Mapping and unmapping ranges, and the heap. Each call first makes sure that it can be carried out
  * (arguments, memory for a VMA it may have to split off), then changes the VMAs, then the entries.
  */
+#include "mm/vma/mmap.h"
+
 #include "base/panic.h"
 #include "mm/oracle/oracle.h"
 #include "mm/table/share.h"
@@ -13,13 +15,7 @@
 
 /* ---- Unmapping ---------------------------------------------------------- */
 
-/*
- * Make sure that [start, end) can be unmapped up to *stop: 0, -EINVAL (it begins or ends inside a
- * huge leaf), or -ENOMEM. The paths at both ends become own. Only a VMA that reaches over both
- * start and *stop must be cut in two, at *stop; every other VMA gets shorter or goes. If there is
- * no memory for a cut that is not at end, *stop moves up to where no cut is needed.
- */
-static int hole_prepare(struct mm *mm, uint64_t start, uint64_t end, uint64_t *stop)
+int hole_prepare(struct mm *mm, uint64_t start, uint64_t end, uint64_t *stop)
 {
     int err = cut_allowed(mm, start, end);
     if (!err)
@@ -51,8 +47,7 @@ static void vma_shorten(struct mm *mm, struct vma *vma, uint64_t start, uint64_t
     }
 }
 
-/* Unmap [start, end), after hole_prepare(). */
-static void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
+void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
 {
     struct flush flush;
     flush_begin(&flush, mm);
@@ -68,8 +63,7 @@ static void range_unmap(struct mm *mm, uint64_t start, uint64_t end)
     oracle_unmap(start, end);
 }
 
-/* mm.lock is held, and dropped between two steps. */
-static int unmap_locked(struct mm *mm, uint64_t start, uint64_t end, mm_breathe breathe)
+int unmap_locked(struct mm *mm, uint64_t start, uint64_t end, mm_breathe breathe)
 {
     uint64_t stop = step_end(mm, start, end);
     /* what can fail comes before the first step; a single step sees to that itself */
@@ -100,44 +94,6 @@ int mm_unmap(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe)
 
 /* ---- Mapping ------------------------------------------------------------ */
 
-/* Decide on the address. *replace: the range is occupied and must be unmapped first. */
-static int map_place(struct mm *mm, const struct map_request *request, uint64_t len, uint64_t align,
-                     uint64_t *start, bool *replace)
-{
-    *replace = false;
-    if (request->fixed) {
-        if (!is_aligned(request->start, align))
-            return -EINVAL;
-        if (!range_is_user(request->start, len))
-            return -ENOMEM;
-        if (request->start < USER_START)
-            return -EPERM;
-        *start = request->start;
-        struct vma *vma = vma_find(mm, request->start);
-        bool occupied = vma && vma->start < request->start + len;
-        if (occupied && request->no_replace)
-            return -EEXIST;
-        *replace = occupied;
-        return 0;
-    }
-    uint64_t hint = align_up(max_u64(request->start, USER_START), align);
-    uint64_t high = request->high ? request->high : USER_END;
-    if (request->start && range_is_user(hint, len) && hint >= request->low && hint + len <= high
-        && place_is_free(mm, hint, hint + len, 0)) {
-        *start = hint;
-        return 0;
-    }
-    struct place place = { len, align, 0, request->low, request->high };
-    struct place large = { len, max_u64(align, PLACE_LARGE_BYTES), 0, request->low,
-                           PLACE_TOP_LARGE };
-    *start = 0;
-    if (len >= PLACE_LARGE_BYTES && !request->high)
-        *start = place_find(mm, &large);
-    if (!*start)
-        *start = place_find(mm, &place);
-    return *start ? 0 : -ENOMEM;
-}
-
 /* mm.lock held. */
 static int map_locked(struct mm *mm, const struct map_request *request, uint64_t len,
                       uint64_t align, uint64_t *start)
@@ -147,7 +103,7 @@ static int map_locked(struct mm *mm, const struct map_request *request, uint64_t
         return -ENOMEM;
     uint64_t at = 0;
     bool replace;
-    int err = map_place(mm, request, len, align, &at, &replace);
+    int err = place_decide(mm, request, len, align, &at, &replace);
     uint64_t end = at + len;
     if (!err && replace)
         err = hole_prepare(mm, at, end, &end);
@@ -164,7 +120,7 @@ static int map_locked(struct mm *mm, const struct map_request *request, uint64_t
     vma->source_page = request->source_page;
     if (vma->source)
         vma->source->hold(vma->source);
-    vma_insert(mm, vma);
+    vma_insert(mm, vma, NULL);
     vma_merge(mm, vma);
     *start = at;
     return 0;
@@ -215,7 +171,7 @@ static int brk_grow(struct mm *mm, uint64_t start, uint64_t end)
     vma->start = start;
     vma->end = end;
     vma->flags = VM_READ | VM_WRITE | VM_HEAP;
-    vma_insert(mm, vma);
+    vma_insert(mm, vma, NULL);
     vma_merge(mm, vma);
     return 0;
 }

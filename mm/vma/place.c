@@ -4,6 +4,7 @@
 
 #include "base/panic.h"
 #include "mm/vma/vma.h"
+#include "uapi/errno.h"
 
 bool place_is_free(struct mm *mm, uint64_t start, uint64_t end, uint64_t gap)
 {
@@ -56,6 +57,49 @@ uint64_t place_find(struct mm *mm, const struct place *wanted)
             return 0;
         above = vma_of_node(node);
     }
+}
+
+/* The highest place for len bytes; 0: none. Large mappings keep out of the tables of small ones. */
+static uint64_t place_any(struct mm *mm, const struct map_request *request, uint64_t len,
+                          uint64_t align)
+{
+    uint64_t gap = request->flags & VM_SHADOW_STACK ? PAGE_SIZE : 0, start = 0;
+    struct place place = { len, align, gap, request->low, request->high };
+    struct place large = { len, max_u64(align, PLACE_LARGE_BYTES), gap, request->low,
+                           PLACE_TOP_LARGE };
+    if (len >= PLACE_LARGE_BYTES && !request->high)
+        start = place_find(mm, &large);
+    return start ? start : place_find(mm, &place);
+}
+
+/* Can what is wanted exactly there lie there? */
+static int place_exactly(struct mm *mm, const struct map_request *request, uint64_t len,
+                         uint64_t align, bool *replace)
+{
+    if (!is_aligned(request->start, align))
+        return -EINVAL;
+    if (!range_is_user(request->start, len))
+        return -ENOMEM;
+    if (request->start < USER_START)
+        return -EPERM;
+    struct vma *vma = vma_find(mm, request->start);
+    *replace = vma && vma->start < request->start + len;
+    return *replace && request->no_replace ? -EEXIST : 0;
+}
+
+int place_decide(struct mm *mm, const struct map_request *request, uint64_t len, uint64_t align,
+                 uint64_t *start, bool *replace)
+{
+    *replace = false;
+    *start = request->start;
+    if (request->fixed)
+        return place_exactly(mm, request, len, align, replace);
+    uint64_t hint = align_up(max_u64(request->start, USER_START), align);
+    uint64_t high = request->high ? request->high : USER_END;
+    bool good = request->start && range_is_user(hint, len) && hint >= request->low
+                && hint + len <= high && place_is_free(mm, hint, hint + len, 0);
+    *start = good ? hint : place_any(mm, request, len, align);
+    return *start ? 0 : -ENOMEM;
 }
 
 COLD bool vma_grow(struct mm *mm, uint64_t va)

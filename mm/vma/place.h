@@ -33,6 +33,13 @@ struct place {
 uint64_t place_find(struct mm *mm, const struct place *wanted);
 
 /*
+ * Decide where a mapping of len bytes goes, at a multiple of align. 0 with the address in *start
+ * and, in *replace, whether something must be unmapped there first; or as mm_map().
+ */
+MUST_CHECK int place_decide(struct mm *mm, const struct map_request *request, uint64_t len,
+                            uint64_t align, uint64_t *start, bool *replace);
+
+/*
  * Let the growing VMA above va grow down to it: within the stack's limit, no nearer to the VMA
  * below than the gap, and never to where a null pointer leads. Takes mm.lock for writing and drops
  * it; true when va is mapped now.

@@ -31,7 +31,7 @@ static int shstk_insert(struct mm *mm, uint32_t flags, uint64_t address, uint64_
     vma->start = start;
     vma->end = start + len;
     *at = start;
-    vma_insert(mm, planted_guards(vma));
+    vma_insert(mm, planted_guards(vma), NULL);
     return 0;
 }
 

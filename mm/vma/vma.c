@@ -87,12 +87,12 @@ static void vma_link(struct mm *mm, struct vma *vma, struct vma *next)
     mm->vma_count++;
 }
 
-void vma_insert(struct mm *mm, struct vma *vma)
+void vma_insert(struct mm *mm, struct vma *vma, const struct vma *from)
 {
     struct vma *above = vma_find(mm, vma->start);
     ASSERT(vma->start < vma->end && (!above || vma->end <= above->start));
     vma_link(mm, vma, above);
-    vma_attach(mm, vma, NULL);
+    vma_attach(mm, vma, from);
 }
 
 void vma_remove(struct mm *mm, struct vma *vma)

@@ -38,8 +38,8 @@ static inline pgprot_t vma_prot(const struct vma *vma)
 
 MUST_CHECK struct vma *vma_create(const struct mm *mm); /* NULL: out of memory, or VMAS_MAX */
 void vma_free(struct vma *vma);                         /* not in mm.vmas; releases the source */
-/* A new VMA without leaves, which overlaps nothing. */
-void vma_insert(struct mm *mm, struct vma *vma);
+/* A new VMA without leaves, which overlaps nothing. from: whose leaves it will get; or NULL. */
+void vma_insert(struct mm *mm, struct vma *vma, const struct vma *from);
 void vma_remove(struct mm *mm, struct vma *vma);
 /* Move where vma begins; where it begins in its source moves along. */
 void vma_set_start(struct mm *mm, struct vma *vma, uint64_t start);

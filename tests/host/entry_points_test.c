@@ -42,6 +42,37 @@ static bool brk_shrinks(struct mm *mm)
 {
     return mm_brk(mm, HEAP + PAGE(2), NULL) == HEAP + PAGE(2);
 }
+static int remap(struct mm *mm, uint64_t start, uint64_t len, uint64_t new_len, uint64_t to,
+                 uint64_t *at)
+{
+    struct remap_request request = { start, len, new_len, to, true, to != 0, false };
+    return mm_remap(mm, &request, NULL, at);
+}
+static bool moves(struct mm *mm)
+{
+    uint64_t at;
+    return remap(mm, DATA, PAGE(3), PAGE(3), FAR + MIB, &at) == 0 && load(mm, at) == DATA
+           && store(mm, at, 1) && load(mm, DATA) == ~0ull
+           && remap(mm, HUGE, 2 * MIB, 2 * MIB, HUGE + 64 * MIB, &at) == 0 && load(mm, at) == HUGE
+           && remap(mm, STACK, PAGE(4), PAGE(4), FAR + 2 * MIB, &at) == 0 && pop(mm, at) == STACK
+           && push(mm, at, 1) && !store(mm, at, 1)
+           && remap(mm, SHARED, 0, PAGE(2), FAR + 3 * MIB, &at) == 0 && load(mm, at) == SHARED;
+}
+static bool moves_over_a_table(struct mm *mm)
+{
+    uint64_t at;
+    return remap(mm, DATA, PAGE(4), 2 * MIB, BESIDE, &at) == 0
+           && load(mm, BESIDE + PAGE(1)) == DATA + PAGE(1) && store(mm, BESIDE, 1)
+           && remap(mm, BESIDE + 2 * MIB, 2 * MIB, 2 * MIB, DATA, &at) == 0
+           && load(mm, DATA + 2 * MIB - PAGE(1)) == BESIDE + 4 * MIB - PAGE(1);
+}
+static bool grows_and_moves(struct mm *mm)
+{
+    uint64_t at;
+    return remap(mm, COPIED, PAGE(4), PAGE(6), 0, &at) == 0 && at == COPIED
+           && remap(mm, DATA, PAGE(8), PAGE(600), 0, &at) == 0 && at != DATA && load(mm, at) == DATA
+           && store(mm, at + PAGE(3), 1);
+}
 static bool discards(struct mm *mm)
 {
     return mm_discard(mm, DATA + PAGE(1), PAGE(2), NULL) == 0
@@ -140,6 +171,9 @@ static const struct {
     DOOR(opens),
     DOOR(brk_grows),
     DOOR(brk_shrinks),
+    DOOR(moves),
+    DOOR(moves_over_a_table),
+    DOOR(grows_and_moves),
     DOOR(discards),
     DOOR(advises),
     DOOR(forks_on),
@@ -256,6 +290,11 @@ static int discard(struct mm *mm, uint64_t start, uint64_t len)
 {
     return mm_discard(mm, start, len, NULL);
 }
+static int move_away(struct mm *mm, uint64_t start, uint64_t len)
+{
+    uint64_t at;
+    return remap(mm, start, len, len, FAR + PAGE(3), &at);
+}
 static int replace(struct mm *mm, uint64_t start, uint64_t len)
 {
     return map(mm, start, len, RW) ? 0 : -1;
@@ -267,7 +306,7 @@ static const struct {
     bool stores; /* may one store there afterwards */
 } range_acts[] = {
     { "unmap", unmap, false },    { "protect", protect, false }, { "close", close_it, false },
-    { "discard", discard, true }, { "replace", replace, true },
+    { "discard", discard, true }, { "replace", replace, true },  { "move", move_away, false },
 };
 
 /* Every page of the range is changed, and no other. */

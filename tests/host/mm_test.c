@@ -4,10 +4,10 @@
  * frame's count is the number of its users, no TLB entry outlives the right it gives, and a failing
  * allocation changes nothing.
  *
- * A few processes take random steps: map, unmap, protect, discard, advise, load, store, fetch,
- * shadow-stack load and store, get-user-pages, truncation of the file, fork and exit. In one step
- * of twelve an allocation fails. Small, huge, growing and shared mappings and shadow stacks lie
- * side by side. `mm_test STEPS SEED WAY` runs one such sequence.
+ * A few processes take random steps: map, unmap, protect, discard, advise, remap, load, store,
+ * fetch, shadow-stack load and store, get-user-pages, truncation of the file, fork and exit. In one
+ * step of twelve an allocation fails. Small, huge, growing and shared mappings and shadow stacks
+ * lie side by side. `mm_test STEPS SEED WAY` runs one such sequence.
  *
  * Shorter sequences run with the oracle (mm/oracle/oracle.h), which must find nothing, and must be
  * the first to notice what it is there for.
@@ -151,9 +151,9 @@ static void run_with_oracle(void)
 }
 
 static const char *const oracle_defects[] = {
-    "fork_keeps_dirty",    "fork_parent_only",     "skip_copy",
-    "skip_cow_copy",       "share_frame",          "table_taken",
-    "leaf_stays_writable", "table_stays_writable", "part_dropped",
+    "fork_keeps_dirty", "fork_parent_only", "skip_copy",           "skip_cow_copy",
+    "share_frame",      "table_taken",      "leaf_stays_writable", "table_stays_writable",
+    "part_dropped",     "remap_empty",      "remap_twice",
 };
 
 /* Without a defect it finds nothing; with one it is the first to notice. */
@@ -176,9 +176,10 @@ static void oracle_results(void)
 int main(int argc, char *argv[])
 {
     static const char *const defects[] = {
-        "fork_keeps_dirty", "fork_parent_only", "skip_copy",   "skip_cow_copy", "cow_not_moved",
-        "no_guard",         "refusals_off",     "share_frame", "ref_leak",      "no_flush",
-        "token_unchecked",  "oom_leak",         "stale_cut",   "ref_forgotten",
+        "fork_keeps_dirty", "fork_parent_only", "skip_copy",       "skip_cow_copy",
+        "cow_not_moved",    "no_guard",         "refusals_off",    "share_frame",
+        "ref_leak",         "no_flush",         "token_unchecked", "oom_leak",
+        "stale_cut",        "ref_forgotten",    "remap_empty",     "remap_twice",
     };
     static const char *const of_tables[] = { "table_stays_writable", "sharer_forgotten",
                                              "table_taken", "sharer_kept" };

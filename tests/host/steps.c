@@ -8,7 +8,7 @@
 struct process processes[PROCESSES];
 enum fork_way steps_fork_way;
 unsigned long step;
-static bool may_run_out; /* this step meets a failing allocation */
+bool may_run_out;
 
 /* ---- The file ----------------------------------------------------------- */
 
@@ -56,13 +56,7 @@ void file_create(void)
 
 /* ---- Ranges of cells ---------------------------------------------------- */
 
-struct range {
-    unsigned first, count;
-    uint64_t start, bytes;
-    bool huge;
-};
-
-static struct range random_range(void)
+struct range random_range(void)
 {
     struct range range = { .huge = fake_random(40) == 0 };
     if (fake_random(6) == 0) { /* where all kinds of mappings meet; huge ones in whole leaves */
@@ -382,7 +376,7 @@ void take_step(struct process *process)
         step_access,    step_access, step_access,   step_access,  step_access,  step_access,
         step_access,    step_access, step_access,   step_gup,     step_gup,     step_map,
         step_map_shstk, step_unmap,  step_protect,  step_protect, step_discard, step_fork,
-        step_exit,      step_advise, step_truncate,
+        step_exit,      step_advise, step_truncate, step_remap,   step_remap,
     };
     may_run_out = fake_random(12) == 0;
     failpoint_arm(may_run_out ? 1 + fake_random(8) : 0);

@@ -24,6 +24,16 @@ extern struct vm_source file;
 void file_create(void);
 void file_fill(void); /* gives the file its first contents, unless it is mapped */
 
+/* Cells side by side. */
+struct range {
+    unsigned first, count;
+    uint64_t start, bytes;
+    bool huge;
+};
+struct range random_range(void);
+extern bool may_run_out; /* this step meets a failing allocation */
+void step_remap(struct process *process);
+
 /* Take one step of process. In one step of twelve an allocation fails. */
 void take_step(struct process *process);
 

@@ -102,7 +102,7 @@ static void insert(struct range range)
         vma->source_page = range.page;
         file_hold(&file);
     }
-    vma_insert(mm, vma);
+    vma_insert(mm, vma, NULL);
     ranges_insert(ranges_find(range.start), range);
 }
 

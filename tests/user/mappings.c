@@ -146,19 +146,6 @@ TEST(a_shared_mapping_of_a_read_only_file_stays_read_only, "")
     at[0] = 1;
 }
 
-TEST(a_mapping_shrinks_where_it_is, "")
-{
-    char *at = mmap(NULL, 3 * 4096, RW, ANON, -1, 0);
-    CHECK_EQ(mremap(at, 3 * 4096, 4096, 0), at);
-    CHECK_EQ(at[0], 0);
-    target = at + 4096;
-    check_killed(store, SIGSEGV, SEGV_MAPERR, 6);
-    CHECK(mremap(at, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED && errno == ENOMEM);
-    CHECK(mremap(at, 4096, 4096, 0x80) == MAP_FAILED && errno == EINVAL);
-    CHECK(mremap(at + 1, 4096, 4096, 0) == MAP_FAILED && errno == EINVAL);
-    CHECK(mremap(at + 4096, 4096, 4096, 0) == MAP_FAILED && errno == EFAULT);
-}
-
 /* ---- Advice ------------------------------------------------------------- */
 
 static char *advised;
