@@ -51,7 +51,7 @@ BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo check test stress coverage mutants bench loc clean help usb \
+.PHONY: all run demo check test stress coverage mutants bench portable loc clean help usb \
         run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
@@ -66,6 +66,7 @@ help:
 	@echo 'make stress          minutes of stress with one, two and four CPUs'
 	@echo 'make coverage        how many lines of each file the tests run'
 	@echo 'make mutants         how many planted defects and patches the quick tests notice'
+	@echo 'make portable        the user-space tests here and on Linux, and how they differ'
 	@echo 'make bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
 
@@ -165,6 +166,10 @@ $(foreach name,$(STRESS_PROGRAMS) $(BENCH_PROGRAMS),$(eval $(call program,tests,
 $(BUILD)/root/tests/runner: $(TEST_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libpenumbra.a
 	@mkdir -p $(@D)
 	$(MUSLCC) -static -Wl,-z,shstk $^ -s -o $@
+# Process 1 on both sides of scripts/compare.
+$(BUILD)/compare/init: scripts/comparison/init.c $(BUILD)/flags-all
+	@mkdir -p $(@D)
+	$(MUSLCC) $(UFLAGS) -static $< -s -o $@
 .SECONDARY:
 -include $(shell find $(BUILD)/obj/user $(BUILD)/obj/tests -name '*.d' 2>/dev/null)
 
@@ -193,7 +198,7 @@ $(BUILD)/parallel.img $(BUILD)/test/parallel.img: $(BUILD)/%parallel.img: $(BUIL
 $(BUILD)/fork.img: $(BUILD)/kernel.elf $(BUILD)/bench/initrd.cpio $(IMAGE_DEPENDS)
 	$(MKIMAGE) -o $@ -k $< -i $(BUILD)/bench/initrd.cpio -c 'init=/bench/fork -- $(FORK_SIZES)'
 images: $(BUILD)/penumbra.img $(BUILD)/demo.img $(BUILD)/bench.img $(BUILD)/test/kernel.elf \
-        $(BUILD)/test/initrd.cpio
+        $(BUILD)/test/initrd.cpio $(BUILD)/compare/init
 
 # ---- Doing things -------------------------------------------------------------------------------
 run:
@@ -216,6 +221,10 @@ BENCH_IMAGES := $(BUILD)/bench.img $(BUILD)/fork.img $(BUILD)/parallel.img \
                 $(BUILD)/test/parallel.img
 bench: $(BENCH_IMAGES)
 	@scripts/bench $(BENCH_IMAGES) $(BUILD)/bench.json
+# The user-space tests on both sides, but for those that are about Penumbra alone.
+portable: images
+	@scripts/compare --smp 2 --timeout 600 --root $(BUILD)/root $(BUILD)/root/tests/runner \
+	    --portable qemu $(KEY)
 qemu-gdb: $(BUILD)/penumbra.img
 	@scripts/emulate --qemu --gdb $<
 usb: $(BUILD)/penumbra.img

@@ -19,6 +19,7 @@ OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+)")
 SOURCES = (".c", ".h", ".asm", ".inc", ".py", ".pml", ".ld", "Makefile")
 # Where a script's options are when they are not in the script itself.
 MODULES = {
+    "scripts/compare": "scripts/comparison/*.py",
     "scripts/emulate": "scripts/emulator/*.py",
     "scripts/run": "scripts/emulator/*.py",
     "scripts/test": "tests/run/*.py",

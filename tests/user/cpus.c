@@ -288,6 +288,7 @@ static int dirty_count(void)
     char line[160];
     int count = 0, d;
     uint64_t va;
+    penumbra_only();
     FILE *file = fopen("/proc/self/ptes", "r");
     while (file && fgets(line, sizeof(line), file))
         count += sscanf(line, "%lx %*s %*s %*d %d", &va, &d) == 2
@@ -346,6 +347,7 @@ static void *enter_and_leave(void *unused)
 TEST_CPUS(nmis_strike_anywhere, "")
 {
     begin(enter_and_leave);
+    penumbra_only();
     int fd = open("/proc/nmi", O_WRONLY);
     CHECK(fd >= 0);
     for (int i = 0; i < 20; i++) {

@@ -116,6 +116,7 @@ static void fork_failing(void)
 {
     char text[32];
     snprintf(text, sizeof(text), "%ld", fail_at);
+    penumbra_only();
     int fd = open("/proc/failpoint", O_WRONLY);
     CHECK(fd >= 0 && raw_write(fd, text, (long)strlen(text)) > 0);
     raw1(SYS_close, fd); /* the write takes effect here */

@@ -3,7 +3,8 @@
  * The runner: process 1 of the test image. It runs every test in a process of its own, then again
  * with each planted defect that the test claims to notice, and prints KTAP. Arguments: the
  * emulator's name, and a part of the names of the tests wanted. Exercises run only when that part
- * begins with "exercise_". With --once before them no test runs with a defect.
+ * begins with "exercise_". With --once before them no test runs with a defect. With --portable the
+ * tests run that can run on Linux as well, once, and the others print SKIP (user/lib/portable.h).
  */
 #include "supervise.h"
 #include "test.h"
@@ -43,6 +44,8 @@ static int words(const char *text)
  * A test that kept a frame is named and counted. */
 static int run_and_count(const struct test *test)
 {
+    if (portable())
+        return run(test, NULL);
     struct account before = account_now();
     if (run(test, NULL))
         return 1;
@@ -61,7 +64,7 @@ static int fits(const struct test *test)
 {
     if (test->needs & NEEDS_RACES && strcmp(emulator, "bochs") == 0)
         return 0; /* Bochs runs its CPUs in turn */
-    return !(test->needs & NEEDS_3_GIB) || frames_of("total") > (3l << 30) / 4096;
+    return !(test->needs & NEEDS_3_GIB) || portable() || frames_of("total") > (3l << 30) / 4096;
 }
 
 static int is_exercise(const char *name) { return strncmp(name, "exercise_", 9) == 0; }
@@ -71,6 +74,8 @@ static int wanted(const struct test *test, const char *key)
     return strstr(test->name, key) && is_exercise(test->name) == is_exercise(key) && fits(test);
 }
 
+static const char not_portable[] = "it is about Penumbra alone";
+
 /* Why this machine cannot run the test; NULL when it can. */
 static const char *lack(const struct test *test)
 {
@@ -78,12 +83,15 @@ static const char *lack(const struct test *test)
         return "no shadow stacks on this CPU";
     if (test->needs & NEEDS_CPUS && cpu_count() < 2)
         return "one CPU only";
+    if (test->needs & (NEEDS_SHSTK | NEEDS_3_GIB) && portable())
+        return not_portable; /* Linux starts no program with a shadow stack */
     return NULL;
 }
 
 int main(int argc, char *argv[])
 {
-    once = argc > 1 && strcmp(argv[1], "--once") == 0;
+    int alike = argc > 1 && strcmp(argv[1], "--portable") == 0 && portable_begin() == 0;
+    once = alike || (argc > 1 && strcmp(argv[1], "--once") == 0);
     argc -= once;
     argv += once;
     emulator = argc > 1 ? argv[1] : "";
@@ -93,15 +101,17 @@ int main(int argc, char *argv[])
         if (wanted(test, key))
             planned += 1 + (once ? 0 : words(test->defects));
     }
-    printf("KTAP version 1\n1..%d\n", planned ? planned + 2 : 0);
+    printf("KTAP version 1\n1..%d\n", planned && !alike ? planned + 2 : planned);
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
         if (!wanted(test, key))
             continue;
+        portable_next();
         const char *skip = lack(test);
-        ktap_result(skip || run_and_count(test) == 0, test->name, NULL, skip);
+        int ok = skip || run_and_count(test) == 0;
+        ktap_result(ok, test->name, NULL, portable_refused() ? not_portable : skip);
         twins(test, skip);
     }
-    if (planned) {
+    if (planned && !alike) {
         unsigned now = 1, total = 1;
         ktap_result(check_counts(&now, &total) && now == 0, "the_walker_finds_nothing_at_the_end",
                     NULL, NULL);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include "portable.h"
 #include "test.h"
 
 /* Wait for pid until the time is up, and reap orphans meanwhile. */
@@ -19,13 +20,15 @@ static int await(int pid, int seconds_max)
         }
         nanosleep(&tick, NULL);
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while (now.tv_sec - start.tv_sec <= seconds_max);
+    } while (now.tv_sec - start.tv_sec <= seconds_max && !portable_refused());
     return SUPERVISE_NO_END;
 }
 
 /* Print which tasks are left, by state. After a lost wake-up all of them wait. */
 static void states_show(void)
 {
+    if (portable())
+        return;
     int count[128] = { 0 };
     char path[64], state;
     for (int pid = 2; pid < 200000; pid++) {
@@ -69,8 +72,11 @@ int supervise(void (*body)(void), const char *defect, int seconds_max)
     int status = await(pid, seconds_max);
     if (defect)
         file_put_text("/proc/defect", "none");
-    file_put_text("/proc/trace", "0");
-    if (status == SUPERVISE_NO_END) {
+    if (!portable())
+        file_put_text("/proc/trace", "0");
+    if (portable_refused()) {
+        status = 0;
+    } else if (status == SUPERVISE_NO_END) {
         printf("    # no end after %d s\n", seconds_max);
         states_show();
     } else if (WIFSIGNALED(status)) {

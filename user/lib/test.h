@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "portable.h"
 #include "ptes.h"
 #include "raw.h"
 
