@@ -116,7 +116,8 @@ static int below_own(struct mm *mm, const struct slot *at, pte_t pte)
     return err ? err : 1;
 }
 
-static inline int leaf_own(struct mm *mm, uint64_t va, int level, struct slot *slot)
+static inline __attribute__((always_inline)) int leaf_own(struct mm *mm, uint64_t va, int level,
+                                                          struct slot *slot)
 {
     for (int shared = 0;;) {
         slot_descend(mm, va, slot);

@@ -102,7 +102,7 @@ int place_decide(struct mm *mm, const struct map_request *request, uint64_t len,
     return *start ? 0 : -ENOMEM;
 }
 
-COLD bool vma_grow(struct mm *mm, uint64_t va)
+bool vma_grow(struct mm *mm, uint64_t va)
 {
     uint64_t page = align_down(va, PAGE_SIZE);
     write_lock(&mm->lock);

@@ -44,6 +44,6 @@ MUST_CHECK int place_decide(struct mm *mm, const struct map_request *request, ui
  * below than the gap, and never to where a null pointer leads. Takes mm.lock for writing and drops
  * it; true when va is mapped now.
  */
-bool vma_grow(struct mm *mm, uint64_t va);
+COLD bool vma_grow(struct mm *mm, uint64_t va);
 
 #endif
