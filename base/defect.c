@@ -63,6 +63,9 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_FORK_OWNS_ALL] = "fork_owns_all",
     [DEFECT_REMAP_EMPTY] = "remap_empty",
     [DEFECT_REMAP_TWICE] = "remap_twice",
+    [DEFECT_SIGRETURN_KEEPS_FLAGS] = "sigreturn_keeps_flags",
+    [DEFECT_SIGRETURN_UNCHECKED_TOKEN] = "sigreturn_unchecked_token",
+    [DEFECT_SIGRETURN_ANY_PAGE] = "sigreturn_any_page",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

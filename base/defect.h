@@ -71,6 +71,9 @@ enum defect {
     DEFECT_FORK_OWNS_ALL,    /* fork shares leaves where it should share tables */
     DEFECT_REMAP_EMPTY,      /* mremap moves the mapping, but not its pages */
     DEFECT_REMAP_TWICE,      /* mremap leaves the pages at their old place as well */
+    DEFECT_SIGRETURN_KEEPS_FLAGS,     /* sigreturn takes IOPL from the frame */
+    DEFECT_SIGRETURN_UNCHECKED_TOKEN, /* sigreturn takes a token without its mark */
+    DEFECT_SIGRETURN_ANY_PAGE,        /* sigreturn takes a token outside shadow stacks */
     DEFECT_COUNT
 };
 

@@ -130,7 +130,8 @@ static void process_one_start(void)
     fork_start(process);
     stdio_open(process->files);
     process_publish(process, NULL);
-    arch_fpu_reset(&task->arch);
+    arch_fpu_reset();
+    arch_fpu_fork(&task->arch);
     arch_task_init_kernel(&task->arch, init_start, NULL);
     sched_add(task);
 }

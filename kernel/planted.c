@@ -46,4 +46,16 @@ bool planted_other(bool other) { return other && !defect_on(DEFECT_OOM_KILLS_ASK
 
 /* no_breath: a long call goes on to its end, whoever waits for the CPU or kills the task. */
 bool planted_breath(bool due) { return due && !defect_on(DEFECT_NO_BREATH); }
+
+/* sigreturn_any_page: a program writes the SSP that it goes on with into memory of its own. */
+bool planted_signal_page(bool shadow_stack)
+{
+    return shadow_stack || defect_on(DEFECT_SIGRETURN_ANY_PAGE);
+}
+
+/* sigreturn_unchecked_token: any word of a shadow stack becomes the SSP. */
+bool planted_signal_token(bool marked)
+{
+    return marked || defect_on(DEFECT_SIGRETURN_UNCHECKED_TOKEN);
+}
 #endif

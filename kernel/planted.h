@@ -23,6 +23,9 @@ bool planted_wake(bool due);
 bool planted_other(bool other);
 /* wait: does a long call pause here */
 bool planted_breath(bool due);
+/* signal: does the token's page belong to a shadow stack; is it marked as one of a signal frame */
+bool planted_signal_page(bool shadow_stack);
+bool planted_signal_token(bool marked);
 #else
 static inline bool planted_wrss(bool allowed) { return allowed; }
 static inline struct spinlock *planted_order(struct spinlock *lock, struct process *process)
@@ -34,6 +37,8 @@ static inline bool planted_busy(bool busy) { return busy; }
 static inline bool planted_wake(bool due) { return due; }
 static inline bool planted_other(bool other) { return other; }
 static inline bool planted_breath(bool due) { return due; }
+static inline bool planted_signal_page(bool shadow_stack) { return shadow_stack; }
+static inline bool planted_signal_token(bool marked) { return marked; }
 #endif
 
 #endif

@@ -30,7 +30,8 @@ struct trap_frame {
     uint64_t error;  /* the CPU's error code, or 0; for a system call its number */
     uint64_t rip, cs, rflags, rsp, ss;
 };
-#define TRAP_SYSCALL 0x100
+#define TRAP_SYSCALL  0x100
+#define SYSCALL_BYTES 2 /* of the instruction, which RIP has passed */
 
 static inline bool trap_from_user(const struct trap_frame *frame) { return (frame->cs & 3) == 3; }
 
@@ -169,6 +170,11 @@ void arch_shstk_write(uint64_t u_cet, uint64_t ssp);
 
 /* ---- Tasks -------------------------------------------------------------- */
 
+/* The last exception that a signal was sent for, as a handler's ucontext shows it. */
+struct arch_trap {
+    uint64_t vector, error, address; /* address: CR2, of page faults */
+};
+
 /* A task's machine state. [O] the task itself, while it runs: then the registers hold the truth.
  * [I] fixed before the task runs */
 struct arch_task {
@@ -180,11 +186,11 @@ struct arch_task {
     uint64_t user_ssp;         /* [O] IA32_PL3_SSP */
     void *fpu;                 /* [I] XSAVE area of arch_fpu_bytes(), 64-byte aligned, kernel/'s */
     int pid;                   /* [I] what arch_current_pid() answers */
+    struct arch_trap trap;     /* [O] */
 };
 
 size_t arch_fpu_bytes(void);
-/* initial state in task->fpu, and in the registers if it runs */
-void arch_fpu_reset(struct arch_task *task);
+void arch_fpu_reset(void);                   /* initial state in the running task's registers */
 void arch_fpu_fork(struct arch_task *child); /* running task's registers -> child->fpu */
 
 /* Prepare a new task: when first switched to, it returns to user mode by a copy of *frame. */
@@ -222,6 +228,41 @@ uint64_t arch_get_gs_base(void);
 
 /* Set up *frame to start a program: all registers zero, interrupts on. */
 void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp);
+
+/* ---- Signal handlers (arch/x86/signal/frame.c) -------------------------- */
+
+struct siginfo;
+struct stack_info;
+
+/* How a handler begins. */
+struct signal_setup {
+    const struct siginfo *info;
+    bool with_info;    /* SA_SIGINFO: the handler reads *info */
+    bool switch_stack; /* SA_ONSTACK: to stack, if there is one and it is not in use */
+    uint64_t handler, restorer;
+    uint64_t mask; /* the one to return to */
+    const struct stack_info *stack;
+    const struct arch_trap *trap;
+};
+/* Write Linux's signal frame for *frame and the FPU's registers below the program's stack; *sp is
+ * where. 0 or -EFAULT. Registers stay as they are. */
+MUST_CHECK int arch_signal_store(const struct trap_frame *frame, const struct signal_setup *setup,
+                                 uint64_t *sp);
+/* *frame becomes that of the handler's beginning; the FPU's registers are as at a program's. */
+void arch_signal_enter(struct trap_frame *frame, const struct signal_setup *setup, uint64_t sp);
+
+/* What a signal frame says besides registers. */
+struct signal_return {
+    uint64_t mask;
+    uint64_t stack_base, stack_bytes; /* sigaltstack()'s */
+    uint32_t stack_flags;
+};
+/* The handler has returned: *frame and the FPU's registers become what its signal frame says,
+ * except for what a program may not change. 0, or -EFAULT with *back changed if it could be
+ * read. */
+MUST_CHECK int arch_signal_leave(struct trap_frame *frame, struct signal_return *back);
+/* The task gets a signal for the exception in *frame. */
+void arch_signal_note(struct arch_task *task, const struct trap_frame *frame, uint64_t address);
 
 /* ---- For the test kernel ------------------------------------------------ */
 

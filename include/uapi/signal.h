@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Linux's signal numbers and si_codes (x86-64). */
+/* Linux's signal numbers, si_codes and structures (x86-64). */
 #ifndef UAPI_SIGNAL_H
 #define UAPI_SIGNAL_H
+
+#include "base/types.h"
 
 #define SIGHUP       1
 #define SIGINT       2
@@ -34,12 +36,25 @@
 #define SIGIO        29
 #define SIGPWR       30
 #define SIGSYS       31
+#define SIGRTMIN     32
 #define SIGNAL_COUNT 64
 
 #define SIG_DFL 0
 #define SIG_IGN 1
 
-#define SA_NOCLDWAIT 2
+#define SA_NOCLDSTOP 0x00000001
+#define SA_NOCLDWAIT 0x00000002
+#define SA_SIGINFO   0x00000004
+#define SA_RESTORER  0x04000000
+#define SA_ONSTACK   0x08000000
+#define SA_RESTART   0x10000000
+#define SA_NODEFER   0x40000000
+#define SA_RESETHAND 0x80000000
+
+#define SS_ONSTACK    1
+#define SS_DISABLE    2
+#define SS_AUTODISARM 0x80000000u
+#define MINSIGSTKSZ   2048
 
 #define SIG_BLOCK   0
 #define SIG_UNBLOCK 1
@@ -51,9 +66,44 @@
 #define BUS_ADRERR  2
 #define ILL_ILLOPN  2
 #define FPE_INTDIV  1
+#define FPE_FLTDIV  3
+#define FPE_FLTOVF  4
+#define FPE_FLTUND  5
+#define FPE_FLTRES  6
 #define FPE_FLTINV  7
 #define TRAP_BRKPT  1
 #define TRAP_TRACE  2
-#define SI_KERNEL   0x80
+#define BUS_ADRALN  1
+#define CLD_EXITED  1
+#define CLD_KILLED  2
+
+#define SI_USER   0
+#define SI_KERNEL 0x80
+#define SI_TKILL  (-6)
+
+/* The part of siginfo_t that is in use; the rest of its 128 bytes is zero. */
+struct siginfo {
+    int32_t signo, error, code, pad;
+    union {
+        struct {
+            int32_t pid;  /* or a timer's number */
+            uint32_t uid; /* or a timer's overruns */
+        };
+        uint64_t addr;
+    };
+    uint64_t value; /* or a child's status */
+    uint64_t utime, stime;
+};
+#define SIGINFO_BYTES 128
+
+struct stack_info {
+    uint64_t base;
+    uint32_t flags, pad;
+    uint64_t bytes;
+};
+static inline bool stack_info_holds(const struct stack_info *stack, uint64_t sp)
+{
+    return sp > stack->base && sp - stack->base <= stack->bytes;
+}
 
 #endif

@@ -143,7 +143,7 @@ static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *po
     if (bounce != small)
         kfree(bounce);
     if (now == -EPIPE)
-        process_signal(process_current(), SIGPIPE);
+        signal_send_self(SIGPIPE);
     return done ? (long)done : now;
 }
 

@@ -6,6 +6,7 @@
 #include "kernel/fs/poll.h"
 
 #include "kernel/fs/file.h"
+#include "kernel/signal/restart.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "mm/phys/slab.h"
@@ -52,14 +53,12 @@ static unsigned call_look(struct poll_call *call)
 }
 
 /* Fill in the answers. Returns the number of ready files, or a negative errno. */
-static long call_wait(struct poll_call *call, int timeout_ms)
+static long call_wait(struct poll_call *call, bool may_wait, uint64_t deadline_ns)
 {
     unsigned ready = call_look(call);
     int err = 0;
-    if (!ready && timeout_ms) {
-        uint64_t end = arch_clock_ns() + (uint64_t)(unsigned)timeout_ms * 1000000;
-        err = wait_until(&pollers, (ready = call_look(call)) != 0, timeout_ms < 0 ? 0 : end);
-    }
+    if (!ready && may_wait)
+        err = wait_until(&pollers, (ready = call_look(call)) != 0, deadline_ns);
     return err && err != -ETIMEDOUT ? err : (long)ready;
 }
 
@@ -77,7 +76,7 @@ static void files_let_go(struct poll_call *call)
     }
 }
 
-long sys_poll(uaddr_t entries, unsigned count, int timeout_ms)
+static long poll_until(uaddr_t entries, unsigned count, bool may_wait, uint64_t deadline_ns)
 {
     if (count > FILES_MAX) /* RLIMIT_NOFILE */
         return -EINVAL;
@@ -90,11 +89,34 @@ long sys_poll(uaddr_t entries, unsigned count, int timeout_ms)
     call->entries = (struct poll_entry *)&call->files[count];
     if (!arch_copy_from_user(call->entries, entries, bytes)) {
         files_hold(call);
-        result = call_wait(call, timeout_ms);
+        result = call_wait(call, may_wait, deadline_ns);
         files_let_go(call);
     }
     if (result >= 0 && arch_copy_to_user(entries, call->entries, bytes))
         result = -EFAULT;
     kfree(call);
     return result;
+}
+
+/* The arguments: entries, count, may_wait. */
+static long poll_again(const struct restart *poll)
+{
+    long result = poll_until(uaddr(poll->a), (unsigned)poll->b, poll->c, poll->deadline_ns);
+    if (result != -ERESTARTSYS)
+        return result;
+    task_current()->signals.restart = *poll;
+    return -ERESTART_RESTARTBLOCK;
+}
+
+long sys_poll(uaddr_t entries, unsigned count, int timeout_ms)
+{
+    uint64_t end = arch_clock_ns() + (uint64_t)(unsigned)timeout_ms * 1000000;
+    struct restart poll = {
+        .again = poll_again,
+        .deadline_ns = timeout_ms < 0 ? 0 : end,
+        .a = entries.v,
+        .b = count,
+        .c = timeout_ms != 0,
+    };
+    return poll_again(&poll);
 }

@@ -10,6 +10,7 @@
 #include "kernel/sched/futex.h"
 
 #include "base/list.h"
+#include "kernel/signal/restart.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/task.h"
 #include "kernel/time/time.h"
@@ -326,11 +327,22 @@ static int deadline_get(uaddr_t timeout, int op, uint64_t *deadline_ns)
     return 0;
 }
 
+/* The arguments: word, private, expected, bits. A wait with a deadline goes on by the same one. */
+static long wait_again_until(const struct restart *wait)
+{
+    long err = futex_wait(uaddr(wait->a), wait->b, (uint32_t)wait->c, wait->deadline_ns,
+                          (uint32_t)wait->d);
+    if (err != -ERESTARTSYS || !wait->deadline_ns)
+        return err;
+    task_current()->signals.restart = *wait;
+    return -ERESTART_RESTARTBLOCK;
+}
+
 static long wait_call(uaddr_t word, int op, uint32_t expected, uaddr_t timeout, uint32_t bits)
 {
-    uint64_t deadline;
-    int err = deadline_get(timeout, op, &deadline);
-    return err ? err : futex_wait(word, op & FUTEX_PRIVATE_FLAG, expected, deadline, bits);
+    struct restart wait = { wait_again_until, 0, word.v, op & FUTEX_PRIVATE_FLAG, expected, bits };
+    int err = deadline_get(timeout, op, &wait.deadline_ns);
+    return err ? err : wait_again_until(&wait);
 }
 
 /* futex(uaddr, op, val, timeout or val2, uaddr2, val3). As on Linux, only an absolute time can be

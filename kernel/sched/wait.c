@@ -5,6 +5,7 @@
 
 #include "kernel/planted.h"
 #include "kernel/sched/sched.h"
+#include "kernel/signal/restart.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
 #include "uapi/errno.h"
@@ -40,10 +41,12 @@ static void queue_leave(struct wait_queue *queue)
 static int queue_sleep(uint64_t deadline_ns)
 {
     const struct task *task = task_current();
-    if (!signal_due(task))
+    if (!signal_due(task) && !(deadline_ns && arch_clock_ns() >= deadline_ns))
         sched_sleep(deadline_ns);
-    if (signal_due(task))
-        return -EINTR;
+    if (signal_due(task)) {
+        arch_request_user_return(); /* another thread may take the signal, but the call ends */
+        return -ERESTARTSYS;
+    }
     return deadline_ns && arch_clock_ns() >= deadline_ns ? -ETIMEDOUT : 0;
 }
 

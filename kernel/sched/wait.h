@@ -21,7 +21,7 @@ void wait_queue_init(struct wait_queue *queue);
 
 /*
  * Wait until condition holds. 0 when it does; -ETIMEDOUT from deadline_ns of arch_clock_ns() on (0:
- * no deadline); -EINTR when a signal is due and the system call should end.
+ * no deadline); -ERESTARTSYS when a signal is due and the system call should end.
  *
  * The condition is tested at once, again with the task in the queue, and after every wake. The code
  * that makes the condition true wakes the queue afterwards, so no wake is lost. The condition may

@@ -3,25 +3,60 @@
 #ifndef KERNEL_SIGNAL_H
 #define KERNEL_SIGNAL_H
 
-#include "base/types.h"
+#include "kernel/signal/pending.h"
 
 struct process;
 struct task;
+
+/* ---- Looking (action.c) ------------------------------------------------- */
 
 /* Is there a signal that the task must act upon now? */
 bool signal_due(const struct task *task);
 /* Is there one that ends its process? */
 bool signal_fatal_due(const struct task *task);
-/* Send signal to a process, as kill(2) does. */
-void process_signal(struct process *process, int signal);
+/* Does the process ignore it, by its action? process.lock is held, or the answer may be old. */
+bool signal_ignored(const struct process *process, int signal);
+/* What signals do by default, if not nothing, is to end the process. */
+bool signal_default_ignored(int signal);
+
+/* ---- Sending (send.c) --------------------------------------------------- */
+
+/* Send a signal to a process, or to one of its threads, as kill(2) and tkill(2) do. When there is
+ * no memory, info is lost; a real-time signal is refused then (-EAGAIN), unless it is kill()'s. */
+int process_signal_info(struct process *process, const struct siginfo *info);
+void process_signal(struct process *process, int signal); /* the kernel's */
 /* Send signal to all processes but init and one more (NULL: no exception). Signal 0 sends nothing.
  * Returns whether there were any. Safe in interrupt context. */
 bool processes_signal(const struct process *except, int signal);
-/* Send signal to one thread of a process; -ESRCH when the process has no thread with this tid. tgid
- * 0: a thread of any process. */
-MUST_CHECK int thread_signal(int tgid, int tid, int signal);
-/* Send the current task a signal that its own instruction caused. Blocking, ignoring or handling it
- * changes nothing. */
-void signal_force(int signal);
+/* Send a signal to one thread of a process; -ESRCH when the process has no thread with this tid.
+ * tgid 0: a thread of any process. */
+MUST_CHECK int thread_signal(int tgid, int tid, const struct siginfo *info);
+void signal_send_self(int signal); /* to the current task, as from its own process */
+/* Send the current task a signal that its own instruction caused. As on Linux: when it is blocked
+ * or ignored, or fatal is set, it takes its default action; it ends init as well. */
+void signal_force(const struct siginfo *info, bool fatal);
+void signal_force_kernel(int signal); /* the same, with SI_KERNEL */
+
+/* ---- A task's own (action.c) -------------------------------------------- */
+
+void signal_mask_set(uint64_t mask); /* the current task's */
+/* Take one of the current task's pending signals in among; false: none. */
+bool signal_take(uint64_t among, struct siginfo *info);
+/* A new task's; a thread or a child that shares memory, but no vfork child, has no signal stack. */
+void task_signals_init(struct task *task);
+void task_signals_inherit(struct task *task, bool own_stack);
+/* exec: handlers become the default action. tasks_lock and process.lock are held. */
+void signals_exec(struct process *process);
+void signal_stack_reset(struct stack_info *stack);
+/* As sigaltstack(2), of a task whose stack pointer is sp. */
+MUST_CHECK int signal_stack_set(const struct stack_info *new, uint64_t sp);
+
+/* ---- Shadow stacks (shadow.c) ------------------------------------------- */
+
+/* Push what a handler needs on the current task's shadow stack, if it has one: the token with the
+ * SSP to return to, and the address that the handler's RET goes to. 0 or -EFAULT. */
+MUST_CHECK int shadow_push(uint64_t restorer);
+/* Pop the token. -EINVAL, with nothing changed: SSP does not point to one. */
+MUST_CHECK int shadow_pop(void);
 
 #endif

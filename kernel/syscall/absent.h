@@ -4,12 +4,10 @@
  * Define ABSENT(number, name), and include this file. A call that moves to list.h leaves this list.
  */
 /* clang-format off */
-ABSENT(15, rt_sigreturn)
 ABSENT(23, select)
 ABSENT(26, msync)
 ABSENT(27, mincore)
 ABSENT(29, shmget)
-ABSENT(34, pause)
 ABSENT(36, getitimer)
 ABSENT(37, alarm)
 ABSENT(38, setitimer)
@@ -29,10 +27,6 @@ ABSENT(101, ptrace)
 ABSENT(105, setuid)
 ABSENT(106, setgid)
 ABSENT(115, getgroups)
-ABSENT(128, rt_sigtimedwait)
-ABSENT(129, rt_sigqueueinfo)
-ABSENT(130, rt_sigsuspend)
-ABSENT(131, sigaltstack)
 ABSENT(133, mknod)
 ABSENT(137, statfs)
 ABSENT(144, sched_setscheduler)

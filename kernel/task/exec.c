@@ -174,10 +174,7 @@ static struct mm *process_take_mm(struct process *process, struct mm *mm, struct
     struct inode *old_file = process->program;
     process->mm = mm;
     process->program = file;
-    for (int i = 1; i <= SIGNAL_COUNT; i++) {
-        if (process->action[i].handler > SIG_IGN)
-            process->action[i] = (struct signal_action){ 0 };
-    }
+    signals_exec(process);
     snprintf(process->path, sizeof(process->path), "%s", path);
     spin_unlock(&process->lock);
     spin_unlock_irq(&tasks_lock, irq);
@@ -211,13 +208,13 @@ static void change_over(const struct program *program, struct inode *file, const
     task_rename(base_name(name));
     arch_set_fs_base(0);
     arch_set_gs_base(0);
-    arch_fpu_reset(&task->arch);
+    arch_fpu_reset();
     files_close_on_exec(task->process->files);
     if (shstk_exec(task, program->mm, program->marked))
-        signal_force(SIGKILL);
+        signal_force_kernel(SIGKILL);
     if (program->plan.entry >= USER_END) {
         log_line("exec: %s begins at %#lx, which is not in user space", path, program->plan.entry);
-        signal_force(SIGSEGV);
+        signal_force_kernel(SIGSEGV);
     }
     arch_frame_start_user(frame, program->plan.entry, program->sp);
 }

@@ -22,6 +22,20 @@ static bool parent_ignores_children(struct process *parent)
     return action->handler == SIG_IGN || action->flags & SA_NOCLDWAIT;
 }
 
+/* What SIGCHLD, or whatever the exit signal is, says of a process that has ended. */
+static struct siginfo end_info(const struct process *process)
+{
+    int status = process->wait_status, signal = status_signal(status);
+    return (struct siginfo){
+        .signo = process->exit_signal,
+        .code = signal ? CLD_KILLED : CLD_EXITED,
+        .pid = process->pid,
+        .value = (uint64_t)(signal ? signal : status_code(status)),
+        .utime = process->used.user_ticks,
+        .stime = process->used.system_ticks,
+    };
+}
+
 /* init is gone: say how and switch off. */
 static NORETURN void init_ended(int status)
 {
@@ -96,15 +110,15 @@ static void process_end(struct process *process)
     process_orphans_give(process);
     struct process *parent = process->parent;
     process->zombie = true;
-    int signal = process->exit_signal;
-    bool nobody_waits = signal == SIGCHLD && parent_ignores_children(parent);
+    struct siginfo info = end_info(process);
+    bool nobody_waits = info.signo == SIGCHLD && parent_ignores_children(parent);
     if (nobody_waits)
         process_unpublish(process);
     process_hold(parent);
     spin_unlock_irq(&tasks_lock, irq);
 
-    if (signal)
-        process_signal(parent, signal);
+    if (info.signo)
+        (void)process_signal_info(parent, &info);
     wait_wake_all(&parent->child_wait);
     wait_wake_all(&init_process->child_wait);
     process_put(parent);

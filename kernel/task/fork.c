@@ -85,7 +85,7 @@ static void task_inherit(struct task *task, const struct clone_request *request)
 {
     struct task *self = task_current();
     memcpy(task->name, self->name, sizeof(task->name));
-    task->signal_mask = self->signal_mask;
+    task_signals_inherit(task, !(request->flags & CLONE_VM) || request->flags & CLONE_VFORK);
     task->affinity = self->affinity;
     task->clear_tid = uaddr(request->flags & CLONE_CHILD_CLEARTID ? request->child_tid.v : 0);
     task->arch.fs_base = request->flags & CLONE_SETTLS ? request->tls : arch_get_fs_base();

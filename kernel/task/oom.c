@@ -9,6 +9,7 @@
 #include "kernel/planted.h"
 #include "kernel/sched/sched.h"
 #include "kernel/sched/wait.h"
+#include "kernel/signal/restart.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/process.h"
 #include "mm/phys/frame.h"
@@ -57,7 +58,7 @@ static struct process *victim_find(void)
 
 static void victim_kill(struct process *victim)
 {
-    if (__atomic_load_n(&victim->pending, __ATOMIC_RELAXED) & 1ull << (SIGKILL - 1)
+    if (__atomic_load_n(&victim->pending.set, __ATOMIC_RELAXED) & signal_bit(SIGKILL)
         || __atomic_load_n(&victim->exiting, __ATOMIC_RELAXED))
         return; /* another task chose a victim first */
     log_line("memory: none is left; pid %d, which holds %lu KiB, is killed for pid %d", victim->pid,
@@ -73,7 +74,7 @@ static bool memory_wait(void)
     uint64_t end = arch_clock_ns() + PATIENCE_NS;
     wait_queue_init(&nobody);
     while (frames_free() < FRAMES_ENOUGH) {
-        if (wait_until(&nobody, false, arch_clock_ns() + PAUSE_NS) == -EINTR)
+        if (wait_until(&nobody, false, arch_clock_ns() + PAUSE_NS) == -ERESTARTSYS)
             sched_yield(); /* a signal that does not kill stays pending meanwhile */
         if (arch_clock_ns() >= end || signal_fatal_due(task_current()))
             return false;

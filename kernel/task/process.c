@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
+#include "kernel/signal/signal.h"
 #include "mm/phys/kmap.h"
 #include "mm/phys/slab.h"
 #include "uapi/errno.h"
@@ -40,6 +41,7 @@ static struct task *task_create(struct process *process)
     list_init(&task->wait_link);
     list_init(&task->timer_link);
     list_init(&task->thread_link);
+    task_signals_init(task);
     return task;
 }
 
@@ -49,6 +51,7 @@ void task_free(struct task *task)
 {
     kmap_stack_free(task->arch.kernel_stack_top);
     kfree(task->arch.fpu);
+    entries_free(&task->signals.pending.queue);
     kfree(task);
 }
 
@@ -65,6 +68,7 @@ struct process *process_create(void)
     list_init(&process->threads);
     list_init(&process->all_link);
     wait_queue_init(&process->child_wait);
+    pending_init(&process->pending);
     struct task *task = task_create(process);
     if (!task) {
         kfree(process);
@@ -163,6 +167,7 @@ void process_publish(struct process *process, struct process *parent)
         list_append(&process->sibling, &parent->children);
     else
         init_process = process;
+    process->unkillable = process == init_process;
     list_append(&process->all_link, &all_processes);
     process->hash_next = buckets[(unsigned)process->pid % PID_BUCKETS];
     buckets[(unsigned)process->pid % PID_BUCKETS] = process;
@@ -217,8 +222,10 @@ void process_hold(struct process *process)
 
 void process_put(struct process *process)
 {
-    if (__atomic_sub_fetch(&process->refs, 1, __ATOMIC_ACQ_REL) == 0)
-        kfree(process);
+    if (__atomic_sub_fetch(&process->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    entries_free(&process->pending.queue);
+    kfree(process);
 }
 
 struct process *process_find(int pid)

@@ -28,6 +28,7 @@
 #include "base/lock.h"
 #include "base/types.h"
 #include "kernel/sched/wait.h"
+#include "kernel/signal/pending.h"
 #include "mm/mm.h"
 #include "uapi/signal.h"
 
@@ -70,7 +71,8 @@ struct process {
     struct files *files;                           /* [P] NULL once exited */
     struct inode *program;                         /* [P] what it runs, begun; NULL once exited */
     struct signal_action action[SIGNAL_COUNT + 1]; /* [P] */
-    uint64_t pending;              /* [A] signals sent to the process, bit signal - 1 */
+    struct signal_pending pending;                 /* [P] signals sent to the process */
+    bool unkillable;               /* [P] init: no default action ends it, unless forced */
     int wait_status;               /* [T] as wait4 reports it, once a zombie or exiting */
     int exit_signal;               /* [T] sent to the parent at the end, 0 for none */
     bool execed;                   /* [T] runs another program than its parent did */
@@ -106,8 +108,7 @@ struct task {
     uint64_t shstk_features; /* [S] ARCH_SHSTK_* bits enabled */
     /* [O] the stack the kernel made for it, 0 when none */
     uint64_t shstk_start, shstk_bytes;
-    uint64_t signal_mask;       /* [S] */
-    uint64_t pending;           /* [A] signals sent to this thread, taken with process.lock */
+    struct task_signals signals;
     uaddr_t clear_tid;          /* [O] the word to zero at the end, 0 for none */
     uaddr_t robust_list;        /* [O] the head of the list of robust futexes, 0 for none */
     bool *vfork_done;           /* [T] a vfork parent waits for this to become true */

@@ -7,10 +7,11 @@
 #include "kernel/task/process.h"
 #include "uapi/errno.h"
 
-#define RLIMIT_STACK    3
-#define RLIMIT_NOFILE   7
-#define RLIMIT_COUNT    16
-#define RLIMIT_INFINITY (~0ull)
+#define RLIMIT_STACK      3
+#define RLIMIT_NOFILE     7
+#define RLIMIT_SIGPENDING 11
+#define RLIMIT_COUNT      16
+#define RLIMIT_INFINITY   (~0ull)
 
 struct linux_rlimit {
     uint64_t soft, hard;
@@ -19,9 +20,10 @@ struct linux_rlimit {
 /* The limit of a process that runs in mm (NULL: has exited). */
 static struct linux_rlimit limit_of(unsigned resource, const struct mm *mm)
 {
-    uint64_t limit = resource == RLIMIT_STACK && mm ? mm->stack_limit
-                     : resource == RLIMIT_NOFILE    ? FILES_MAX
-                                                    : RLIMIT_INFINITY;
+    uint64_t limit = resource == RLIMIT_STACK && mm  ? mm->stack_limit
+                     : resource == RLIMIT_NOFILE     ? FILES_MAX
+                     : resource == RLIMIT_SIGPENDING ? QUEUED_MAX
+                                                     : RLIMIT_INFINITY;
     return (struct linux_rlimit){ limit, limit };
 }
 

@@ -3,6 +3,7 @@
 #include "kernel/time/time.h"
 
 #include "kernel/sched/wait.h"
+#include "kernel/signal/restart.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/usage.h"
 #include "uapi/errno.h"
@@ -92,18 +93,20 @@ long sys_time(uaddr_t to)
     return to.v && arch_copy_to_user(to, &seconds, sizeof(seconds)) ? -EFAULT : (long)seconds;
 }
 
-/* Sleep until a time of arch_clock_ns(). When a signal ends the sleep early, the time left goes to
- * remainder. */
-static long sleep_until(uint64_t deadline, uaddr_t remainder)
+/* Sleep until deadline_ns of arch_clock_ns(). When a signal ends the sleep early, the time left
+ * goes to the address a, unless that is 0, and the sleep may go on. */
+static long sleep_until(const struct restart *sleep)
 {
     struct wait_queue queue;
+    uint64_t deadline = sleep->deadline_ns;
     wait_queue_init(&queue);
-    if (wait_until(&queue, arch_clock_ns() >= deadline, deadline) != -EINTR)
+    if (wait_until(&queue, arch_clock_ns() >= deadline, deadline) != -ERESTARTSYS)
         return 0;
     uint64_t now = arch_clock_ns();
-    if (remainder.v && time_out(deadline > now ? deadline - now : 0, remainder))
+    if (sleep->a && time_out(deadline > now ? deadline - now : 0, uaddr(sleep->a)))
         return -EFAULT;
-    return -EINTR;
+    task_current()->signals.restart = *sleep;
+    return -ERESTART_RESTARTBLOCK;
 }
 
 #define TIMER_ABSTIME 1
@@ -133,7 +136,13 @@ long sys_clock_nanosleep(int clock, int flags, uaddr_t time, uaddr_t remainder)
         err = sleep_length(clock, absolute, &ns);
     if (err || !ns)
         return err;
-    return sleep_until(arch_clock_ns() + ns, absolute ? uaddr(0) : remainder);
+    struct restart sleep = {
+        .again = sleep_until,
+        .deadline_ns = arch_clock_ns() + ns,
+        .a = absolute ? 0 : remainder.v,
+    };
+    long result = sleep_until(&sleep);
+    return absolute && result == -ERESTART_RESTARTBLOCK ? -ERESTARTNOHAND : result;
 }
 
 long sys_nanosleep(uaddr_t time, uaddr_t remainder)

@@ -78,10 +78,24 @@ def shell_script(boots):
     boot.expect_text(r"^9$")
 
 
+def init_is_spared(boots):
+    """No signal ends init but one that it handles, or causes by itself."""
+    boot = Boot("qemu", boots.script_image("kill -9 $$\nkill -TERM $$\nexit 8\n"))
+    boot.expect_status(8)
+
+
 def status_signal(boots):
-    boot = Boot("qemu", boots.script_image("kill -9 $$\n"))
-    boot.expect_status(128 + 9)
-    boot.expect_text(r"^init: killed by signal 9$")
+    program = boots.file("crash")
+    subprocess.run(
+        ["musl-gcc", "-static", "-o", program, "-x", "c", "-"],
+        input="int main(void) { *(volatile char *)8 = 1; }",
+        text=True,
+        check=True,
+    )
+    image = boots.image("init=/bin/crash", initrd=boots.initrd({"bin/crash": program}))
+    boot = Boot("qemu", image)
+    boot.expect_status(128 + 11)
+    boot.expect_text(r"^init: killed by signal 11$")
 
 
 def status_timeout(boots):
@@ -98,6 +112,7 @@ run_tests(
         "programs_threads_in_bochs_2_cpus": glibc("bochs", "threads.c", 2),
         "programs_threads_in_qemu_4_cpus": glibc("qemu", "threads.c", 4),
         "programs_shell_script": shell_script,
+        "init_is_spared_by_signals": init_is_spared,
         "status_of_a_signal": status_signal,
         "status_of_a_timeout": status_timeout,
     }

@@ -9,7 +9,10 @@
 
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/entry/entry.h"
 #include "base/string.h"
+#include "uapi/errno.h"
+#include "uapi/signal.h"
 
 #define XCR0_WANTED   7u /* x87 | SSE | AVX */
 #define FXSAVE_BYTES  512
@@ -54,20 +57,107 @@ void fpu_restore(const void *area)
         __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
 
-/* An area with XSTATE_BV = 0 loads every component's initial state; FCW and MXCSR are in the
- * legacy part. */
-void arch_fpu_reset(struct arch_task *task)
-{
-    memset(task->fpu, 0, area_bytes);
-    *(uint16_t *)task->fpu = FCW_DEFAULT;
-    *(uint32_t *)((char *)task->fpu + 24) = MXCSR_DEFAULT;
-    if (task->pid == arch_current_pid())
-        fpu_restore(task->fpu);
-}
+/* With XSTATE_BV = 0 every component gets its initial state; FXRSTOR reads FCW, and both read
+ * MXCSR. */
+static const union {
+    struct {
+        uint16_t fcw;
+        uint8_t skipped[22];
+        uint32_t mxcsr;
+    };
+    uint8_t bytes[FXSAVE_BYTES + 64];
+} initial __attribute__((aligned(64))) = { { FCW_DEFAULT, { 0 }, MXCSR_DEFAULT } };
+
+void arch_fpu_reset(void) { fpu_restore(&initial); }
 
 void arch_fpu_fork(struct arch_task *child)
 {
     /* XSAVE's header */
     memset((char *)child->fpu + FXSAVE_BYTES, 0, min_u64(64, area_bytes - FXSAVE_BYTES));
     fpu_save(child->fpu);
+}
+
+/* ---- Signal frames ------------------------------------------------------ */
+
+#define FRAME_MAGIC1 0x46505853u /* FP_XSTATE_MAGIC1 */
+#define FRAME_MAGIC2 0x46505845u /* behind the area */
+#define SOFTWARE_AT  464         /* the bytes of the legacy part that are software's */
+
+/* Linux's struct _fpx_sw_bytes, and XSAVE's header, which follows it. */
+struct frame_words {
+    uint32_t magic1, extended_bytes;
+    uint64_t features;
+    uint32_t bytes, pad[7];
+    uint64_t header[8];
+};
+
+bool fpu_has_xsave(void) { return xsave_mask != 0; }
+
+size_t fpu_user_bytes(void) { return area_bytes + (xsave_mask ? sizeof(uint32_t) : 0); }
+
+int fpu_save_user(uint64_t area)
+{
+    const uint32_t magic2 = FRAME_MAGIC2;
+    const struct frame_words words = {
+        .magic1 = FRAME_MAGIC1,
+        .extended_bytes = area_bytes + (uint32_t)sizeof(magic2),
+        .features = xsave_mask,
+        .bytes = area_bytes,
+    };
+    if (xsave_mask
+        && (arch_copy_to_user(uaddr(area + SOFTWARE_AT), &words, sizeof(words))
+            || arch_copy_to_user(uaddr(area + area_bytes), &magic2, sizeof(magic2))))
+        return -EFAULT;
+    return x86_fpu_save_user(uaddr(area), area_bytes, xsave_mask);
+}
+
+/* The components that the frame's area claims to hold; 0: it has the legacy part only. */
+static int claimed(uint64_t area, uint32_t *features)
+{
+    struct frame_words words;
+    uint32_t magic2;
+    *features = 0;
+    if (arch_copy_from_user(&words, uaddr(area + SOFTWARE_AT), offsetof(struct frame_words, pad)))
+        return -EFAULT;
+    if (words.magic1 != FRAME_MAGIC1 || words.bytes < FXSAVE_BYTES + sizeof(words.header)
+        || words.bytes > area_bytes || words.bytes > words.extended_bytes)
+        return 0;
+    if (arch_copy_from_user(&magic2, uaddr(area + words.bytes), sizeof(magic2)))
+        return -EFAULT;
+    if (magic2 == FRAME_MAGIC2)
+        *features = (uint32_t)words.features & xsave_mask;
+    return 0;
+}
+
+int fpu_restore_user(uint64_t area)
+{
+    uint32_t features = 0;
+    int err = area && xsave_mask ? claimed(area, &features) : 0;
+    arch_fpu_reset(); /* what the area does not hold */
+    if (area && !err)
+        err = x86_fpu_restore_user(uaddr(area), features ? area_bytes : FXSAVE_BYTES, features);
+    if (err)
+        arch_fpu_reset();
+    return err;
+}
+
+/* The flags that say what went wrong, in the order of their bits, in Linux's si_codes. */
+int fpu_error_code(bool simd)
+{
+    uint16_t control, status;
+    uint32_t mxcsr;
+    if (simd) {
+        __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+        status = (uint16_t)mxcsr;
+        control = (uint16_t)(mxcsr >> 7);
+    } else {
+        __asm__ volatile("fnstcw %0; fnstsw %1" : "=m"(control), "=m"(status));
+    }
+    unsigned wrong = status & ~control;
+    return wrong & 1      ? FPE_FLTINV
+           : wrong & 4    ? FPE_FLTDIV
+           : wrong & 8    ? FPE_FLTOVF
+           : wrong & 0x12 ? FPE_FLTUND
+           : wrong & 0x20 ? FPE_FLTRES
+                          : SI_USER;
 }

@@ -63,4 +63,10 @@ int64_t planted_tsc_offset(int64_t offset)
 {
     return defect_current == DEFECT_TSC_TRUSTED ? 0 : offset;
 }
+
+/* sigreturn_keeps_flags: a signal frame gives its program the right to use ports. */
+uint64_t planted_flags(uint64_t settable)
+{
+    return settable | (defect_on(DEFECT_SIGRETURN_KEEPS_FLAGS) ? RFLAGS_IOPL : 0);
+}
 #endif

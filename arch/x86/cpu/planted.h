@@ -23,6 +23,8 @@ uint64_t planted_tsc(uint64_t tsc);
 int64_t planted_tsc_offset(int64_t offset);
 /* gdt, control: is a register set whose reset value is not the kernel's */
 bool planted_set(bool set);
+/* signal frame: the flags that it may change */
+uint64_t planted_flags(uint64_t settable);
 #else
 static inline bool planted_fpu(int pid, bool restore) { return restore; }
 static inline uint64_t planted_ssp(int pid, uint64_t ssp) { return ssp; }
@@ -37,6 +39,7 @@ static inline uint64_t planted_nmi(uint64_t cpus) { return cpus; }
 static inline uint64_t planted_tsc(uint64_t tsc) { return tsc; }
 static inline int64_t planted_tsc_offset(int64_t offset) { return offset; }
 static inline bool planted_set(bool set) { return set; }
+static inline uint64_t planted_flags(uint64_t settable) { return settable; }
 #endif
 
 #endif

@@ -17,6 +17,11 @@ void x86_user_work(struct trap_frame *frame);
 /* IRETQ could not return to user mode by *frame. Interrupts are off. */
 void x86_return_refused(struct trap_frame *frame);
 
+/* uaccess.asm: XSAVE to and XRSTOR from len bytes of user memory; FXSAVE and FXRSTOR for mask 0. 0
+ * or -EFAULT, also when the CPU refuses what it reads. */
+MUST_CHECK int x86_fpu_save_user(uaddr_t area, size_t len, uint32_t mask);
+MUST_CHECK int x86_fpu_restore_user(uaddr_t area, size_t len, uint32_t mask);
+
 /* planted_entry.asm, in the test kernel: entries with defects */
 void planted_nmi_entry(void);
 void planted_gp_entry(void);

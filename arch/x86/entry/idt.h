@@ -8,7 +8,9 @@
 #define VECTOR_DF       8
 #define VECTOR_GP       13
 #define VECTOR_PF       14
+#define VECTOR_MF       16
 #define VECTOR_MC       18
+#define VECTOR_XM       19
 #define VECTOR_CP       21
 #define VECTOR_ISA_BASE 0x30
 #define VECTOR_TIMER    0x40

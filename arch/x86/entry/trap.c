@@ -6,6 +6,7 @@
  */
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/cet.h"
+#include "arch/x86/cpu/fpu.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/cpu/tlb.h"
@@ -158,16 +159,19 @@ static void user_exception(struct trap_frame *frame)
         [11] = { SIGBUS, SI_KERNEL, "segment not present" },
         [12] = { SIGBUS, SI_KERNEL, "stack-segment fault" },
         [13] = { SIGSEGV, SI_KERNEL, "general protection" },
-        [16] = { SIGFPE, FPE_FLTINV, "x87 error" },
-        [17] = { SIGBUS, 1, "alignment check" },
-        [19] = { SIGFPE, FPE_FLTINV, "SIMD floating-point error" },
+        [16] = { SIGFPE, 0, "x87 error" },
+        [17] = { SIGBUS, BUS_ADRALN, "alignment check" },
+        [19] = { SIGFPE, 0, "SIMD floating-point error" },
     };
     arch_irq_enable();
-    if (frame->vector >= 32 || !table[frame->vector].signal)
+    if (frame->vector >= 32 || !table[frame->vector].signal) {
         refuse(frame, SIGSEGV, SI_KERNEL, frame->rip, "unexpected exception");
-    else
-        refuse(frame, table[frame->vector].signal, table[frame->vector].si_code, frame->rip,
-               table[frame->vector].reason);
+        return;
+    }
+    int si_code = table[frame->vector].si_code;
+    if (frame->vector == VECTOR_MF || frame->vector == VECTOR_XM)
+        si_code = fpu_error_code(frame->vector == VECTOR_XM);
+    refuse(frame, table[frame->vector].signal, si_code, frame->rip, table[frame->vector].reason);
 }
 
 static void interrupt(struct trap_frame *frame)

@@ -9,6 +9,8 @@
         global  arch_clear_user
         global  arch_strncpy_from_user
         global  arch_wruss
+        global  x86_fpu_save_user
+        global  x86_fpu_restore_user
 
 section .text
 ; user_range ADDRESS, LENGTH: to .bad unless the range lies in user space. Clobbers r8, r9.
@@ -107,6 +109,51 @@ arch_wruss:
 .bad:   mov     eax, -EFAULT
         ret
         ex_table arch_wruss.store, user_fault
+
+; int x86_fpu_save_user(uaddr_t area, size_t len, uint32_t mask): rdi, rsi, edx. Handlers that know
+; only the legacy part may change it: it is marked as there.
+        align   16
+x86_fpu_save_user:
+        user_range rdi, rsi
+        mov     eax, edx
+        xor     edx, edx
+        smap_site SMAP_STAC
+        test    eax, eax
+        jz      .legacy
+.save:  xsave64 [rdi]
+.mark:  or      dword [rdi + 512], 3
+        jmp     fpu_done
+.legacy:
+        fxsave64 [rdi]
+        jmp     fpu_done
+x86_fpu_save_user.bad:
+x86_fpu_restore_user.bad:
+        mov     eax, -EFAULT
+        ret
+        ex_table x86_fpu_save_user.save, user_fault
+        ex_table x86_fpu_save_user.mark, user_fault
+        ex_table x86_fpu_save_user.legacy, user_fault
+
+; int x86_fpu_restore_user(uaddr_t area, size_t len, uint32_t mask): rdi, rsi, edx. What the CPU
+; does not accept is #GP, and goes on at the fix-up like a page fault.
+        align   16
+x86_fpu_restore_user:
+        user_range rdi, rsi
+        mov     eax, edx
+        xor     edx, edx
+        smap_site SMAP_STAC
+        test    eax, eax
+        jz      .legacy
+.load:  xrstor64 [rdi]
+        jmp     fpu_done
+.legacy:
+        fxrstor64 [rdi]
+fpu_done:
+        smap_site SMAP_CLAC
+        xor     eax, eax
+        ret
+        ex_table x86_fpu_restore_user.load, user_fault
+        ex_table x86_fpu_restore_user.legacy, user_fault
 
 user_fault:
         smap_site SMAP_CLAC

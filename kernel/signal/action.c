@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* What a process and its tasks have decided about signals: actions, masks and signal stacks; and
+ * taking a signal that is due. */
+#include "kernel/sched/sched.h"
+#include "kernel/signal/signal.h"
+#include "kernel/syscall/syscall.h"
+#include "kernel/task/exit.h"
+#include "kernel/task/process.h"
+#include "uapi/errno.h"
+
+#define SA_KNOWN                                                                                   \
+    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER \
+     | SA_RESETHAND)
+
+/* ---- Looking ------------------------------------------------------------ */
+
+/* SIGCHLD and its like, and, because there is no job control, the signals that stop a process. */
+bool signal_default_ignored(int signal)
+{
+    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT
+           || signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+bool signal_ignored(const struct process *process, int signal)
+{
+    uint64_t handler = process->action[signal].handler;
+    return handler == SIG_IGN || (handler == SIG_DFL && signal_default_ignored(signal));
+}
+
+static uint64_t pending_set(const struct task *task)
+{
+    return __atomic_load_n(&task->process->pending.set, __ATOMIC_RELAXED)
+           | __atomic_load_n(&task->signals.pending.set, __ATOMIC_RELAXED);
+}
+
+/* The set of signals that task must act upon now. */
+static uint64_t due_set(const struct task *task)
+{
+    int forced = task->signals.forced.signo;
+    return (pending_set(task) & ~__atomic_load_n(&task->signals.mask, __ATOMIC_RELAXED))
+           | (forced ? signal_bit(forced) : 0);
+}
+
+bool signal_due(const struct task *task)
+{
+    return task->process && (due_set(task) || task_must_leave(task));
+}
+
+bool signal_fatal_due(const struct task *task)
+{
+    const struct process *process = task->process;
+    for (uint64_t due = due_set(task); due; due &= due - 1) {
+        int signal = __builtin_ctzll(due) + 1;
+        if (process->action[signal].handler == SIG_DFL && !signal_default_ignored(signal)
+            && (!process->unkillable || signal == task->signals.forced.signo))
+            return true;
+    }
+    return task_must_leave(task);
+}
+
+/* ---- Taking ------------------------------------------------------------- */
+
+bool signal_take(uint64_t among, struct siginfo *info)
+{
+    struct task *task = task_current();
+    struct process *process = task->process;
+    struct signal_entry *used;
+    if (task->signals.forced.signo) {
+        *info = task->signals.forced;
+        task->signals.forced.signo = 0;
+        return true;
+    }
+    if (!(pending_set(task) & among))
+        return false;
+    uint64_t irq = spin_lock_irq(&process->lock);
+    bool taken = pending_take(&task->signals.pending, among, info, &used)
+                 || pending_take(&process->pending, among, info, &used);
+    spin_unlock_irq(&process->lock, irq);
+    entry_free(used);
+    return taken;
+}
+
+void signal_force(const struct siginfo *info, bool fatal)
+{
+    struct task *task = task_current();
+    struct process *process = task->process;
+    uint64_t bit = signal_bit(info->signo);
+    uint64_t irq = spin_lock_irq(&process->lock);
+    struct signal_action *action = &process->action[info->signo];
+    if (fatal || action->handler == SIG_IGN || task->signals.mask & bit) {
+        action->handler = SIG_DFL;
+        __atomic_store_n(&task->signals.mask, task->signals.mask & ~bit, __ATOMIC_SEQ_CST);
+    }
+    if (action->handler == SIG_DFL)
+        process->unkillable = false;
+    spin_unlock_irq(&process->lock, irq);
+    task->signals.forced = *info;
+    arch_request_user_return();
+}
+
+void signal_force_kernel(int signal)
+{
+    struct siginfo info = { .signo = signal, .code = SI_KERNEL };
+    signal_force(&info, false);
+}
+
+/* ---- Actions ------------------------------------------------------------ */
+
+/* Drop what is pending of a signal that is ignored from now on. tasks_lock is held. */
+static void process_drop(struct process *process, int signal, struct list *dropped)
+{
+    pending_drop(&process->pending, signal_bit(signal), dropped);
+    list_for_each (link, &process->threads)
+        pending_drop(&list_entry(link, struct task, thread_link)->signals.pending,
+                     signal_bit(signal), dropped);
+}
+
+static void action_set(int signal, const struct signal_action *new, struct signal_action *old)
+{
+    struct process *process = process_current();
+    struct list dropped;
+    list_init(&dropped);
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    spin_lock(&process->lock);
+    *old = process->action[signal];
+    if (new) {
+        process->action[signal] = *new;
+        process->action[signal].flags &= SA_KNOWN;
+        process->action[signal].mask &= ~SIGNALS_UNBLOCKABLE;
+        if (signal_ignored(process, signal))
+            process_drop(process, signal, &dropped);
+    }
+    spin_unlock(&process->lock);
+    spin_unlock_irq(&tasks_lock, irq);
+    entries_free(&dropped);
+}
+
+long sys_rt_sigaction(int signal, uaddr_t from, uaddr_t to, size_t set_bytes)
+{
+    struct signal_action new, old;
+    if (set_bytes != 8)
+        return -EINVAL;
+    if (from.v && arch_copy_from_user(&new, from, sizeof(new)))
+        return -EFAULT;
+    if (!signal_valid(signal) || (from.v && signal_bit(signal) & SIGNALS_UNBLOCKABLE))
+        return -EINVAL;
+    action_set(signal, from.v ? &new : NULL, &old);
+    return to.v && arch_copy_to_user(to, &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+void signals_exec(struct process *process)
+{
+    for (int i = 1; i <= SIGNAL_COUNT; i++) {
+        uint64_t handler = process->action[i].handler == SIG_IGN ? SIG_IGN : SIG_DFL;
+        process->action[i] = (struct signal_action){ .handler = handler };
+    }
+    signal_stack_reset(&task_current()->signals.stack);
+}
+
+/* ---- Masks -------------------------------------------------------------- */
+
+/* A sender makes a signal pending first, and looks at the mask second. */
+void signal_mask_set(uint64_t mask)
+{
+    struct task *task = task_current();
+    __atomic_store_n(&task->signals.mask, mask & ~SIGNALS_UNBLOCKABLE, __ATOMIC_SEQ_CST);
+    if (signal_due(task))
+        arch_request_user_return();
+}
+
+long sys_rt_sigprocmask(int how, uaddr_t from, uaddr_t to, size_t set_bytes)
+{
+    uint64_t old = task_current()->signals.mask, set;
+    if (set_bytes != 8)
+        return -EINVAL;
+    if (from.v) {
+        if (arch_copy_from_user(&set, from, sizeof(set)))
+            return -EFAULT;
+        switch (how) {
+        case SIG_BLOCK: set = old | set; break;
+        case SIG_UNBLOCK: set = old & ~set; break;
+        case SIG_SETMASK: break;
+        default: return -EINVAL;
+        }
+        signal_mask_set(set);
+    }
+    return to.v && arch_copy_to_user(to, &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+long sys_rt_sigpending(uaddr_t to, size_t set_bytes)
+{
+    uint64_t pending = pending_set(task_current()) & task_current()->signals.mask;
+    if (set_bytes > sizeof(pending))
+        return -EINVAL;
+    return arch_copy_to_user(to, &pending, set_bytes) ? -EFAULT : 0;
+}
+
+/* ---- Signal stacks ------------------------------------------------------ */
+
+void signal_stack_reset(struct stack_info *stack)
+{
+    *stack = (struct stack_info){ .flags = SS_DISABLE };
+}
+
+/* A stack that disarms itself is never in use. */
+static bool stack_used(const struct stack_info *stack, uint64_t sp)
+{
+    return !(stack->flags & SS_AUTODISARM) && stack_info_holds(stack, sp);
+}
+
+int signal_stack_set(const struct stack_info *new, uint64_t sp)
+{
+    struct stack_info *stack = &task_current()->signals.stack;
+    uint32_t mode = new->flags & ~SS_AUTODISARM;
+    if (stack_used(stack, sp))
+        return -EPERM;
+    if (mode & ~(SS_ONSTACK | SS_DISABLE) || mode == (SS_ONSTACK | SS_DISABLE))
+        return -EINVAL;
+    if (mode != SS_DISABLE && new->bytes < MINSIGSTKSZ)
+        return -ENOMEM;
+    *stack = *new;
+    if (mode == SS_DISABLE)
+        stack->base = stack->bytes = 0;
+    return 0;
+}
+
+long sys_sigaltstack(uaddr_t from, uaddr_t to)
+{
+    const struct task *task = task_current();
+    uint64_t sp = arch_user_frame(&task_current()->arch)->rsp;
+    struct stack_info new, old = task->signals.stack;
+    if (from.v && arch_copy_from_user(&new, from, sizeof(new)))
+        return -EFAULT;
+    uint32_t state = !old.bytes ? SS_DISABLE : stack_used(&old, sp) ? SS_ONSTACK : 0;
+    old.flags = state | (old.flags & SS_AUTODISARM);
+    old.pad = 0;
+    int err = from.v ? signal_stack_set(&new, sp) : 0;
+    if (err)
+        return err;
+    return to.v && arch_copy_to_user(to, &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+/* ---- New tasks ---------------------------------------------------------- */
+
+void task_signals_init(struct task *task)
+{
+    pending_init(&task->signals.pending);
+    signal_stack_reset(&task->signals.stack);
+}
+
+void task_signals_inherit(struct task *task, bool own_stack)
+{
+    const struct task *self = task_current();
+    task->signals.mask = self->signals.mask;
+    if (own_stack)
+        task->signals.stack = self->signals.stack;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way back to user mode: signals that are due take effect, and a system call that one
+ * interrupted ends or begins again.
+ */
+#include "arch/x86/upcalls.h"
+#include "kernel/sched/sched.h"
+#include "kernel/signal/restart.h"
+#include "kernel/signal/signal.h"
+#include "kernel/syscall/syscall.h"
+#include "kernel/task/exit.h"
+#include "kernel/task/process.h"
+#include "uapi/errno.h"
+
+/* ---- Interrupted system calls ------------------------------------------- */
+
+#define RESTART_SYSCALL 219
+#define NOT_A_CALL      (~0ull) /* in frame->error: the result is decided */
+
+/* What an interrupted call returned, as a positive number; 0: it was not interrupted. */
+static int interrupted(const struct trap_frame *frame)
+{
+    uint64_t code = -frame->rax;
+    bool known = code >= ERESTARTSYS && code <= ERESTART_RESTARTBLOCK;
+    return known && frame->vector == TRAP_SYSCALL && frame->error != NOT_A_CALL ? (int)code : 0;
+}
+
+/* Make the call again, or let it return -EINTR. action: of the handler that runs first, or NULL. */
+static void call_resume(struct trap_frame *frame, const struct signal_action *action)
+{
+    int code = interrupted(frame);
+    if (!code)
+        return;
+    bool again = !action || code == ERESTARTNOINTR
+                 || (code == ERESTARTSYS && action->flags & SA_RESTART);
+    if (again) {
+        frame->rax = code == ERESTART_RESTARTBLOCK ? RESTART_SYSCALL : frame->error;
+        frame->rip -= SYSCALL_BYTES;
+    } else {
+        frame->rax = (uint64_t)-EINTR;
+    }
+    frame->error = NOT_A_CALL;
+}
+
+long sys_restart_syscall(void)
+{
+    const struct restart restart = task_current()->signals.restart;
+    return restart.again ? restart.again(&restart) : -EINTR;
+}
+
+/* ---- Handlers ----------------------------------------------------------- */
+
+/* The frame could not be written. A SIGSEGV whose own handler cannot begin ends the process. */
+static void handler_failed(int signal)
+{
+    struct siginfo info = { .signo = SIGSEGV, .code = SI_KERNEL };
+    signal_force(&info, signal == SIGSEGV);
+}
+
+static void handler_begin(struct trap_frame *frame, const struct siginfo *info,
+                          const struct signal_action *action)
+{
+    struct task_signals *own = &task_current()->signals;
+    struct signal_setup setup = {
+        .info = info,
+        .with_info = action->flags & SA_SIGINFO,
+        .switch_stack = action->flags & SA_ONSTACK,
+        .handler = action->handler,
+        .restorer = action->restorer,
+        .mask = own->restore_mask ? own->saved_mask : own->mask,
+        .stack = &own->stack,
+        .trap = &task_current()->arch.trap,
+    };
+    uint64_t sp;
+    call_resume(frame, action);
+    if (!(action->flags & SA_RESTORER) || arch_signal_store(frame, &setup, &sp)
+        || shadow_push(action->restorer)) {
+        handler_failed(info->signo);
+        return;
+    }
+    arch_signal_enter(frame, &setup, sp);
+    own->restore_mask = false;
+    if (own->stack.flags & SS_AUTODISARM)
+        signal_stack_reset(&own->stack);
+    uint64_t more = action->flags & SA_NODEFER ? 0 : signal_bit(info->signo);
+    signal_mask_set(own->mask | action->mask | more);
+}
+
+long sys_rt_sigreturn(void)
+{
+    struct task *task = task_current();
+    struct trap_frame *frame = arch_user_frame(&task->arch);
+    struct signal_return back = { .mask = task->signals.mask };
+    int err = arch_signal_leave(frame, &back);
+    signal_mask_set(back.mask);
+    struct stack_info stack = { back.stack_base, back.stack_flags, 0, back.stack_bytes };
+    if (err || shadow_pop())
+        signal_force_kernel(SIGSEGV);
+    else
+        (void)!signal_stack_set(&stack, frame->rsp);
+    task->signals.restart.again = NULL;
+    frame->error = NOT_A_CALL;
+    return (long)frame->rax;
+}
+
+/* ---- Acting ------------------------------------------------------------- */
+
+/* The process's action, which with SA_RESETHAND is for this once. */
+static struct signal_action action_take(struct process *process, int signal)
+{
+    uint64_t irq = spin_lock_irq(&process->lock);
+    struct signal_action action = process->action[signal];
+    if (action.handler > SIG_IGN && action.flags & SA_RESETHAND)
+        process->action[signal].handler = SIG_DFL;
+    spin_unlock_irq(&process->lock, irq);
+    return action;
+}
+
+static void signal_act(struct trap_frame *frame, const struct siginfo *info)
+{
+    struct process *process = process_current();
+    struct signal_action action = action_take(process, info->signo);
+    if (action.handler > SIG_IGN)
+        handler_begin(frame, info, &action);
+    else if (action.handler == SIG_DFL && !signal_default_ignored(info->signo)
+             && !process->unkillable)
+        process_exit(status_killed(info->signo));
+}
+
+/* Act on all of the current task's due signals: returns, or ends the process. */
+static void signals_act(struct trap_frame *frame)
+{
+    struct task_signals *own = &task_current()->signals;
+    struct siginfo info;
+    if (task_must_leave(task_current()))
+        task_exit(0); /* the process's own status is set already */
+    while (signal_take(~own->mask, &info))
+        signal_act(frame, &info);
+    call_resume(frame, NULL);
+    if (own->restore_mask) {
+        own->restore_mask = false;
+        signal_mask_set(own->saved_mask);
+    }
+}
+
+void entry_user_return(struct trap_frame *frame)
+{
+    const struct task *task = task_current();
+    if (signal_due(task) || interrupted(frame) || task->signals.restore_mask)
+        signals_act(frame);
+    sched_yield_if_due();
+}
