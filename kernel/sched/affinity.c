@@ -33,14 +33,13 @@ long sys_sched_setaffinity(int tid, size_t size, uaddr_t from)
     uint64_t cpus = 0;
     if (arch_copy_from_user(&cpus, from, min_u64(size, sizeof(cpus))))
         return -EFAULT;
-    if (!(cpus & arch_cpus_online()))
-        return -EINVAL;
     uint64_t irq = spin_lock_irq(&tasks_lock);
     struct task *task = tid ? task_find_locked(tid) : task_current();
-    if (task)
+    int err = !task ? -ESRCH : cpus & arch_cpus_online() ? 0 : -EINVAL;
+    if (!err)
         sched_set_affinity(task, cpus);
     spin_unlock_irq(&tasks_lock, irq);
-    return task ? 0 : -ESRCH;
+    return err;
 }
 
 long sys_getcpu(uaddr_t cpu_to, uaddr_t node_to, uaddr_t unused)

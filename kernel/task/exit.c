@@ -135,7 +135,7 @@ void task_exit(int wait_status)
     uint64_t irq = spin_lock_irq(&tasks_lock);
     list_remove(&task->thread_link);
     bool last = list_empty(&process->threads);
-    if (!process->exiting && task->tid == process->pid)
+    if (!process->exiting && last)
         process->wait_status = wait_status;
     spin_unlock_irq(&tasks_lock, irq);
     if (last && process == init_process)

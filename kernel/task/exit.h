@@ -14,8 +14,8 @@ static inline int status_killed(int signal) { return signal; }
 static inline int status_signal(int status) { return status & 0x7f; }
 static inline int status_code(int status) { return status >> 8 & 0xff; }
 
-/* End the running task and, if it is the last, its process. As on Linux, the process gets this wait
- * status if the task is its first thread, unless the process as a whole is ended. */
+/* End the running task and, if it is the last, its process, which then gets this wait status, as on
+ * Linux since 6.0, unless it was ended as a whole. */
 NORETURN void task_exit(int wait_status);
 /* End the running task's process: all its threads leave. The first status given counts. */
 NORETURN void process_exit(int wait_status);

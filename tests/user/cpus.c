@@ -70,7 +70,7 @@ TEST(affinity_is_kept_reported_and_checked, "")
     set[0] = cpus < 64 ? 1ul << cpus : 0;
     CHECK_EQ(raw3(SYS_sched_setaffinity, 0, 8, (long)set), -EINVAL);
     CHECK_EQ(raw3(SYS_sched_setaffinity, 0, 8, 8), -EFAULT);
-    CHECK_EQ(raw3(SYS_sched_setaffinity, 999999, 8, (long)set), -EINVAL);
+    CHECK_EQ(raw3(SYS_sched_setaffinity, 999999, 8, (long)set), -ESRCH);
     set[0] = 1;
     CHECK_EQ(raw3(SYS_sched_setaffinity, 999999, 8, (long)set), -ESRCH);
     CHECK_EQ(raw3(SYS_sched_getaffinity, 0, 4, (long)set), -EINVAL);

@@ -143,8 +143,9 @@ TEST(a_scripts_first_line_needs_no_newline, "")
     check_text(script_saw("#!" RUNNER), SCRIPT_GIVES "3 [" RUNNER "] [" SCRIPT "] [one]");
     check_text(script_saw("#!" RUNNER " -e"),
                SCRIPT_GIVES "4 [" RUNNER "] [-e] [" SCRIPT "] [one]");
-    check_text(script_saw("#!"), "errno 8");
     check_text(script_saw("#! \t\nx"), "errno 8");
+    penumbra_only(); /* Linux opens the empty name: EACCES */
+    check_text(script_saw("#!"), "errno 8");
 }
 
 TEST(a_scripts_interpreter_is_not_cut, "")
@@ -207,6 +208,7 @@ TEST(an_entry_point_outside_user_space_ends_the_program_alone, "")
 
 TEST(a_segment_that_makes_no_sense_is_refused, "")
 {
+    penumbra_only(); /* Linux sees it when the old program is gone: SIGSEGV */
     program.segment.p_vaddr = 0x00007ffffffff000;
     CHECK_EQ(WEXITSTATUS(program_status(0)), ENOEXEC);
     program.segment.p_vaddr = 0xfffffffffffff000;

@@ -32,6 +32,7 @@ TEST(a_nonblocking_write_to_a_pipe_is_whole_or_in_parts, "")
     CHECK(write(p[1], bytes, 1) == -1 && errno == EAGAIN);
     CHECK(ready(p[1], POLLOUT) == 0 && ready(p[0], POLLIN) == POLLIN);
     CHECK_EQ(read(p[0], bytes, 100), 100);
+    penumbra_only();                  /* a pipe of Linux is made of pages: no room yet */
     CHECK(ready(p[1], POLLOUT) == 0); /* less room than PIPE_BUF */
     CHECK(write(p[1], bytes, 200) == -1 && errno == EAGAIN);
     CHECK_EQ(write(p[1], bytes, 5000), 100);
@@ -49,7 +50,8 @@ TEST(a_pipe_has_no_positions, "")
     CHECK(pwrite(p[1], bytes, 1, 0) == -1 && errno == ESPIPE);
     CHECK(pread(p[0], bytes, 1, 0) == -1 && errno == ESPIPE);
     CHECK(lseek(p[0], 0, SEEK_CUR) == -1 && errno == ESPIPE);
-    CHECK(pread(0, bytes, 1, 0) == -1 && errno == ESPIPE); /* nor does a terminal */
+    int terminal = open("/dev/console", O_RDWR | O_NOCTTY); /* nor does a terminal */
+    CHECK(pread(terminal, bytes, 1, 0) == -1 && errno == ESPIPE);
 }
 
 TEST(poll_takes_as_many_descriptors_as_a_process_can_have, "")
@@ -61,6 +63,7 @@ TEST(poll_takes_as_many_descriptors_as_a_process_can_have, "")
         q[i] = (struct pollfd){ i == 200 ? p[0] : i == 100 ? 255 : p[1], POLLOUT | POLLIN, 0 };
     CHECK_EQ(poll(q, 256, 0), 255);
     CHECK(q[0].revents == POLLOUT && q[100].revents == POLLNVAL && q[200].revents == 0);
+    penumbra_only(); /* Linux lets a process have more */
     CHECK(poll(q, 257, 0) == -1 && errno == EINVAL);
 }
 

@@ -38,7 +38,7 @@ TEST(a_large_processs_entries_can_be_read, "")
 TEST(a_text_of_proc_is_the_same_from_every_position, "")
 {
     static char whole[40000], part[40000];
-    for (int i = 0; i < 150; i++) /* mappings that do not merge: a text of several pages */
+    for (int i = 0; i < 200; i++) /* mappings that do not merge: a text of several pages */
         CHECK(mmap(NULL, 4096, i & 1 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
               != MAP_FAILED);
     int fd = open("/proc/self/maps", O_RDONLY);
@@ -46,6 +46,7 @@ TEST(a_text_of_proc_is_the_same_from_every_position, "")
     for (long got; (got = read(fd, whole + len, 777)) > 0;)
         len += got;
     CHECK(len > 8192);
+    penumbra_only(); /* one read of Linux gives about a page */
     CHECK_EQ(pread(fd, part, sizeof(part), 0), len);
     CHECK(memcmp(whole, part, (size_t)len) == 0);
     for (long from = len; from > 0; from -= 1234) {

@@ -230,8 +230,8 @@ static void last_is_the_first(void)
 TEST(exit_ends_one_thread_and_exit_group_all, "")
 {
     CHECK_EQ(in_child(first_ends_then_exit_group, NULL), 9 << 8);
-    /* without exit_group, the first thread's status counts */
-    CHECK_EQ(in_child(first_ends_then_last, NULL), 3 << 8);
+    /* without exit_group, the last thread's status counts */
+    CHECK_EQ(in_child(first_ends_then_last, NULL), 9 << 8);
     CHECK_EQ(in_child(last_is_the_first, NULL), 3 << 8);
 }
 

@@ -85,7 +85,7 @@ TEST(clock_nanosleep_refuses_unsupported_clocks, "")
     CHECK_EQ(sleep_by(CLOCK_MONOTONIC, 0), 0);
     CHECK_EQ(sleep_by(CLOCK_REALTIME, TIMER_ABSTIME), 0);
     CHECK_EQ(sleep_by(CLOCK_BOOTTIME, TIMER_ABSTIME), 0);
-    CHECK_EQ(sleep_by(CLOCK_MONOTONIC, 2), EINVAL);
+    CHECK_EQ(sleep_by(CLOCK_MONOTONIC, 2), 0); /* flags that nobody knows are not looked at */
     CHECK_EQ(sleep_by(CLOCK_THREAD_CPUTIME_ID, 0), EINVAL);
     CHECK_EQ(sleep_by(CLOCK_PROCESS_CPUTIME_ID, 0), EOPNOTSUPP);
     CHECK_EQ(sleep_by(CLOCK_MONOTONIC_RAW, 0), EOPNOTSUPP);
@@ -119,6 +119,7 @@ TEST(reboot_needs_both_magic_numbers, "")
 {
     CHECK(syscall(SYS_reboot, 0xfee1dead, 0, 0, 0) == -1 && errno == EINVAL);
     CHECK(syscall(SYS_reboot, 0, 0x28121969, 0, 0) == -1 && errno == EINVAL);
+    penumbra_only(); /* Linux refuses all in a set of pids of its own, such as scripts/compare's */
     CHECK_EQ(syscall(SYS_reboot, 0xfee1dead, 0x28121969, 0, 0), 0);
     CHECK_EQ(syscall(SYS_reboot, 0xfee1dead, 0x20112000, 0, 0), 0);
 }
