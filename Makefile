@@ -51,7 +51,7 @@ BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo check test stress coverage mutants bench portable loc clean help usb \
+.PHONY: all run demo check test stress coverage mutants bench portable selftest loc clean help usb \
         run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
@@ -67,6 +67,7 @@ help:
 	@echo 'make coverage        how many lines of each file the tests run'
 	@echo 'make mutants         how many planted defects and patches the quick tests notice'
 	@echo 'make portable        the user-space tests here and on Linux, and how they differ'
+	@echo 'make selftest        how far Linux'"'"'s test of shadow stacks gets here, in Bochs'
 	@echo 'make bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
 
@@ -225,6 +226,9 @@ bench: $(BENCH_IMAGES)
 portable: images
 	@scripts/compare --smp 2 --timeout 600 --root $(BUILD)/root $(BUILD)/root/tests/runner \
 	    --portable qemu $(KEY)
+# Linux's own test of shadow stacks, as far as it gets.
+selftest: images
+	@tests/selftest/selftest.py
 qemu-gdb: $(BUILD)/penumbra.img
 	@scripts/emulate --qemu --gdb $<
 usb: $(BUILD)/penumbra.img
