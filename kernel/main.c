@@ -18,6 +18,7 @@
 #include "kernel/sched/watchdog.h"
 #include "kernel/task/exec.h"
 #include "kernel/task/fork.h"
+#include "kernel/task/limits.h"
 #include "kernel/task/process.h"
 #include "kernel/task/shstk.h"
 #include "kernel/task/task.h"
@@ -196,6 +197,7 @@ void kernel_main(const struct boot_info *info)
     arch_init(info);
     console_init();
     shstk_init();
+    limits_init();
     mounts_init();
     devices_init();
     initrd_start(info);

@@ -22,7 +22,6 @@ static int vmas_copy(struct mm *child, struct mm *parent)
 {
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;
-    child->stack_limit = parent->stack_limit;
     return vma_copy_all(child, parent);
 }
 

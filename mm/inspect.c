@@ -56,6 +56,29 @@ bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf_info *leaf)
     return found;
 }
 
+static bool page_in_core(struct mm *mm, const struct vma *vma, uint64_t va)
+{
+    struct slot slot;
+    if (!slot_find(mm, va, &slot, &(uint64_t){ 0 }))
+        return vma->source && vma->source->has(vma->source, vma_source_page(vma, va));
+    slot_release(&slot);
+    return true;
+}
+
+size_t mm_in_core(struct mm *mm, uint64_t va, size_t count, uint8_t *is_there)
+{
+    size_t done = 0;
+    read_lock(&mm->lock);
+    for (; done < count; done++, va += PAGE_SIZE) {
+        const struct vma *vma = vma_find(mm, va);
+        if (!vma || !vma_contains(vma, va))
+            break;
+        is_there[done] = page_in_core(mm, vma, va);
+    }
+    read_unlock(&mm->lock);
+    return done;
+}
+
 bool mm_next_vma(struct mm *mm, uint64_t va, struct vma *copy, char *name, size_t name_bytes)
 {
     read_lock(&mm->lock);

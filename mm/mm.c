@@ -10,8 +10,6 @@
 #include "mm/table/share.h"
 #include "mm/vma/vma.h"
 
-#define STACK_LIMIT_BYTES (8ull << 20) /* RLIMIT_STACK's default, as on Linux */
-
 static struct frame *the_zero_frame;
 
 void mm_init(void)
@@ -38,7 +36,6 @@ struct mm *mm_create(void)
     mm->arch.root = frame_pa(mm->root);
     list_init(&mm->vmas);
     mm->lock = (struct rwlock)RWLOCK_INIT;
-    mm->stack_limit = STACK_LIMIT_BYTES;
     mm->users = 1;
     oracle_add(mm);
     return mm;

@@ -15,11 +15,13 @@
  * Where a file mapping's frames come from: kernel/ provides one for each file it lets be mapped.
  * frame(): put the frame that holds page number page of the file, with a reference for the caller,
  * in *frame; 0, -ENOMEM, or -EIO beyond the end of the file. Called with mm.lock held for reading.
+ * has(): is there a frame for the page already? Called like frame().
  * hold() and release(): one VMA more, or one fewer, shows the file; mm.lock may be held for
  * writing.
  */
 struct vm_source {
     int (*frame)(struct vm_source *source, uint64_t page, struct frame **frame);
+    bool (*has)(struct vm_source *source, uint64_t page);
     void (*hold)(struct vm_source *source);
     void (*release)(struct vm_source *source);
     /* for /proc/PID/maps */
@@ -86,11 +88,17 @@ struct mm {
     struct vma *hint;        /* [A] where vma_find() looked last */
     uint32_t vma_count;      /* [M] */
     uint64_t brk_start, brk; /* [M] the heap, brk not aligned */
-    uint64_t stack_limit;    /* [M] how far the first stack may grow, bytes */
     struct frame *spare;     /* [M] tables set aside (mm/table/table.h); NULL between two calls */
     bool shares;             /* [M] it may share tables with others (mm/table/share.h) */
     uint32_t users;          /* [A] tasks that run it, and other holders */
 };
+
+/* What a process may have, in bytes: of a growing stack, of all mappings, and of private writable
+ * ones. Whoever runs has these limits (kernel/ sets the function); by default there are none. */
+struct mm_limits {
+    uint64_t stack, space, data;
+};
+extern struct mm_limits (*mm_limits)(void);
 
 /* ---- Life (mm/mm.c) ----------------------------------------------------- */
 
@@ -158,7 +166,8 @@ MUST_CHECK int mm_map(struct mm *mm, const struct map_request *request, uint64_t
 MUST_CHECK int mm_unmap(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe);
 /*
  * As mprotect(2): prot is of VM_READ|VM_WRITE|VM_EXEC; -ENOMEM for a hole or out of memory, -EINVAL
- * (VM_EXEC for a shadow stack), -EACCES (VM_WRITE_DENIED). On failure as mm_unmap().
+ * (VM_EXEC for a shadow stack), -EACCES (VM_WRITE_DENIED). What lies before the first hole, or the
+ * first mapping that refuses, has been protected even so. On other failures as mm_unmap().
  */
 MUST_CHECK int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t prot,
                           mm_breathe breathe);
@@ -170,8 +179,9 @@ MUST_CHECK int mm_protect(struct mm *mm, uint64_t start, uint64_t len, uint32_t 
 MUST_CHECK int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe);
 /*
  * The rest of madvise(2): set and clear flags of VM_DONTFORK and VM_WIPEONFORK in all VMAs of the
- * range. -ENOMEM for a hole or out of memory; -EINVAL (alignment, part of a huge leaf, or private:
- * not private anonymous memory). Nothing changes on failure.
+ * range. -ENOMEM for a hole, though it has been done to all else, or out of memory; -EINVAL
+ * (alignment, part of a huge leaf, or private: not private anonymous memory). Nothing changes on
+ * failure but for a hole.
  */
 MUST_CHECK int mm_advise(struct mm *mm, uint64_t start, uint64_t len, uint32_t set, uint32_t clear,
                          bool private);
@@ -210,9 +220,9 @@ void vm_source_cut(struct vm_source *source, uint64_t page);
 /*
  * Map a shadow stack of bytes (rounded up to pages) with unmapped guard pages at both ends. address
  * 0: anywhere, else exactly there and nothing may be in the way (-EEXIST). with_token puts a
- * restore token in the top 8 bytes (Intel SDM vol. 1, "Shadow-Stack Restore Token"): (top) | 1.
- * huge: 2 MiB leaves, bytes and address multiples of that. 0 with the lowest address in *start;
- * -EINVAL, -EPERM, -ENOMEM, -EEXIST. mm need not be running.
+ * restore token in the top 8 of bytes, a multiple of 8 then (Intel SDM vol. 1, "Shadow-Stack
+ * Restore Token"): (top) | 1. huge: 2 MiB leaves, bytes and address multiples of that. 0 with the
+ * lowest address in *start; -EINVAL, -EPERM, -ENOMEM, -EEXIST. mm need not be running.
  */
 MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_token,
                             bool huge, uint64_t *start);
@@ -268,6 +278,12 @@ struct leaf_info {
 };
 /* The first leaf at or above va; false when there is none. Takes mm.lock for reading. */
 MUST_CHECK bool mm_next_leaf(struct mm *mm, uint64_t va, struct leaf_info *leaf);
+
+/*
+ * As mincore(2): is_there[i] becomes 1 if page i from va on is in memory, else 0. Returns how many
+ * of count pages it went through; fewer: there is a hole. Takes mm.lock for reading.
+ */
+size_t mm_in_core(struct mm *mm, uint64_t va, size_t count, uint8_t *is_there);
 
 /* Copy the first VMA that ends above va into *copy; false when there is none. A source in it is
  * not held. */

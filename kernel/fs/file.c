@@ -6,7 +6,7 @@
 #include "kernel/fs/inode.h"
 #include "kernel/fs/mount.h"
 #include "kernel/fs/path.h"
-#include "kernel/task/task.h"
+#include "kernel/task/limits.h"
 #include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
@@ -156,14 +156,14 @@ static void slot_fill(struct files *files, int fd, struct file *file, bool cloex
 
 int files_add(struct files *files, struct file *file, int from, bool cloexec)
 {
-    int fd = from;
+    int fd = from, end = (int)min_u64(FILES_MAX, limit_now(RLIMIT_NOFILE));
     spin_lock(&files->lock);
     while (fd < files->end && files->file[fd])
         fd++;
-    if (fd < FILES_MAX)
+    if (fd < end)
         slot_fill(files, fd, file, cloexec);
     spin_unlock(&files->lock);
-    return fd < FILES_MAX ? fd : -EMFILE;
+    return fd < end ? fd : -EMFILE;
 }
 
 struct file *files_replace(struct files *files, struct file *file, int fd, bool cloexec)

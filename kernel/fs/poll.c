@@ -8,7 +8,7 @@
 #include "kernel/fs/file.h"
 #include "kernel/signal/restart.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
+#include "kernel/task/limits.h"
 #include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
@@ -78,7 +78,7 @@ static void files_let_go(struct poll_call *call)
 
 static long poll_until(uaddr_t entries, unsigned count, bool may_wait, uint64_t deadline_ns)
 {
-    if (count > FILES_MAX) /* RLIMIT_NOFILE */
+    if (count > limit_now(RLIMIT_NOFILE))
         return -EINVAL;
     size_t bytes = count * sizeof(struct poll_entry);
     struct poll_call *call = kmalloc(sizeof(*call) + count * sizeof(call->files[0]) + bytes);

@@ -4,6 +4,7 @@
 #include "kernel/fs/pipe.h"
 #include "kernel/fs/sys_path.h"
 #include "kernel/syscall/syscall.h"
+#include "kernel/task/limits.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
 
@@ -42,7 +43,7 @@ long sys_close(int fd)
 
 static long dup_to(int from, int to, bool cloexec)
 {
-    if (to < 0 || to >= FILES_MAX)
+    if (to < 0 || (uint64_t)to >= limit_now(RLIMIT_NOFILE))
         return -EBADF;
     struct file *file = files_get_named(files_current(), from);
     if (!file)
@@ -55,7 +56,7 @@ static long dup_to(int from, int to, bool cloexec)
 
 static long dup_above(int from, uint64_t lowest, bool cloexec)
 {
-    if (lowest >= FILES_MAX)
+    if (lowest >= limit_now(RLIMIT_NOFILE))
         return -EINVAL;
     struct file *file = files_get_named(files_current(), from);
     if (!file)

@@ -66,8 +66,9 @@ static int parent_pid(const struct process *process)
     return __atomic_load_n(&process->parent_pid, __ATOMIC_RELAXED);
 }
 
-/* The name and shadow-stack features of the process's first task; false for a zombie. */
-static bool task_peek(struct process *process, char name[TASK_NAME_BYTES], uint64_t *features)
+/* The name and shadow-stack features (enabled, locked) of the process's first task; false for a
+ * zombie. */
+static bool task_peek(struct process *process, char name[TASK_NAME_BYTES], uint64_t features[2])
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
     bool alive = !list_empty(&process->threads);
@@ -76,7 +77,8 @@ static bool task_peek(struct process *process, char name[TASK_NAME_BYTES], uint6
         spin_lock(&process->lock);
         memcpy(name, task->name, TASK_NAME_BYTES);
         spin_unlock(&process->lock);
-        *features = __atomic_load_n(&task->shstk_features, __ATOMIC_RELAXED);
+        features[0] = __atomic_load_n(&task->shstk_features, __ATOMIC_RELAXED);
+        features[1] = __atomic_load_n(&task->shstk_locked, __ATOMIC_RELAXED);
     }
     spin_unlock_irq(&tasks_lock, irq);
     return alive;
@@ -85,25 +87,24 @@ static bool task_peek(struct process *process, char name[TASK_NAME_BYTES], uint6
 static void show_status(struct text *text, struct process *process, struct mm *mm)
 {
     char name[TASK_NAME_BYTES] = "?";
-    uint64_t features = 0;
-    (void)task_peek(process, name, &features);
+    uint64_t features[2] = { 0, 0 };
+    (void)task_peek(process, name, features);
     text_printf(text,
                 "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:"
                 "\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t%u\n",
                 name, process_state_letter(process), process->pid, process->pid,
                 parent_pid(process), (mm ? mm_resident(mm) * 4 : 0), process_thread_count(process));
-    text_printf(text, "x86_Thread_features: %s%s\n", features & ARCH_SHSTK_SHSTK ? "shstk " : "",
-                features & ARCH_SHSTK_WRSS ? "wrss " : "");
-    text_printf(text, "x86_Thread_features_locked: %s%s\n",
-                process->shstk_locked & ARCH_SHSTK_SHSTK ? "shstk " : "",
-                process->shstk_locked & ARCH_SHSTK_WRSS ? "wrss " : "");
+    for (int i = 0; i < 2; i++)
+        text_printf(text, "x86_Thread_features%s: %s%s\n", i ? "_locked" : "",
+                    features[i] & ARCH_SHSTK_SHSTK ? "shstk " : "",
+                    features[i] & ARCH_SHSTK_WRSS ? "wrss " : "");
 }
 
 static void show_stat(struct text *text, struct process *process, struct mm *mm)
 {
     char name[TASK_NAME_BYTES] = "?";
-    uint64_t features;
-    (void)task_peek(process, name, &features);
+    uint64_t features[2];
+    (void)task_peek(process, name, features);
     text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu %lu 0 0 20 0 1 0 0 0 %lu\n",
                 process->pid, name, process_state_letter(process), parent_pid(process),
                 process->group, process->session, process->used.user_ticks,

@@ -5,8 +5,6 @@
  */
 /* clang-format off */
 ABSENT(23, select)
-ABSENT(26, msync)
-ABSENT(27, mincore)
 ABSENT(29, shmget)
 ABSENT(36, getitimer)
 ABSENT(37, alarm)
@@ -31,9 +29,6 @@ ABSENT(133, mknod)
 ABSENT(137, statfs)
 ABSENT(144, sched_setscheduler)
 ABSENT(145, sched_getscheduler)
-ABSENT(149, mlock)
-ABSENT(150, munlock)
-ABSENT(160, setrlimit)
 ABSENT(162, sync)
 ABSENT(165, mount)
 ABSENT(213, epoll_create)

@@ -72,8 +72,8 @@ static void process_inherit(struct process *child)
     struct process *parent = process_current();
     uint64_t irq = spin_lock_irq(&parent->lock);
     memcpy(child->action, parent->action, sizeof(child->action));
+    memcpy(child->limits, parent->limits, sizeof(child->limits));
     memcpy(child->path, parent->path, strlen(parent->path) + 1);
-    child->shstk_locked = parent->shstk_locked;
     child->program = parent->program;
     program_hold(child->program);
     spin_unlock_irq(&parent->lock, irq);

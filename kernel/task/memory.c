@@ -50,15 +50,38 @@ static int file_source(int fd, int prot, struct map_request *request)
     return err;
 }
 
-/* Touch every page now, until memory runs out or the task is killed. */
-static void populate(struct mm *mm, uint64_t start, uint64_t len, int prot)
+/* Touch every page now, as loads or stores would. 0, -EFAULT (what is there cannot be touched),
+ * -ENOMEM, or -EINTR when the task is killed. */
+static int populate(struct mm *mm, uint64_t start, uint64_t end, bool write)
 {
-    for (uint64_t va = start; va < start + len; va += PAGE_SIZE) {
+    for (uint64_t va = start; va < end; va += PAGE_SIZE) {
         struct frame *frame;
-        if (task_breathe() || mm_gup(mm, va, prot & PROT_WRITE ? GUP_WRITE : 0, &frame))
-            return;
+        if (task_breathe())
+            return -EINTR;
+        int err = mm_gup(mm, va, write ? GUP_WRITE : 0, &frame);
+        if (err)
+            return err;
         frame_put(frame);
     }
+    return 0;
+}
+
+/* The same for whatever a range holds: -ENOMEM for a hole, -EINVAL where a mapping does not allow
+ * the access. */
+static int populate_all(struct mm *mm, uint64_t start, size_t len, bool write)
+{
+    struct vma vma;
+    char name[1];
+    int err = is_aligned(start, PAGE_SIZE) && align_up(len, PAGE_SIZE) >= len ? 0 : -EINVAL;
+    for (uint64_t at = start, end = start + align_up(len, PAGE_SIZE); !err && at < end;
+         at = vma.end) {
+        if (!mm_next_vma(mm, at, &vma, name, sizeof(name)) || vma.start > at)
+            return -ENOMEM;
+        uint32_t flags = vma.flags & (VM_READ | VM_WRITE | VM_SHADOW_STACK);
+        bool allowed = write ? (flags & ~VM_READ) == VM_WRITE : flags & VM_READ;
+        err = allowed ? populate(mm, at, min_u64(vma.end, end), write) : -EINVAL;
+    }
+    return err;
 }
 
 /* The flags that a program may pass. As on Linux, MAP_SHARED_VALIDATE refuses all others, and the
@@ -127,7 +150,7 @@ long sys_mmap(uint64_t start, size_t len, int prot, int flags, int fd, uint64_t 
         request.source->release(request.source);
     bool touch = flags & MAP_LOCKED || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
     if (!err && touch)
-        populate(mm, start, len, prot);
+        (void)!populate(mm, start, start + len, prot & PROT_WRITE);
     return err ? err : (long)start;
 }
 
@@ -136,12 +159,33 @@ long sys_munmap(uint64_t start, size_t len)
     return mm_unmap(task_current()->mm, start, len, sched_yield_if_due);
 }
 
-/* PROT_SEM asks for what always holds. PROT_GROWSDOWN and PROT_GROWSUP are refused. */
+/* With PROT_GROWSDOWN the range begins where the growing mapping does. Nothing grows upwards.
+ * PROT_SEM asks for what always holds. */
 long sys_mprotect(uint64_t start, size_t len, int prot)
 {
-    if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
+    struct mm *mm = task_current()->mm;
+    struct vma vma;
+    char name[1];
+    uint64_t end = start + align_up(len, PAGE_SIZE);
+    int grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+    if (grows == (PROT_GROWSDOWN | PROT_GROWSUP) || !is_aligned(start, PAGE_SIZE))
         return -EINVAL;
-    return mm_protect(task_current()->mm, start, len, prot_flags(prot), sched_yield_if_due);
+    if (!len)
+        return 0;
+    if (end <= start)
+        return -ENOMEM;
+    if ((prot & ~grows) & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
+        return -EINVAL;
+    if (grows) {
+        if (!mm_next_vma(mm, start, &vma, name, sizeof(name)) || vma.start >= end)
+            return -ENOMEM;
+        if (grows == PROT_GROWSUP)
+            return vma.start > start ? -ENOMEM : -EINVAL;
+        if (!(vma.flags & VM_GROWSDOWN))
+            return -EINVAL;
+        start = vma.start;
+    }
+    return mm_protect(mm, start, end - start, prot_flags(prot), sched_yield_if_due);
 }
 
 /* Advice that is only a hint is accepted and ignored. Advice that must take effect, but cannot
@@ -160,6 +204,8 @@ long sys_madvise(uint64_t start, size_t len, int advice)
     case MADV_DODUMP:
     case MADV_COLD:
     case MADV_PAGEOUT: return mm_advise(mm, start, len, 0, 0, false);
+    case MADV_POPULATE_READ:
+    case MADV_POPULATE_WRITE: return populate_all(mm, start, len, advice == MADV_POPULATE_WRITE);
     case MADV_DONTNEED:
     case MADV_DONTNEED_LOCKED: return mm_discard(mm, start, len, sched_yield_if_due);
     case MADV_FREE: { /* Linux may do it at any time; here it is done at once */
@@ -192,3 +238,66 @@ long sys_mremap(uint64_t start, size_t len, size_t new_len, int flags, uint64_t 
     int err = mm_remap(task_current()->mm, &request, sched_yield_if_due, &start);
     return err ? err : (long)start;
 }
+
+/* mincore(address, length, a byte for each page). */
+long sys_mincore(uint64_t start, size_t len, uaddr_t to)
+{
+    uint8_t bytes[256];
+    if (!is_aligned(start, PAGE_SIZE))
+        return -EINVAL;
+    if (start > USER_END || len > USER_END - start)
+        return -ENOMEM;
+    for (size_t left = align_up(len, PAGE_SIZE) >> PAGE_SHIFT, done; left; left -= done) {
+        size_t count = min_u64(left, sizeof(bytes));
+        done = mm_in_core(task_current()->mm, start, count, bytes);
+        if (arch_copy_to_user(to, bytes, done))
+            return -EFAULT;
+        if (done < count)
+            return -ENOMEM;
+        if (task_breathe())
+            return -EINTR;
+        start += done << PAGE_SHIFT;
+        to.v += done;
+    }
+    return 0;
+}
+
+/* Files have no other home than memory: all that is left of msync() is to find what is wrong with
+ * its arguments. */
+long sys_msync(uint64_t start, size_t len, int flags)
+{
+    bool both = (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC);
+    if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || both || !is_aligned(start, PAGE_SIZE))
+        return -EINVAL;
+    if (start + align_up(len, PAGE_SIZE) < start)
+        return -ENOMEM;
+    return mm_advise(task_current()->mm, start, len, 0, 0, false);
+}
+
+/* Nothing is ever paged out, so pages are locked once they are there. */
+long sys_mlock2(uint64_t start, size_t len, int flags)
+{
+    struct mm *mm = task_current()->mm;
+    uint64_t first = align_down(start, PAGE_SIZE), bytes = align_up(len + start - first, PAGE_SIZE);
+    if (flags & ~MLOCK_ONFAULT || first + bytes < first)
+        return -EINVAL;
+    int err = mm_advise(mm, first, bytes, 0, 0, false);
+    if (!err && bytes && !flags) {
+        err = populate_all(mm, first, bytes, false);
+        if (err == -EINVAL || err == -EFAULT)
+            err = -ENOMEM; /* some page cannot be touched */
+    }
+    return err;
+}
+
+long sys_mlock(uint64_t start, size_t len) { return sys_mlock2(start, len, 0); }
+
+long sys_munlock(uint64_t start, size_t len) { return sys_mlock2(start, len, MLOCK_ONFAULT); }
+
+long sys_mlockall(int flags)
+{
+    bool known = flags && !(flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
+    return known && flags != MCL_ONFAULT ? 0 : -EINVAL;
+}
+
+long sys_munlockall(void) { return 0; }

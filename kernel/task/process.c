@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "base/string.h"
 #include "kernel/signal/signal.h"
+#include "kernel/task/limits.h"
 #include "mm/phys/kmap.h"
 #include "mm/phys/slab.h"
 #include "uapi/errno.h"
@@ -69,6 +70,7 @@ struct process *process_create(void)
     list_init(&process->all_link);
     wait_queue_init(&process->child_wait);
     pending_init(&process->pending);
+    limits_begin(process);
     struct task *task = task_create(process);
     if (!task) {
         kfree(process);

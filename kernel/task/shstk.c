@@ -12,7 +12,7 @@
 #include "kernel/cmdline.h"
 #include "kernel/planted.h"
 #include "kernel/syscall/syscall.h"
-#include "kernel/task/task.h"
+#include "kernel/task/limits.h"
 #include "uapi/errno.h"
 #include "uapi/mman.h"
 
@@ -42,6 +42,11 @@ static void features_set(struct task *task, uint64_t features)
     __atomic_store_n(&task->shstk_features, features, __ATOMIC_RELAXED);
 }
 
+static void locked_set(struct task *task, uint64_t locked)
+{
+    __atomic_store_n(&task->shstk_locked, locked, __ATOMIC_RELAXED);
+}
+
 /* IA32_U_CET for these features. */
 static uint64_t features_msr(uint64_t features)
 {
@@ -51,10 +56,15 @@ static uint64_t features_msr(uint64_t features)
     return CET_SHSTK_EN | (wrss ? CET_WRSS_EN : 0);
 }
 
+static uint64_t stack_bytes_now(void)
+{
+    return align_up(min_u64(limit_now(RLIMIT_STACK), SHSTK_BYTES_MAX), PAGE_SIZE);
+}
+
 /* Map a stack in mm and make it the current task's, with SSP at its top. */
 static int shstk_begin(struct task *task, struct mm *mm)
 {
-    uint64_t start, bytes = min_u64(align_up(mm->stack_limit, PAGE_SIZE), SHSTK_BYTES_MAX);
+    uint64_t start, bytes = stack_bytes_now();
     int err = mm_map_shstk(mm, 0, bytes, false, false, &start);
     if (err)
         return err;
@@ -69,7 +79,7 @@ int shstk_exec(struct task *task, struct mm *mm, bool marked)
 {
     features_set(task, 0);
     task->shstk_start = task->shstk_bytes = 0;
-    task->process->shstk_locked = 0;
+    locked_set(task, 0);
     arch_shstk_write(0, 0);
     return marked && mode == SHSTK_MARKED && arch_has_shstk() ? shstk_begin(task, mm) : 0;
 }
@@ -78,6 +88,7 @@ void shstk_fork(struct task *child)
 {
     const struct task *parent = task_current();
     child->shstk_features = parent->shstk_features;
+    child->shstk_locked = parent->shstk_locked;
     child->shstk_start = parent->shstk_start;
     child->shstk_bytes = parent->shstk_bytes;
     arch_shstk_read(&child->arch.u_cet, &child->arch.user_ssp);
@@ -88,12 +99,13 @@ int shstk_thread(struct task *thread, uint64_t stack_bytes)
     const struct task *self = task_current();
     uint64_t start, ssp;
     thread->shstk_features = self->shstk_features;
+    thread->shstk_locked = self->shstk_locked;
     thread->shstk_start = thread->shstk_bytes = 0;
     arch_shstk_read(&thread->arch.u_cet, &ssp);
     if (!(self->shstk_features & ARCH_SHSTK_SHSTK))
         return 0;
-    uint64_t bytes = min_u64(align_up(stack_bytes ? stack_bytes : self->mm->stack_limit, PAGE_SIZE),
-                             SHSTK_BYTES_MAX);
+    uint64_t bytes = stack_bytes ? align_up(min_u64(stack_bytes, SHSTK_BYTES_MAX), PAGE_SIZE)
+                                 : stack_bytes_now();
     if (mm_map_shstk(self->mm, 0, bytes, false, false, &start))
         return -ENOMEM;
     thread->shstk_start = start;
@@ -151,35 +163,35 @@ long shstk_prctl(int option, uint64_t features)
     case ARCH_SHSTK_STATUS:
         return arch_copy_to_user(uaddr(features), &task->shstk_features, sizeof(uint64_t)) ? -EFAULT
                                                                                            : 0;
-    case ARCH_SHSTK_LOCK:
-        __atomic_or_fetch(&task->process->shstk_locked, features, __ATOMIC_RELAXED);
-        return 0;
+    case ARCH_SHSTK_LOCK: locked_set(task, task->shstk_locked | features); return 0;
     case ARCH_SHSTK_UNLOCK: /* a debugger's privilege, through ptrace */ return -EINVAL;
     }
-    if (features & task->process->shstk_locked)
+    if (features & task->shstk_locked)
         return -EPERM;
-    if (!arch_has_shstk() || mode == SHSTK_OFF)
-        return -EOPNOTSUPP;
     if (features != ARCH_SHSTK_SHSTK && features != ARCH_SHSTK_WRSS)
         return -EINVAL;
+    if (!arch_has_shstk() || mode == SHSTK_OFF)
+        return -EOPNOTSUPP;
     return option == ARCH_SHSTK_ENABLE ? shstk_enable(task, features)
                                        : shstk_disable(task, features);
 }
 
 /* map_shadow_stack(address, size, flags). As Linux: an address below 4 GiB is refused (-ERANGE),
- * and a token needs 8 bytes. */
+ * and a token needs 8 bytes, aligned; it lies at the end of size, which need not be whole pages. */
 long sys_map_shadow_stack(uint64_t start, size_t len, unsigned flags)
 {
+    bool token = flags & SHADOW_STACK_SET_TOKEN;
     if (!arch_has_shstk() || mode == SHSTK_OFF)
         return -EOPNOTSUPP;
     if (flags & ~SHADOW_STACK_SET_TOKEN)
         return -EINVAL;
-    if (flags & SHADOW_STACK_SET_TOKEN && len < 8)
+    if (token && len < 8)
         return -ENOSPC;
     if (start && start < 1ull << 32)
         return -ERANGE;
+    if (align_up(len, PAGE_SIZE) < len)
+        return -EOVERFLOW;
     bool huge = huge_wanted && len && is_aligned(start | len, HUGE_BYTES);
-    int err = mm_map_shstk(task_current()->mm, start, len, flags & SHADOW_STACK_SET_TOKEN, huge,
-                           &start);
+    int err = mm_map_shstk(task_current()->mm, start, len, token, huge, &start);
     return err ? err : (long)start;
 }

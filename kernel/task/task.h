@@ -53,6 +53,12 @@ struct cpu_use {
     uint64_t user_ticks, system_ticks;
 };
 
+/* In bytes, or whatever the resource is counted in; ~0: none. */
+struct limit {
+    uint64_t soft, hard;
+};
+#define LIMITS 16 /* by Linux's RLIMIT_* */
+
 /* What the threads of a process share.
  * [P] process.lock (irq)  [T] tasks_lock (irq)  [A] atomic  [I] fixed */
 struct process {
@@ -79,8 +85,8 @@ struct process {
     bool zombie;                   /* [T] */
     bool exiting;                  /* [A] exit_group or a fatal signal: every thread leaves */
     struct task *execing;          /* [A] the one that all others leave to */
-    uint64_t shstk_locked;         /* [A] ARCH_SHSTK_LOCK mask */
     enum fork_way fork_way;        /* [A] how it forks */
+    struct limit limits[LIMITS];   /* [P] soft is read without */
     struct cpu_use used;           /* [A] by all its threads, the ended ones included */
     struct cpu_use children_used;  /* [T] by the children it has waited for, and by theirs */
     char path[PROCESS_PATH_BYTES]; /* [P] what exec ran, for /proc/PID/exe */
@@ -106,6 +112,7 @@ struct task {
     struct list timer_link;  /* [R] */
     struct mm *mm;           /* [O] what it runs on; NULL for idle */
     uint64_t shstk_features; /* [S] ARCH_SHSTK_* bits enabled */
+    uint64_t shstk_locked;   /* [S] bits, known or not, that can no longer be changed */
     /* [O] the stack the kernel made for it, 0 when none */
     uint64_t shstk_start, shstk_bytes;
     struct task_signals signals;

@@ -1,67 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Resource limits, which are fixed, and the resources used. */
+/* The resources used. */
 #include "kernel/task/usage.h"
 
 #include "kernel/fs/file.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/process.h"
 #include "uapi/errno.h"
-
-#define RLIMIT_STACK      3
-#define RLIMIT_NOFILE     7
-#define RLIMIT_SIGPENDING 11
-#define RLIMIT_COUNT      16
-#define RLIMIT_INFINITY   (~0ull)
-
-struct linux_rlimit {
-    uint64_t soft, hard;
-};
-
-/* The limit of a process that runs in mm (NULL: has exited). */
-static struct linux_rlimit limit_of(unsigned resource, const struct mm *mm)
-{
-    uint64_t limit = resource == RLIMIT_STACK && mm  ? mm->stack_limit
-                     : resource == RLIMIT_NOFILE     ? FILES_MAX
-                     : resource == RLIMIT_SIGPENDING ? QUEUED_MAX
-                                                     : RLIMIT_INFINITY;
-    return (struct linux_rlimit){ limit, limit };
-}
-
-long sys_getrlimit(unsigned resource, uaddr_t to)
-{
-    return sys_prlimit64(0, resource, uaddr(0), to);
-}
-
-/* A limit can only be set to the value that it has. */
-static long limit_set(const struct linux_rlimit *now, uaddr_t from)
-{
-    struct linux_rlimit want;
-    if (arch_copy_from_user(&want, from, sizeof(want)))
-        return -EFAULT;
-    if (want.soft > want.hard)
-        return -EINVAL;
-    return want.soft == now->soft && want.hard == now->hard ? 0 : -EPERM;
-}
-
-long sys_prlimit64(int pid, unsigned resource, uaddr_t new, uaddr_t old)
-{
-    if (resource >= RLIMIT_COUNT)
-        return -EINVAL;
-    struct process *process = process_find(pid ? pid : process_current()->pid);
-    if (!process)
-        return -ESRCH;
-    struct mm *mm = process_mm(process);
-    struct linux_rlimit now = limit_of(resource, mm);
-    if (mm)
-        mm_put(mm);
-    process_put(process);
-    long err = new.v ? limit_set(&now, new) : 0;
-    if (!err && old.v && arch_copy_to_user(old, &now, sizeof(now)))
-        err = -EFAULT;
-    return err;
-}
-
-/* ---- What was used ------------------------------------------------------ */
 
 #define TICK_US (1000000 / ARCH_TICK_HZ)
 

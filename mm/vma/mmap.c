@@ -105,6 +105,8 @@ static int map_locked(struct mm *mm, const struct map_request *request, uint64_t
     bool replace;
     int err = place_decide(mm, request, len, align, &at, &replace);
     uint64_t end = at + len;
+    if (!err && !vma_room(mm, request->flags, at, end))
+        err = -ENOMEM;
     if (!err && replace)
         err = hole_prepare(mm, at, end, &end);
     if (err) {
@@ -163,7 +165,7 @@ void mm_brk_init(struct mm *mm, uint64_t start)
 /* Extend the heap's VMA, or make one, over [start, end). */
 static int brk_grow(struct mm *mm, uint64_t start, uint64_t end)
 {
-    if (!place_is_free(mm, start, end, 0))
+    if (!place_is_free(mm, start, end, 0) || !vma_room(mm, VM_WRITE, start, end))
         return -ENOMEM;
     struct vma *vma = vma_create(mm);
     if (!vma)

@@ -108,11 +108,12 @@ bool vma_grow(struct mm *mm, uint64_t va)
     write_lock(&mm->lock);
     struct vma *vma = vma_find(mm, va);
     bool grown = vma && vma_contains(vma, va);
-    if (vma && !grown && vma->flags & VM_GROWSDOWN && vma->end - page <= mm->stack_limit
+    if (vma && !grown && vma->flags & VM_GROWSDOWN && vma->end - page <= mm_limits().stack
         && page >= USER_START) {
         ASSERT(!vma->source && vma_leaf_level(vma) == 1); /* else more would have to move */
         struct vma *below = vma_prev(mm, vma);
-        grown = !below || below->end + max_u64(vma_gap_below(vma), vma_gap_above(below)) <= page;
+        grown = (!below || below->end + max_u64(vma_gap_below(vma), vma_gap_above(below)) <= page)
+                && vma_room(mm, vma->flags, page, vma->start);
         if (grown)
             vma_set_start(mm, vma, page);
     }

@@ -36,21 +36,28 @@ static void leaf_protect(const struct slot *slot, pte_t old, void *context)
     }
 }
 
-/* Is the whole range mapped, and may each VMA get these rights? */
-static int protect_allowed(struct mm *mm, uint64_t start, uint64_t end, uint32_t prot)
+/* May all of [start, *end) get these rights? If not, *end becomes the first address that may not.
+ */
+static int protect_allowed(struct mm *mm, uint64_t start, uint64_t *end, uint32_t prot)
 {
+    int err = 0;
     struct vma *vma = vma_find(mm, start);
-    for (uint64_t at = start; at < end; at = vma->end, vma = vma_next(mm, vma)) {
+    for (uint64_t at = start; at < *end; at = vma->end, vma = vma_next(mm, vma)) {
         if (!vma || vma->start > at)
-            return -ENOMEM;
-        if (vma_is_shstk(vma) && prot & VM_EXEC)
-            return -EINVAL;
-        if (vma->flags & VM_WRITE_DENIED && prot & VM_WRITE)
-            return -EACCES;
-        if (vma->end >= end)
+            err = -ENOMEM;
+        else if (vma_is_shstk(vma) && prot & VM_EXEC)
+            err = -EINVAL;
+        else if (vma->flags & VM_WRITE_DENIED && prot & VM_WRITE)
+            err = -EACCES;
+        else if (prot & ~vma->flags & VM_WRITE
+                 && !vma_room(mm, (vma->flags & ~VM_PROT) | prot, at, min_u64(vma->end, *end)))
+            err = -ENOMEM;
+        if (err)
+            *end = at;
+        if (err || vma->end >= *end)
             break;
     }
-    return 0;
+    return err;
 }
 
 /* Give every VMA of [start, end), and its leaves, the new rights. No VMA reaches over start or
@@ -83,16 +90,17 @@ static void range_merge(struct mm *mm, uint64_t start, uint64_t end)
 /*
  * One step of mm_protect() on [at, end). *stop says where the next step begins. If the step ends
  * inside a VMA, the VMA must be cut there; if there is no memory for the cut, this step is the
- * last.
+ * last. A range of which only the beginning may be protected ends there, with an error.
  */
 static int protect_step(struct mm *mm, uint64_t at, uint64_t end, uint32_t prot, uint64_t *stop)
 {
     struct spare spare;
-    uint64_t middle = step_end(mm, at, end);
+    int refused = protect_allowed(mm, at, &end, prot);
     *stop = end;
-    int err = protect_allowed(mm, at, end, prot);
-    if (!err)
-        err = tables_own(mm, at, end);
+    if (at == end)
+        return refused;
+    uint64_t middle = step_end(mm, at, end);
+    int err = tables_own(mm, at, end);
     if (!err)
         err = spare_prepare(mm, at, end, &spare);
     if (err)
@@ -104,7 +112,7 @@ static int protect_step(struct mm *mm, uint64_t at, uint64_t end, uint32_t prot,
     }
     range_protect(mm, at, *stop, prot);
     range_merge(mm, at, *stop);
-    return 0;
+    return *stop == end ? refused : 0;
 }
 
 /* May [start, start + len), which becomes whole pages, be protected or advised about? */
@@ -200,18 +208,19 @@ int mm_discard(struct mm *mm, uint64_t start, uint64_t len, mm_breathe breathe)
     return result;
 }
 
-/* Is the whole range mapped, and, if private, by private anonymous memory? */
+/* 1 if the whole range is mapped, and 0 if there is a hole; but -EINVAL if it is to be private
+ * anonymous memory and some of it is not. */
 static int advice_allowed(struct mm *mm, uint64_t start, uint64_t end, bool private)
 {
     uint64_t at = start;
-    for (struct vma *vma = vma_find(mm, start); at < end; vma = vma_next(mm, vma)) {
-        if (!vma || vma->start > at)
-            return -ENOMEM;
+    int whole = 1;
+    for (struct vma *vma = vma_find(mm, start); vma && vma->start < end; vma = vma_next(mm, vma)) {
         if (private && (vma->source || vma->flags & VM_SHARED))
             return -EINVAL;
+        whole &= vma->start <= at;
         at = vma->end;
     }
-    return 0;
+    return whole && at >= end;
 }
 
 int mm_advise(struct mm *mm, uint64_t start, uint64_t len, uint32_t set, uint32_t clear,
@@ -223,7 +232,8 @@ int mm_advise(struct mm *mm, uint64_t start, uint64_t len, uint32_t set, uint32_
     uint64_t end = start + len;
     struct spare spare;
     write_lock(&mm->lock);
-    err = advice_allowed(mm, start, end, private);
+    int allowed = advice_allowed(mm, start, end, private);
+    err = allowed < 0 ? allowed : 0;
     if (!err && (set | clear))
         err = spare_prepare(mm, start, end, &spare);
     if (!err && (set | clear)) {
@@ -233,6 +243,8 @@ int mm_advise(struct mm *mm, uint64_t start, uint64_t len, uint32_t set, uint32_
             vma->flags = (vma->flags & ~clear) | set;
         range_merge(mm, start, end);
     }
+    if (!err && !allowed)
+        err = -ENOMEM;
     write_unlock(&mm->lock);
     return err;
 }

@@ -125,6 +125,10 @@ static int move(struct mm *mm, const struct vma *vma, const struct remap_request
     bool replace;
     int err = place_decide(mm, &place, request->new_len, level_bytes(vma_leaf_level(vma)), &to,
                            &replace);
+    uint64_t more = request->keep ? request->new_len : request->new_len - request->old_len;
+    if (!err && (request->keep || request->new_len > request->old_len)
+        && !vma_room(mm, vma->flags, to, to + more))
+        err = -ENOMEM;
     if (!err)
         err = move_prepare(mm, request, to, replace);
     if (err) {
@@ -170,6 +174,8 @@ static bool grow_in_place(struct mm *mm, struct vma *vma, const struct remap_req
     const struct vma *above = vma_next(mm, vma);
     if (vma->end != request->start + request->old_len
         || !range_is_user(request->start, request->new_len))
+        return false;
+    if (!vma_room(mm, vma->flags, vma->end, end))
         return false;
     if (above && above->start < end + max_u64(vma_gap_above(vma), vma_gap_below(above)))
         return false;

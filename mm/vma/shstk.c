@@ -22,7 +22,7 @@ static int shstk_insert(struct mm *mm, uint32_t flags, uint64_t address, uint64_
         start = place_find(mm, &(struct place){ .len = len, .align = align, .gap = GUARD_BYTES });
     else if (!place_is_free(mm, address, address + len, GUARD_BYTES))
         return -EEXIST;
-    if (!start)
+    if (!start || !vma_room(mm, flags, start, start + len))
         return -ENOMEM;
     struct vma *vma = vma_create(mm);
     if (!vma)
@@ -48,7 +48,8 @@ int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_toke
 {
     uint64_t align = huge ? level_bytes(2) : PAGE_SIZE;
     uint64_t len = align_up(bytes, PAGE_SIZE);
-    if (bytes == 0 || !is_aligned(address, align) || !is_aligned(len, align))
+    if (bytes == 0 || !is_aligned(address, align) || !is_aligned(len, align)
+        || (with_token && !is_aligned(bytes, sizeof(uint64_t))))
         return -EINVAL;
     if (len < bytes || len > USER_END || address > USER_END - len)
         return -ENOMEM;
@@ -62,7 +63,7 @@ int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_toke
     if (err)
         return err;
     if (planted_token(with_token)) {
-        err = token_write(mm, at + len);
+        err = token_write(mm, at + bytes);
         if (err) {
             (void)!mm_unmap(mm, at, len, NULL);
             return err;

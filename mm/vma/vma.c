@@ -57,6 +57,37 @@ static void room_update(struct mm *mm, struct vma *vma)
         tree_set(&vma->node, room_below(mm, vma));
 }
 
+/* ---- Limits ------------------------------------------------------------- */
+
+static struct mm_limits no_limits(void) { return (struct mm_limits){ 8ull << 20, ~0ull, ~0ull }; }
+struct mm_limits (*mm_limits)(void) = no_limits;
+
+/* As Linux counts RLIMIT_DATA: private and writable, but for stacks. */
+static bool flags_are_data(uint32_t flags)
+{
+    return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN | VM_SHADOW_STACK)) == VM_WRITE;
+}
+
+bool vma_room(struct mm *mm, uint32_t flags, uint64_t start, uint64_t end)
+{
+    struct mm_limits limits = mm_limits();
+    uint64_t all = 0, data = 0, replaced = 0;
+    if (limits.space == ~0ull && limits.data == ~0ull)
+        return true;
+    mm_for_each_vma(mm, vma)
+    {
+        uint64_t from = max_u64(start, vma->start), to = max_u64(from, min_u64(end, vma->end));
+        uint64_t stays = vma->end - vma->start - (to - from);
+        all += stays;
+        data += flags_are_data(vma->flags) ? stays : 0;
+        replaced += to - from;
+    }
+    all += end - start;
+    data += end - start;
+    return (all <= limits.space || replaced == end - start)
+           && (data <= limits.data || !flags_are_data(flags));
+}
+
 /* ---- One VMA ------------------------------------------------------------ */
 
 struct vma *vma_create(const struct mm *mm)

@@ -80,6 +80,10 @@ static inline struct vma *vma_prev(struct mm *mm, const struct vma *vma)
     return prev == &mm->vmas ? NULL : vma_of_link(prev);
 }
 
+/* Do the limits allow a mapping with these flags over [start, end), in place of what is there? Goes
+ * through all VMAs where there is a limit. */
+bool vma_room(struct mm *mm, uint32_t flags, uint64_t start, uint64_t end);
+
 /* Pages below (above) a VMA that placement leaves free: a shadow stack's guards, a growing
  * stack's gap. */
 uint64_t vma_gap_below(const struct vma *vma);

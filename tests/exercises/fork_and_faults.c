@@ -16,38 +16,6 @@ static void pages_map(void)
     CHECK(pages != MAP_FAILED);
 }
 
-/* ---- madvise(MADV_POPULATE_WRITE) --------------------------------------- */
-
-#define POPULATE_WRITE 23 /* what a store to each page would bring about, without the store */
-
-static char state_of_page(int page)
-{
-    return (char)pte_of(getpid(), (uint64_t)pages + (uint64_t)page * 4096).state;
-}
-
-static void populate_as_a_child(void)
-{
-    CHECK(state_of_page(1) == 'a' && state_of_page(2) == 'a');
-    CHECK_EQ(madvise((void *)(pages + 4096), 4096, POPULATE_WRITE), 0);
-    EXPECT(state_of_page(1) == 'w' && state_of_page(2) == 'a',
-           "a copy of the page that was advised, state w, and no other");
-    EXPECT(pages[4096] == 1, "the copy to hold what the page held");
-}
-
-EXERCISE(exercise_populate_write)
-{
-    pages_map();
-    pages[4096] = 1;
-    EXPECT(madvise((void *)pages, PAGES * 4096, POPULATE_WRITE) == 0, "advice 23 to be known");
-    for (int i = 0; i < PAGES; i++)
-        EXPECT(state_of_page(i) == 'w', "page %d in state w", i);
-    EXPECT(pages[4096] == 1 && pages[2 * 4096] == 0, "the pages to hold what they held");
-    CHECK_EQ(in_child(populate_as_a_child, NULL), 0);
-    CHECK_EQ(munmap((void *)(pages + 4 * 4096), 4096), 0);
-    EXPECT(madvise((void *)pages, PAGES * 4096, POPULATE_WRITE) == -1 && errno == ENOMEM,
-           "ENOMEM for a hole");
-}
-
 /* ---- Counting faults ---------------------------------------------------- */
 
 static long faults(void)

@@ -15,26 +15,6 @@ static char *pages_map(void)
     return at;
 }
 
-/* mincore(2), system call 27: which pages of a range have an entry. */
-EXERCISE(exercise_mincore)
-{
-    volatile char *at = pages_map();
-    unsigned char there[PAGES];
-    memset(there, 0x55, sizeof(there));
-    at[0] = 1;
-    (void)at[2 * 4096]; /* the zero page counts, too */
-    long err = raw3(SYS_mincore, (long)at, PAGES * 4096, (long)there);
-    EXPECT(err != -ENOSYS, "mincore(2) instead of ENOSYS");
-    CHECK_EQ(err, 0);
-    for (int i = 0; i < PAGES; i++)
-        EXPECT((there[i] & 1) == (i == 0 || i == 2), "bit 0 of byte %d to be %d", i,
-               i == 0 || i == 2);
-    CHECK_EQ(raw3(SYS_mincore, (long)at + 1, 4096, (long)there), -EINVAL);
-    CHECK_EQ(munmap((void *)(at + 4096), 4096), 0);
-    EXPECT(raw3(SYS_mincore, (long)at, PAGES * 4096, (long)there) == -ENOMEM,
-           "ENOMEM for a range with a hole");
-}
-
 static unsigned accessed_count(const volatile char *at)
 {
     unsigned count = 0;

@@ -29,15 +29,22 @@ static int file_frame(struct vm_source *source, uint64_t page, struct frame **fr
     frame_get(*frame);
     return 0;
 }
+static bool file_has(struct vm_source *source, uint64_t page)
+{
+    (void)source;
+    return page < model_file_pages && file_frames[page];
+}
 static void file_count(struct vm_source *source) { (void)source; }
 static void file_name(struct vm_source *source, char *to, size_t size)
 {
     (void)source;
     snprintf(to, size, "file");
 }
-struct vm_source file = {
-    .frame = file_frame, .hold = file_count, .release = file_count, .name = file_name
-};
+struct vm_source file = { .frame = file_frame,
+                          .has = file_has,
+                          .hold = file_count,
+                          .release = file_count,
+                          .name = file_name };
 
 void file_fill(void)
 {
@@ -200,20 +207,25 @@ static void step_protect(struct process *process)
     struct range range = random_range();
     uint32_t prot = random_prot();
     int expect = 0;
-    for (unsigned i = 0; i < range.count && !expect; i++) {
-        const struct cell *cell = &process->model.cell[range.first + i];
+    unsigned allowed = 0; /* cells before the first that refuses */
+    for (; allowed < range.count && !expect; allowed += !expect) {
+        const struct cell *cell = &process->model.cell[range.first + allowed];
         expect = !cell->mapped                                      ? -ENOMEM
                  : cell->flags & VM_SHADOW_STACK && prot & VM_EXEC  ? -EINVAL
                  : cell->flags & VM_WRITE_DENIED && prot & VM_WRITE ? -EACCES
                                                                     : 0;
     }
-    if (!expect && model_cuts_leaf(&process->model, range.first, range.count))
+    if (allowed && model_cuts_leaf(&process->model, range.first, allowed)) {
         expect = -EINVAL;
+        allowed = 0;
+    }
+    if (may_run_out && allowed < range.count)
+        failpoint_arm(0); /* a hole and a lack of memory look the same */
     int err = mm_protect(process->mm, range.start, range.bytes, prot, NULL);
-    if (err == -ENOMEM && may_run_out)
+    if (err == -ENOMEM && may_run_out && allowed == range.count)
         return;
     EXPECT(err == expect, "protect: %d, expect %d", err, expect);
-    for (unsigned i = 0; !err && i < range.count; i++) {
+    for (unsigned i = 0; i < allowed; i++) {
         struct cell *cell = &process->model.cell[range.first + i];
         cell->flags = (cell->flags & ~VM_PROT) | prot;
     }
@@ -253,22 +265,24 @@ static void step_advise(struct process *process)
     struct range range = random_range();
     size_t which = fake_random(ARRAY_SIZE(advices));
     uint32_t set = advices[which].set, clear = advices[which].clear;
-    int expect = 0;
-    for (unsigned i = 0; i < range.count && !expect; i++) {
+    bool refused = (set | clear) && model_cuts_leaf(&process->model, range.first, range.count);
+    bool hole = false;
+    for (unsigned i = 0; i < range.count; i++) {
         const struct cell *cell = &process->model.cell[range.first + i];
-        expect = !cell->mapped                                          ? -ENOMEM
-                 : advices[which].private && cell->backing != ANONYMOUS ? -EINVAL
-                                                                        : 0;
+        hole |= !cell->mapped;
+        refused |= cell->mapped && advices[which].private && cell->backing != ANONYMOUS;
     }
-    if (!expect && (set | clear) && model_cuts_leaf(&process->model, range.first, range.count))
-        expect = -EINVAL;
+    int expect = refused ? -EINVAL : hole ? -ENOMEM : 0;
+    if (may_run_out && hole)
+        failpoint_arm(0); /* a hole and a lack of memory look the same */
     int err = mm_advise(process->mm, range.start, range.bytes, set, clear, advices[which].private);
-    if (err == -ENOMEM && may_run_out)
+    if (err == -ENOMEM && may_run_out && !hole)
         return;
     EXPECT(err == expect, "advise: %d, expect %d", err, expect);
-    for (unsigned i = 0; !err && i < range.count; i++) {
+    for (unsigned i = 0; !refused && i < range.count; i++) {
         struct cell *cell = &process->model.cell[range.first + i];
-        cell->flags = (cell->flags & ~clear) | set;
+        if (cell->mapped)
+            cell->flags = (cell->flags & ~clear) | set;
     }
 }
 

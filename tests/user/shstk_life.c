@@ -75,6 +75,35 @@ TEST_SHSTK(disable_unmaps_and_enable_maps_again, "")
     CHECK_EQ(in_child(disable_and_enable, NULL), 0);
 }
 
+TEST(arch_prctl_refuses_what_is_no_feature_first, "")
+{
+    uint64_t now = ~0ul;
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, 0), -EINVAL);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, 4), -EINVAL);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, 3), -EINVAL);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_DISABLE, 0), -EINVAL);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_DISABLE, 3), -EINVAL);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_UNLOCK, 1), -EINVAL); /* for debuggers */
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_STATUS, (long)&now), 0);
+    CHECK_EQ(now & ~3ul, 0);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_STATUS, 8), -EFAULT);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_LOCK, 1l << 40), 0); /* bits without a meaning as well */
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, 1l << 40), -EPERM);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_ENABLE, 1l << 40 | 1), -EPERM);
+}
+
+static void features_locked(void)
+{
+    _exit(raw_arch_prctl(ARCH_SHSTK_DISABLE, 1l << 41) == -EPERM ? 0 : 1);
+}
+
+TEST(a_childs_features_are_locked_as_its_parents, "")
+{
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_DISABLE, 1l << 41), -EINVAL);
+    CHECK_EQ(raw_arch_prctl(ARCH_SHSTK_LOCK, 1l << 41), 0);
+    CHECK_EQ(in_child(features_locked, NULL), 0);
+}
+
 TEST(arch_prctl_says_when_the_cpu_cannot, "")
 {
     long err = raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_SHSTK);

@@ -68,10 +68,33 @@ TEST_SHSTK(map_shadow_stack_checks_its_arguments, "")
 {
     CHECK_EQ(raw3(SYS_map_shadow_stack, 0, 4096, 2), -EINVAL);
     CHECK_EQ(raw3(SYS_map_shadow_stack, 0, 4, SHADOW_STACK_SET_TOKEN), -ENOSPC);
+    CHECK_EQ(raw3(SYS_map_shadow_stack, 0, 12, SHADOW_STACK_SET_TOKEN), -EINVAL);
+    CHECK_EQ(raw3(SYS_map_shadow_stack, 0, 0, 0), -EINVAL);
     CHECK_EQ(raw3(SYS_map_shadow_stack, 0x10000, 4096, 0), -ERANGE);
-    CHECK(raw3(SYS_map_shadow_stack, 0, 1l << 50, 0) < 0);
-    CHECK(raw3(SYS_map_shadow_stack, 0, -1l, 0) < 0);
-    CHECK(raw3(SYS_map_shadow_stack, 0x7fffffffe000, 1l << 20, 0) < 0);
+    CHECK_EQ(raw3(SYS_map_shadow_stack, 0x7000000800, 4096, 0), -EINVAL);
+    CHECK_EQ(raw3(SYS_map_shadow_stack, 0, 1l << 50, 0), -ENOMEM);
+    CHECK_EQ(raw3(SYS_map_shadow_stack, 0, -1l, 0), -EOVERFLOW);
+    CHECK_EQ(raw3(SYS_map_shadow_stack, 0x7fffffffe000, 1l << 20, 0), -ENOMEM);
+    CHECK_EQ(raw3(SYS_map_shadow_stack, 0x7000000000, 4096, 0), 0x7000000000);
+    CHECK_EQ(raw3(SYS_map_shadow_stack, 0x7000000000, 4096, 0), -EEXIST);
+}
+
+/* Sizes of any number of words and bytes, with a token and without: the token is the last word of
+ * the size, and all else is 0. */
+TEST_SHSTK(map_shadow_stack_puts_the_token_at_the_end_of_the_size, "token_unchecked")
+{
+    static const uint64_t sizes[] = { 8, 16, 4088, 4096, 4104, 8192, 12280, 65536, 1 << 20 };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        for (int flags = 0; flags <= SHADOW_STACK_SET_TOKEN; flags++) {
+            long stack = raw3(SYS_map_shadow_stack, 0, sizes[i], flags);
+            CHECK_EQ(stack % 4096, 0);
+            const uint64_t *words = (const uint64_t *)stack;
+            uint64_t end = (uint64_t)stack + sizes[i], last = sizes[i] / 8 - 1;
+            CHECK_EQ(words[last], flags ? end | 1 : 0);
+            CHECK(words[0] == 0 || last == 0);
+        }
+    }
+    CHECK(raw3(SYS_map_shadow_stack, 0, 1, 0) > 0);
 }
 
 TEST(map_shadow_stack_needs_the_cpu, "")

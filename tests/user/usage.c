@@ -101,20 +101,6 @@ TEST(gettimeofday_writes_a_time_zone_of_zero, "")
     CHECK(syscall(SYS_gettimeofday, &time, -1l) == -1 && errno == EFAULT);
 }
 
-TEST(limits_can_be_set_only_to_what_they_are, "")
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur--;
-    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == -1 && errno == EPERM);
-    limit.rlim_cur = limit.rlim_max + 1;
-    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == -1 && errno == EINVAL);
-    CHECK(setrlimit(99, &limit) == -1 && errno == EINVAL);
-    CHECK_EQ(prlimit(getppid(), RLIMIT_STACK, NULL, &limit), 0);
-    CHECK(prlimit(999999, RLIMIT_STACK, NULL, &limit) == -1 && errno == ESRCH);
-}
-
 TEST(reboot_needs_both_magic_numbers, "")
 {
     CHECK(syscall(SYS_reboot, 0xfee1dead, 0, 0, 0) == -1 && errno == EINVAL);

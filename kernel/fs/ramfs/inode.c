@@ -35,6 +35,15 @@ static int source_frame(struct vm_source *source, uint64_t page, struct frame **
     return err;
 }
 
+static bool source_has(struct vm_source *source, uint64_t page)
+{
+    struct ram_inode *inode = of_source(source);
+    spin_lock(&inode->lock);
+    bool has = pages_find(&inode->pages, page);
+    spin_unlock(&inode->lock);
+    return has;
+}
+
 static void source_hold(struct vm_source *source) { inode_hold(&of_source(source)->inode); }
 static void source_release(struct vm_source *source) { inode_put(&of_source(source)->inode); }
 
@@ -63,6 +72,7 @@ struct ram_inode *ram_inode_create(uint32_t mode, const char *link)
         inode->bytes = strlen(link);
     }
     inode->source = (struct vm_source){ .frame = source_frame,
+                                        .has = source_has,
                                         .hold = source_hold,
                                         .release = source_release,
                                         .name = source_name };
