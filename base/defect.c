@@ -66,6 +66,7 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_SIGRETURN_KEEPS_FLAGS] = "sigreturn_keeps_flags",
     [DEFECT_SIGRETURN_UNCHECKED_TOKEN] = "sigreturn_unchecked_token",
     [DEFECT_SIGRETURN_ANY_PAGE] = "sigreturn_any_page",
+    [DEFECT_EXEC_SHARES_FILES] = "exec_shares_files",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

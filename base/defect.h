@@ -74,6 +74,7 @@ enum defect {
     DEFECT_SIGRETURN_KEEPS_FLAGS,     /* sigreturn takes IOPL from the frame */
     DEFECT_SIGRETURN_UNCHECKED_TOKEN, /* sigreturn takes a token without its mark */
     DEFECT_SIGRETURN_ANY_PAGE,        /* sigreturn takes a token outside shadow stacks */
+    DEFECT_EXEC_SHARES_FILES, /* exec closes files in the table that it shares with others */
     DEFECT_COUNT
 };
 

@@ -125,12 +125,12 @@ static void init_start(void *unused)
 static void process_one_start(void)
 {
     struct process *process = process_create();
-    if (!process || !(process->files = files_create()))
+    if (!process || !(process->files = files_fork(NULL)) || !(process->fs = fs_fork(NULL)))
         panic("no memory for init");
     struct task *task = process_task(process);
     fork_start(process);
     stdio_open(process->files);
-    process_publish(process, NULL);
+    process_publish(process, NULL, false);
     arch_fpu_reset();
     arch_fpu_fork(&task->arch);
     arch_task_init_kernel(&task->arch, init_start, NULL);

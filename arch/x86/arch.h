@@ -40,6 +40,7 @@ static inline bool trap_from_user(const struct trap_frame *frame) { return (fram
 /* arch_cpu_id(), arch_current_pid(), arch_pause(), arch_cycles(), arch_halt() and arch_irq_*():
  * inline.h */
 struct task *arch_current_task(void); /* NULL until the first arch_switch() */
+uint64_t arch_fault_count(void);      /* page faults resolved since boot */
 struct mm *arch_current_mm(void);     /* what the running task runs, NULL for the kernel's own */
 
 /* enable interrupts and halt in one step; returns with them off */
@@ -79,7 +80,8 @@ uint64_t arch_ipi_count(void); /* interrupts sent between CPUs since boot */
 
 /* ---- Time --------------------------------------------------------------- */
 
-uint64_t arch_clock_ns(void);     /* nanoseconds since boot; never goes back, on no CPU */
+uint64_t arch_clock_ns(void);             /* nanoseconds since boot; never goes back, on no CPU */
+uint64_t arch_cycles_ns(uint64_t cycles); /* how long so many arch_cycles() last */
 uint64_t arch_wall_clock_s(void); /* seconds since 1970 from the RTC, 0 when there is none */
 void arch_delay_us(uint64_t us);
 

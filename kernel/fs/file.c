@@ -61,7 +61,7 @@ long file_seek_endless(struct file *file, int64_t offset, int whence)
 
 int file_open(const char *path, uint32_t flags, uint32_t mode, struct file **file)
 {
-    struct inode *base = path[0] == '/' ? NULL : files_folder(process_current()->files);
+    struct inode *base = path[0] == '/' ? NULL : fs_folder(process_current()->fs);
     int err = path_open(base, path, flags, mode, file);
     inode_put(base);
     return err;
@@ -69,7 +69,7 @@ int file_open(const char *path, uint32_t flags, uint32_t mode, struct file **fil
 
 /* ---- Descriptor tables -------------------------------------------------- */
 
-struct files *files_create(void)
+struct files *files_fork(struct files *from)
 {
     struct files *files = kmalloc(sizeof(*files));
     if (!files)
@@ -77,44 +77,33 @@ struct files *files_create(void)
     files->refs = 1;
     files->lock = (struct spinlock)SPINLOCK_INIT(LOCK_FILES);
     files->end = 0;
-    memset(files->cloexec, 0, sizeof(files->cloexec));
-    files->folder = mount_root();
-    inode_hold(files->folder);
-    files->umask = 022;
+    if (!from)
+        return files;
+    spin_lock(&from->lock);
+    for (; files->end < from->end; files->end++) {
+        struct file *file = files->file[files->end] = from->file[files->end];
+        if (file)
+            file_hold(file);
+    }
+    memcpy(files->cloexec, from->cloexec, sizeof(files->cloexec));
+    spin_unlock(&from->lock);
     return files;
 }
 
-struct files *files_fork(struct files *from)
+struct files *files_share(struct files *files)
 {
-    struct files *files = files_create();
-    if (!files)
-        return NULL;
-    spin_lock(&from->lock);
-    files->end = from->end;
-    for (int fd = 0; fd < from->end; fd++) {
-        files->file[fd] = from->file[fd];
-        if (files->file[fd])
-            file_hold(files->file[fd]);
-    }
-    memcpy(files->cloexec, from->cloexec, sizeof(files->cloexec));
-    struct inode *root = files->folder;
-    files->folder = from->folder;
-    inode_hold(files->folder);
-    files->umask = __atomic_load_n(&from->umask, __ATOMIC_RELAXED);
-    spin_unlock(&from->lock);
-    inode_put(root);
+    __atomic_add_fetch(&files->refs, 1, __ATOMIC_RELAXED);
     return files;
 }
 
 void files_put(struct files *files)
 {
-    if (__atomic_sub_fetch(&files->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (!files || __atomic_sub_fetch(&files->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return;
     for (int fd = 0; fd < files->end; fd++) {
         if (files->file[fd])
             file_put(files->file[fd]);
     }
-    inode_put(files->folder);
     kfree(files);
 }
 
@@ -200,24 +189,6 @@ void files_close_on_exec(struct files *files)
     }
 }
 
-struct inode *files_folder(struct files *files)
-{
-    spin_lock(&files->lock);
-    struct inode *folder = files->folder;
-    inode_hold(folder);
-    spin_unlock(&files->lock);
-    return folder;
-}
-
-void files_chdir(struct files *files, struct inode *folder)
-{
-    spin_lock(&files->lock);
-    struct inode *old = files->folder;
-    files->folder = folder;
-    spin_unlock(&files->lock);
-    inode_put(old);
-}
-
 bool files_take(struct files *files, int fd, const struct file *file)
 {
     spin_lock(&files->lock);
@@ -226,4 +197,52 @@ bool files_take(struct files *files, int fd, const struct file *file)
         files->file[fd] = NULL;
     spin_unlock(&files->lock);
     return there;
+}
+
+/* ---- Working directories ------------------------------------------------ */
+
+struct fs *fs_fork(struct fs *from)
+{
+    struct fs *fs = kmalloc(sizeof(*fs));
+    if (!fs)
+        return NULL;
+    fs->refs = 1;
+    fs->lock = (struct spinlock)SPINLOCK_INIT(LOCK_FILES);
+    fs->umask = from ? __atomic_load_n(&from->umask, __ATOMIC_RELAXED) : 022;
+    fs->folder = from ? fs_folder(from) : mount_root();
+    if (!from)
+        inode_hold(fs->folder);
+    return fs;
+}
+
+struct fs *fs_share(struct fs *fs)
+{
+    __atomic_add_fetch(&fs->refs, 1, __ATOMIC_RELAXED);
+    return fs;
+}
+
+void fs_put(struct fs *fs)
+{
+    if (!fs || __atomic_sub_fetch(&fs->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    inode_put(fs->folder);
+    kfree(fs);
+}
+
+struct inode *fs_folder(struct fs *fs)
+{
+    spin_lock(&fs->lock);
+    struct inode *folder = fs->folder;
+    inode_hold(folder);
+    spin_unlock(&fs->lock);
+    return folder;
+}
+
+void fs_chdir(struct fs *fs, struct inode *folder)
+{
+    spin_lock(&fs->lock);
+    struct inode *old = fs->folder;
+    fs->folder = folder;
+    spin_unlock(&fs->lock);
+    inode_put(old);
 }

@@ -75,25 +75,20 @@ bool file_is_executable(const struct file *file);
 
 #define FILES_MAX 256
 
-/* A process's descriptors, and where its paths start. */
+/* The descriptors of a process, or of several. */
 struct files {
     uint32_t refs; /* [A] */
     struct spinlock lock;
     struct file *file[FILES_MAX];     /* [L] */
     uint64_t cloexec[FILES_MAX / 64]; /* [L] */
     int end;                          /* [L] descriptors in use lie below */
-    struct inode *folder;             /* [L] the working directory, with a reference */
-    uint32_t umask;                   /* [A] */
 };
 
-MUST_CHECK struct files *files_create(void);             /* NULL: out of memory */
-MUST_CHECK struct files *files_fork(struct files *from); /* a copy, NULL when out of memory */
-void files_put(struct files *files);
+/* A copy; of NULL: an empty table. NULL when out of memory. */
+MUST_CHECK struct files *files_fork(struct files *from);
+MUST_CHECK struct files *files_share(struct files *files);
+void files_put(struct files *files); /* NULL: nothing */
 void files_close_on_exec(struct files *files);
-/* The working directory, with a reference. */
-MUST_CHECK struct inode *files_folder(struct files *files);
-/* Go to folder, whose reference the table takes over. */
-void files_chdir(struct files *files, struct inode *folder);
 /* The file behind fd with a reference, or NULL (-EBADF). Only the second function returns a file
  * that was opened with O_PATH. */
 MUST_CHECK struct file *files_get(struct files *files, int fd);
@@ -108,5 +103,22 @@ MUST_CHECK struct file *files_replace(struct files *files, struct file *file, in
 MUST_CHECK bool files_take(struct files *files, int fd, const struct file *file);
 /* Set the close-on-exec flag of fd, unless set is negative. Returns the flag before, or -EBADF. */
 int files_cloexec(struct files *files, int fd, int set);
+
+/* Where the relative paths of a process, or of several, start, and what they make. */
+struct fs {
+    uint32_t refs; /* [A] */
+    struct spinlock lock;
+    struct inode *folder; /* [L] the working directory, with a reference */
+    uint32_t umask;       /* [A] */
+};
+
+/* A copy; of NULL: the root and the usual umask. NULL when out of memory. */
+MUST_CHECK struct fs *fs_fork(struct fs *from);
+MUST_CHECK struct fs *fs_share(struct fs *fs);
+void fs_put(struct fs *fs); /* NULL: nothing */
+/* The working directory, with a reference. */
+MUST_CHECK struct inode *fs_folder(struct fs *fs);
+/* Go to folder, whose reference fs takes over. */
+void fs_chdir(struct fs *fs, struct inode *folder);
 
 #endif

@@ -15,7 +15,7 @@
 static int base_of(int folder, struct inode **base)
 {
     if (folder == AT_FDCWD) {
-        *base = files_folder(files_current());
+        *base = fs_folder(process_current()->fs);
         return 0;
     }
     struct file *file = files_get_named(files_current(), folder);
@@ -43,7 +43,7 @@ void user_path_end(struct user_path *path) { inode_put(path->base); }
 
 uint32_t mode_masked(uint32_t mode)
 {
-    return mode & ~__atomic_load_n(&files_current()->umask, __ATOMIC_RELAXED);
+    return mode & ~__atomic_load_n(&process_current()->fs->umask, __ATOMIC_RELAXED);
 }
 
 /* What a path leads to, with a reference. An empty path, where the call allows one, leads to its
@@ -224,7 +224,7 @@ long sys_rmdir(uaddr_t path) { return sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR)
 static long chdir_to(struct inode *inode)
 {
     if (inode_is(inode, S_IFDIR)) {
-        files_chdir(files_current(), inode);
+        fs_chdir(process_current()->fs, inode);
         return 0;
     }
     inode_put(inode);
@@ -248,7 +248,7 @@ long sys_fchdir(int fd)
 long sys_getcwd(uaddr_t to, size_t size)
 {
     char path[PATH_MAX_BYTES];
-    struct inode *folder = files_folder(files_current());
+    struct inode *folder = fs_folder(process_current()->fs);
     int err = path_of(folder, path, sizeof(path));
     inode_put(folder);
     size_t len = err ? 0 : strlen(path) + 1;
@@ -259,5 +259,6 @@ long sys_getcwd(uaddr_t to, size_t size)
 
 long sys_umask(int mask)
 {
-    return __atomic_exchange_n(&files_current()->umask, (uint32_t)mask & 0777, __ATOMIC_RELAXED);
+    return __atomic_exchange_n(&process_current()->fs->umask, (uint32_t)mask & 0777,
+                               __ATOMIC_RELAXED);
 }

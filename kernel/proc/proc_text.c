@@ -17,6 +17,7 @@
 #include "kernel/task/fork.h"
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
+#include "kernel/task/usage.h"
 #include "mm/fault.h"
 #include "mm/phys/frame.h"
 #include "mm/phys/kmap.h"
@@ -104,11 +105,14 @@ static void show_stat(struct text *text, struct process *process, struct mm *mm)
 {
     char name[TASK_NAME_BYTES] = "?";
     uint64_t features[2];
+    struct usage own = usage_of(process, RUSAGE_SELF);
+    struct usage theirs = usage_of(process, RUSAGE_CHILDREN);
     (void)task_peek(process, name, features);
-    text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 %lu %lu 0 0 20 0 1 0 0 0 %lu\n",
+    text_printf(text, "%d (%s) %c %d %d %d 0 -1 0 %lu %lu 0 0 %lu %lu %lu %lu 20 0 %u 0 0 0 %lu\n",
                 process->pid, name, process_state_letter(process), parent_pid(process),
-                process->group, process->session, process->used.user_ticks,
-                process->used.system_ticks, (mm ? mm_resident(mm) : 0));
+                process->group, process->session, own.faults, theirs.faults, usage_ticks(own.user),
+                usage_ticks(own.system), usage_ticks(theirs.user), usage_ticks(theirs.system),
+                process_thread_count(process), (mm ? mm_resident(mm) : 0));
 }
 
 static void show_fork(struct text *text, struct process *process, struct mm *mm)

@@ -16,7 +16,7 @@
 
 struct task;
 
-/* [R] lock  [A] atomic  [I] fixed once the CPU runs */
+/* [R] lock  [A] atomic  [C] this CPU alone, interrupts off  [I] fixed once the CPU runs */
 struct run_queue {
     struct spinlock lock;
     struct list tasks;     /* [R] runnable, next first */
@@ -27,6 +27,8 @@ struct run_queue {
     struct task *dead;     /* [R] switched away for good, its stack not yet freed */
     struct task *idle;     /* [I] */
     bool resched;          /* [A] the running task's turn is over */
+    /* [C] arch_cycles() and arch_fault_count() up to which the running task has been charged */
+    uint64_t charged_at, charged_faults;
 };
 extern struct run_queue run_queues[CPUS_MAX];
 

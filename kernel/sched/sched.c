@@ -16,6 +16,7 @@
 #include "kernel/sched/watchdog.h"
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
+#include "kernel/task/usage.h"
 
 #define SLICE_TICKS 3
 
@@ -40,6 +41,25 @@ static void switch_finish(void)
         queue_set_aside_send(queue);
 }
 
+/* Charge the running task for the time and the faults since this CPU last did so. Interrupts are
+ * off. */
+static void charge(struct run_queue *queue)
+{
+    struct task *task = queue->running;
+    uint64_t now = arch_cycles(), faults = arch_fault_count();
+    used_add(task->in_kernel ? &task->used.system : &task->used.user, now - queue->charged_at);
+    used_add(&task->used.faults, faults - queue->charged_faults);
+    queue->charged_at = now;
+    queue->charged_faults = faults;
+}
+
+void sched_charge(void)
+{
+    uint64_t irq = arch_irq_save();
+    charge(queue_here());
+    arch_irq_restore(irq);
+}
+
 /* Run the next task; returns, with the queue unlocked, when this one's turn comes again. */
 static void switch_away(struct run_queue *queue)
 {
@@ -50,6 +70,8 @@ static void switch_away(struct run_queue *queue)
         switch_finish();
         return;
     }
+    charge(queue);
+    used_add(prev->state == TASK_RUNNABLE ? &prev->used.preemptions : &prev->used.waits, 1);
     queue->running = next;
     if (next->mm != arch_current_mm() || !next->mm)
         mm_activate(next->mm);
@@ -68,6 +90,7 @@ void sched_init(struct task *idle)
     idle->affinity = cpu_bit(idle->cpu);
     idle->state = TASK_RUNNING;
     queue->idle = queue->running = idle;
+    queue->charged_at = arch_cycles();
 }
 
 void sched_add(struct task *task)
@@ -250,13 +273,14 @@ static unsigned timers_expire(struct run_queue *queue, uint64_t now, uint64_t *c
     return woken;
 }
 
-/* Charge the running task for this tick. The queue is locked. */
+/* The running task has used one tick more of its turn. The queue is locked. */
 static void slice_use(struct run_queue *queue, bool from_user)
 {
     struct task *task = queue->running;
     if (!task->process)
         return;
-    task_charge_tick(task, from_user);
+    task->in_kernel = !from_user;
+    charge(queue);
     if (--task->slice_ticks <= 0 && queue->length) {
         __atomic_store_n(&queue->resched, true, __ATOMIC_RELAXED);
         arch_request_user_return();

@@ -11,6 +11,7 @@ void sched_init(struct task *idle); /* the context that runs becomes this CPU's 
 void sched_add(struct task *task);  /* a new task becomes runnable */
 void sched_yield(void);
 void sched_yield_if_due(void); /* only where the current task's turn is over */
+void sched_charge(void);       /* the current task's use of the CPU is up to date */
 /* The current task is about to end: sched_settle() waits for it from now on. */
 void sched_dying(void);
 /* Wait until the stacks of all tasks that have ended are free. The memory in use is then what the

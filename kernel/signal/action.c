@@ -150,10 +150,7 @@ long sys_rt_sigaction(int signal, uaddr_t from, uaddr_t to, size_t set_bytes)
 
 void signals_exec(struct process *process)
 {
-    for (int i = 1; i <= SIGNAL_COUNT; i++) {
-        uint64_t handler = process->action[i].handler == SIG_IGN ? SIG_IGN : SIG_DFL;
-        process->action[i] = (struct signal_action){ .handler = handler };
-    }
+    process_handlers_reset(process);
     signal_stack_reset(&task_current()->signals.stack);
 }
 

@@ -12,17 +12,21 @@
 #include "kernel/fs/inode.h"
 #include "kernel/fs/path.h"
 #include "kernel/fs/path_of.h"
+#include "kernel/planted.h"
 #include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/args.h"
 #include "kernel/task/elf.h"
 #include "kernel/task/exit.h"
+#include "kernel/task/fork.h"
 #include "kernel/task/process.h"
 #include "kernel/task/script.h"
 #include "kernel/task/shstk.h"
+#include "kernel/task/usage.h"
 #include "mm/phys/slab.h"
 #include "uapi/errno.h"
 #include "uapi/fcntl.h"
+#include "uapi/sched.h"
 
 #define SCRIPT_DEPTH 4
 
@@ -185,8 +189,10 @@ static struct mm *process_take_mm(struct process *process, struct mm *mm, struct
 /* The last task leaves the old program's memory, and the memory goes. */
 static void memory_change(struct task *task, struct mm *mm, struct inode *file, const char *path)
 {
-    if (task->mm)
+    if (task->mm) {
+        usage_note_peak(task->mm);
         task_tell_memory(task);
+    }
     struct mm *old = process_take_mm(task->process, mm, file, path);
     task->mm = mm;
     mm_activate(mm);
@@ -209,7 +215,10 @@ static void change_over(const struct program *program, struct inode *file, const
     arch_set_fs_base(0);
     arch_set_gs_base(0);
     arch_fpu_reset();
-    files_close_on_exec(task->process->files);
+    if (process_unshare(planted_exec(CLONE_FILES)))
+        signal_force_kernel(SIGKILL);
+    else
+        files_close_on_exec(task->process->files);
     if (shstk_exec(task, program->mm, program->marked))
         signal_force_kernel(SIGKILL);
     if (program->plan.entry >= USER_END) {

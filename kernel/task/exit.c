@@ -12,27 +12,23 @@
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/process.h"
 #include "kernel/task/shstk.h"
+#include "kernel/task/usage.h"
 #include "uapi/errno.h"
 
 /* ---- Ending ------------------------------------------------------------- */
-
-static bool parent_ignores_children(struct process *parent)
-{
-    const struct signal_action *action = &parent->action[SIGCHLD];
-    return action->handler == SIG_IGN || action->flags & SA_NOCLDWAIT;
-}
 
 /* What SIGCHLD, or whatever the exit signal is, says of a process that has ended. */
 static struct siginfo end_info(const struct process *process)
 {
     int status = process->wait_status, signal = status_signal(status);
+    struct usage use = usage_locked(process);
     return (struct siginfo){
         .signo = process->exit_signal,
         .code = signal ? CLD_KILLED : CLD_EXITED,
         .pid = process->pid,
         .value = (uint64_t)(signal ? signal : status_code(status)),
-        .utime = process->used.user_ticks,
-        .stime = process->used.system_ticks,
+        .utime = usage_ticks(use.user),
+        .stime = usage_ticks(use.system),
     };
 }
 
@@ -49,21 +45,21 @@ static NORETURN void init_ended(int status)
 
 void task_vfork_done(struct task *task)
 {
-    struct process *parent = NULL;
-    if (!__atomic_load_n(&task->vfork_done, __ATOMIC_RELAXED))
-        return; /* no parent waits, or it has stopped waiting */
+    struct process *maker = NULL;
+    if (!__atomic_load_n(&task->vfork, __ATOMIC_RELAXED))
+        return; /* nobody waits, or has stopped waiting */
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    if (task->vfork_done) {
-        parent = task->process->parent;
-        process_hold(parent);
-        __atomic_store_n(task->vfork_done, true, __ATOMIC_RELEASE);
-        task->vfork_done = NULL;
+    if (task->vfork) {
+        maker = task->vfork->maker;
+        process_hold(maker);
+        __atomic_store_n(&task->vfork->done, true, __ATOMIC_RELEASE);
+        task->vfork = NULL;
     }
     spin_unlock_irq(&tasks_lock, irq);
-    if (!parent)
+    if (!maker)
         return;
-    wait_wake_all(&parent->child_wait);
-    process_put(parent);
+    wait_wake_all(&maker->child_wait);
+    process_put(maker);
 }
 
 /* The word on which joining threads wait is cleared last: the shadow stack is gone by then. */
@@ -92,38 +88,52 @@ static void task_drop_mm(struct task *task)
 /* The last thread takes along what the threads shared. */
 static void process_drop_resources(struct process *process)
 {
-    uint64_t irq = spin_lock_irq(&process->lock);
-    struct files *files = process->files;
-    process->mm = NULL;
+    usage_note_peak(process->mm);
+    files_put(process->files);
+    fs_put(process->fs);
     process->files = NULL;
+    process->fs = NULL;
+    uint64_t irq = spin_lock_irq(&process->lock);
+    process->mm = NULL;
     struct inode *program = process->program;
     process->program = NULL;
     spin_unlock_irq(&process->lock, irq);
-    files_put(files);
     program_end(program);
+}
+
+/* One child or more of a process have ended. Gives back the caller's reference. */
+static void children_ended(struct process *parent, const struct siginfo *info)
+{
+    if (info->signo)
+        (void)process_signal_info(parent, info);
+    wait_wake_all(&parent->child_wait);
+    process_put(parent);
 }
 
 /* No thread is left: the process becomes a zombie, or vanishes if nobody would wait for it. */
 static void process_end(struct process *process)
 {
+    struct list unwanted = LIST_INIT(unwanted);
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    process_orphans_give(process);
-    struct process *parent = process->parent;
-    process->zombie = true;
+    struct process *zombie, *parent = process->parent;
+    struct process *reaper = process_orphans_give(process, &unwanted, &zombie);
+    struct siginfo orphan = reaper ? end_info(zombie) : (struct siginfo){ 0 };
     struct siginfo info = end_info(process);
-    bool nobody_waits = info.signo == SIGCHLD && parent_ignores_children(parent);
-    if (nobody_waits)
+    process->zombie = true;
+    if (process_unwanted(process)) {
         process_unpublish(process);
+        list_append(&process->sibling, &unwanted);
+    }
     process_hold(parent);
+    if (reaper)
+        process_hold(reaper);
     spin_unlock_irq(&tasks_lock, irq);
 
-    if (info.signo)
-        (void)process_signal_info(parent, &info);
-    wait_wake_all(&parent->child_wait);
-    wait_wake_all(&init_process->child_wait);
-    process_put(parent);
-    if (nobody_waits)
-        process_put(process);
+    children_ended(parent, &info);
+    if (reaper)
+        children_ended(reaper, &orphan);
+    list_for_each_safe (link, after, &unwanted)
+        process_put(list_entry(link, struct process, sibling));
 }
 
 void task_exit(int wait_status)
@@ -133,8 +143,11 @@ void task_exit(int wait_status)
     sched_dying();
     task_tell_memory(task);
     uint64_t irq = spin_lock_irq(&tasks_lock);
+    usage_hand_over(task);
     list_remove(&task->thread_link);
     bool last = list_empty(&process->threads);
+    if (!last)
+        process_children_pass(task);
     if (!process->exiting && last)
         process->wait_status = wait_status;
     spin_unlock_irq(&tasks_lock, irq);
@@ -146,6 +159,7 @@ void task_exit(int wait_status)
 
     irq = spin_lock_irq(&tasks_lock);
     task_unpublish(task);
+    usage_hand_over(task); /* giving up the memory took its time */
     spin_unlock_irq(&tasks_lock, irq);
     if (last)
         process_end(process);

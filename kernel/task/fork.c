@@ -22,9 +22,11 @@ struct clone_request {
 
 #define CLONE_FLAGS_THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 #define CLONE_FLAGS_TIDS   (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
-#define CLONE_FLAGS_KNOWN                                                                         \
-    (CSIGNAL | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS \
-     | CLONE_DETACHED)
+/* Nothing is traced, and nothing has an I/O context or System V semaphores. */
+#define CLONE_FLAGS_VOID   (CLONE_PTRACE | CLONE_UNTRACED | CLONE_SYSVSEM | CLONE_IO)
+#define CLONE_FLAGS_KNOWN                                                             \
+    (CSIGNAL | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_FLAGS_VOID | CLONE_VFORK \
+     | CLONE_PARENT | CLONE_SETTLS | CLONE_DETACHED | CLONE_CLEAR_SIGHAND)
 
 /* ---- Ways --------------------------------------------------------------- */
 
@@ -49,25 +51,33 @@ bool fork_way_find(const char *name, enum fork_way *way)
 
 /* ---- Processes ---------------------------------------------------------- */
 
-/* The child's memory and files: copies, or for vfork the parent's memory itself. */
+static void child_resources_put(struct process *child)
+{
+    files_put(child->files);
+    fs_put(child->fs);
+    if (child->mm)
+        mm_put(child->mm);
+}
+
+/* The child's files, working directory and memory: copies, or as the flags say the parent's. */
 static int child_resources(struct process *child, struct process *parent, uint64_t flags)
 {
-    child->files = files_fork(parent->files);
-    if (!child->files)
-        return -ENOMEM;
-    if (flags & CLONE_VM) {
-        child->mm = parent->mm;
-        mm_hold(child->mm);
-        return 0;
-    }
-    int err = mm_fork(parent->mm, child->fork_way, &child->mm);
+    int err = 0;
+    child->files = flags & CLONE_FILES ? files_share(parent->files) : files_fork(parent->files);
+    child->fs = flags & CLONE_FS ? fs_share(parent->fs) : fs_fork(parent->fs);
+    if (!child->files || !child->fs)
+        err = -ENOMEM;
+    else if (!(flags & CLONE_VM))
+        err = mm_fork(parent->mm, child->fork_way, &child->mm);
+    else
+        mm_hold(child->mm = parent->mm);
     if (err)
-        files_put(child->files);
+        child_resources_put(child);
     return err;
 }
 
 /* The values that the child process copies. */
-static void process_inherit(struct process *child)
+static void process_inherit(struct process *child, uint64_t flags)
 {
     struct process *parent = process_current();
     uint64_t irq = spin_lock_irq(&parent->lock);
@@ -77,6 +87,10 @@ static void process_inherit(struct process *child)
     child->program = parent->program;
     program_hold(child->program);
     spin_unlock_irq(&parent->lock, irq);
+    if (flags & CLONE_CLEAR_SIGHAND)
+        process_handlers_reset(child);
+    int signal = (int)(flags & CSIGNAL);
+    child->exit_signal = signal <= SIGNAL_COUNT ? signal : 0;
 }
 
 /* What a new task copies: registers, masks and, unless it gets a stack of its own, the stack
@@ -110,16 +124,16 @@ static void tids_store(struct task *task, const struct clone_request *request)
 }
 
 /* Wait until the child has given the address space back. A parent that is being killed stops
- * waiting, and withdraws its flag from the child. */
-static void vfork_wait(struct process *parent, int child_tid, bool *done)
+ * waiting, and lets go of the child. */
+static void vfork_wait(int child_tid, struct vfork *vfork)
 {
     const struct task *self = task_current();
-    wait_until_deaf(&parent->child_wait,
-                    __atomic_load_n(done, __ATOMIC_ACQUIRE) || signal_fatal_due(self));
+    wait_until_deaf(&vfork->maker->child_wait,
+                    __atomic_load_n(&vfork->done, __ATOMIC_ACQUIRE) || signal_fatal_due(self));
     uint64_t irq = spin_lock_irq(&tasks_lock);
     struct task *child = task_find_locked(child_tid);
-    if (child && child->vfork_done == done)
-        child->vfork_done = NULL;
+    if (child && child->vfork == vfork)
+        child->vfork = NULL;
     spin_unlock_irq(&tasks_lock, irq);
 }
 
@@ -150,23 +164,21 @@ static long clone_process(const struct clone_request *request)
     err = child_shstk(task, request);
     if (err)
         goto undo_resources;
-    process_inherit(child);
-    child->exit_signal = (int)(request->flags & CSIGNAL);
+    process_inherit(child, request->flags);
     task->mm = child->mm;
     task_inherit(task, request);
-    bool vfork_done = false;
+    struct vfork vfork = { .maker = parent };
     if (request->flags & CLONE_VFORK)
-        task->vfork_done = &vfork_done;
-    process_publish(child, parent);
+        task->vfork = &vfork;
+    process_publish(child, parent, request->flags & CLONE_PARENT);
     tids_store(task, request);
     int pid = child->pid;
     sched_add(task);
     if (request->flags & CLONE_VFORK)
-        vfork_wait(parent, pid, &vfork_done);
+        vfork_wait(pid, &vfork);
     return pid;
 undo_resources:
-    mm_put(child->mm);
-    files_put(child->files);
+    child_resources_put(child);
 undo_process:
     process_discard(child);
     return err;
@@ -198,15 +210,14 @@ static long clone_thread(const struct clone_request *request)
     return tid;
 }
 
-/* Refuse the combinations that Linux refuses, and those that make sense here only as the full set
- * of flags that pthreads use. */
+/* Refuse the combinations that Linux refuses. Threads get the full set of flags that pthreads use,
+ * or none; handlers are shared by threads only; there are no namespaces and no pidfds. */
 static long clone_checked(const struct clone_request *request)
 {
     uint64_t flags = request->flags;
-    if (flags & ~(uint64_t)CLONE_FLAGS_KNOWN || (flags & CSIGNAL) > SIGNAL_COUNT)
-        return -EINVAL;
-    if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND))
-        || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
+    if (flags & ~(uint64_t)CLONE_FLAGS_KNOWN || (flags & CLONE_THREAD && !(flags & CLONE_SIGHAND))
+        || (flags & CLONE_SIGHAND && (!(flags & CLONE_VM) || flags & CLONE_CLEAR_SIGHAND))
+        || (flags & CLONE_PARENT && process_current() == init_process))
         return -EINVAL;
     if (flags & CLONE_SETTLS && request->tls >= USER_END)
         return -EPERM;
@@ -214,7 +225,7 @@ static long clone_checked(const struct clone_request *request)
         return (flags & CLONE_FLAGS_THREAD) == CLONE_FLAGS_THREAD && !(flags & CLONE_VFORK)
                    ? clone_thread(request)
                    : -EINVAL;
-    return flags & (CLONE_FS | CLONE_FILES | CLONE_SIGHAND) ? -EINVAL : clone_process(request);
+    return flags & CLONE_SIGHAND ? -EINVAL : clone_process(request);
 }
 
 long sys_fork(void)
@@ -231,7 +242,7 @@ long sys_vfork(void)
 
 long sys_clone(uint64_t flags, uint64_t stack, uaddr_t parent_tid, uaddr_t child_tid, uint64_t tls)
 {
-    struct clone_request request = { flags, stack, parent_tid, child_tid, tls, 0 };
+    struct clone_request request = { (uint32_t)flags, stack, parent_tid, child_tid, tls, 0 };
     return clone_checked(&request);
 }
 
@@ -254,7 +265,8 @@ long sys_clone3(uaddr_t from, size_t size)
             return -E2BIG;
     }
     if (args.flags & (CSIGNAL | CLONE_DETACHED) || args.exit_signal > SIGNAL_COUNT
-        || (args.flags & CLONE_THREAD && args.exit_signal) || !args.stack != !args.stack_size)
+        || (args.flags & (CLONE_THREAD | CLONE_PARENT) && args.exit_signal)
+        || !args.stack != !args.stack_size)
         return -EINVAL;
     struct clone_request request = {
         args.flags | args.exit_signal,
@@ -265,4 +277,39 @@ long sys_clone3(uaddr_t from, size_t size)
         args.stack_size,
     };
     return clone_checked(&request);
+}
+
+/* ---- Unsharing ---------------------------------------------------------- */
+
+int process_unshare(uint64_t flags)
+{
+    struct process *process = process_current();
+    struct files *files = process->files, *new_files = files;
+    struct fs *fs = process->fs, *new_fs = fs;
+    if (flags & CLONE_FILES && __atomic_load_n(&files->refs, __ATOMIC_ACQUIRE) > 1)
+        new_files = files_fork(files);
+    if (flags & CLONE_FS && __atomic_load_n(&fs->refs, __ATOMIC_ACQUIRE) > 1)
+        new_fs = fs_fork(fs);
+    bool done = new_files && new_fs;
+    if (done) {
+        process->files = new_files;
+        process->fs = new_fs;
+    }
+    if (new_files != files)
+        files_put(done ? files : new_files);
+    if (new_fs != fs)
+        fs_put(done ? fs : new_fs);
+    return done ? 0 : -ENOMEM;
+}
+
+/* What threads share they cannot cease to share. */
+long sys_unshare(uint64_t flags)
+{
+    bool alone = process_thread_count(process_current()) == 1
+                 && (!(flags & CLONE_VM)
+                     || __atomic_load_n(&task_current()->mm->users, __ATOMIC_RELAXED) == 1);
+    if (flags & ~(uint64_t)(CLONE_FLAGS_THREAD | CLONE_SYSVSEM)
+        || (flags & CLONE_FLAGS_THREAD && !alone))
+        return -EINVAL;
+    return process_unshare(flags);
 }

@@ -86,12 +86,12 @@ void process_discard(struct process *process)
     kfree(process);
 }
 
-struct process *process_find_locked(int pid)
+void process_handlers_reset(struct process *process)
 {
-    struct process *process = buckets[(unsigned)pid % PID_BUCKETS];
-    while (process && process->pid != pid)
-        process = process->hash_next;
-    return process;
+    for (int i = 1; i <= SIGNAL_COUNT; i++) {
+        uint64_t handler = process->action[i].handler == SIG_IGN ? SIG_IGN : SIG_DFL;
+        process->action[i] = (struct signal_action){ .handler = handler };
+    }
 }
 
 struct task *task_find_locked(int tid)
@@ -100,6 +100,15 @@ struct task *task_find_locked(int tid)
     while (task && task->tid != tid)
         task = task->hash_next;
     return task;
+}
+
+struct process *process_find_locked(int pid)
+{
+    struct process *process = buckets[(unsigned)pid % PID_BUCKETS];
+    while (process && process->pid != pid)
+        process = process->hash_next;
+    const struct task *thread = process ? NULL : task_find_locked(pid);
+    return thread ? thread->process : process;
 }
 
 /* Does a group or session have this number? */
@@ -120,8 +129,7 @@ static int pid_next(void)
     do {
         pids_reused |= last_pid == PID_MAX;
         last_pid = last_pid < PID_MAX ? last_pid + 1 : 2;
-    } while (process_find_locked(last_pid) || task_find_locked(last_pid)
-             || (pids_reused && group_named(last_pid)));
+    } while (process_find_locked(last_pid) || (pids_reused && group_named(last_pid)));
     return last_pid;
 }
 
@@ -156,15 +164,19 @@ void task_take_pid(struct task *task)
     tid_set(task, task->process->pid);
 }
 
-void process_publish(struct process *process, struct process *parent)
+void process_publish(struct process *process, struct process *maker, bool sibling)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
+    struct process *parent = sibling ? maker->parent : maker;
     process->pid = last_pid ? pid_next() : (last_pid = 1);
     task_publish(process_task(process), process->pid);
     process->parent = parent;
+    process->made_by = sibling ? maker->made_by : task_current();
+    if (sibling)
+        process->exit_signal = maker->exit_signal;
     process->parent_pid = parent ? parent->pid : 0;
-    process->group = parent ? parent->group : process->pid;
-    process->session = parent ? parent->session : process->pid;
+    process->group = maker ? maker->group : 0;
+    process->session = maker ? maker->session : 0;
     if (parent)
         list_append(&process->sibling, &parent->children);
     else
@@ -203,16 +215,46 @@ void process_unpublish(struct process *process)
     *link = process->hash_next;
 }
 
-void process_orphans_give(struct process *process)
+void process_children_pass(const struct task *task)
 {
+    list_for_each (link, &task->process->children) {
+        struct process *child = list_entry(link, struct process, sibling);
+        if (child->made_by == task)
+            child->made_by = process_task(task->process);
+    }
+}
+
+bool process_unwanted(const struct process *zombie)
+{
+    const struct signal_action *action = &zombie->parent->action[SIGCHLD];
+    return zombie->exit_signal == SIGCHLD
+           && (action->handler == SIG_IGN || action->flags & SA_NOCLDWAIT);
+}
+
+struct process *process_orphans_give(struct process *process, struct list *unwanted,
+                                     struct process **zombie)
+{
+    struct process *reaper = process->parent, *told = NULL;
+    while (reaper != init_process && (!reaper->subreaper || list_empty(&reaper->threads)))
+        reaper = reaper->parent;
     list_for_each_safe (link, after, &process->children) {
         struct process *child = list_entry(link, struct process, sibling);
         list_remove(link);
-        child->parent = init_process;
+        child->parent = reaper;
+        child->made_by = process_task(reaper);
         child->exit_signal = SIGCHLD;
-        __atomic_store_n(&child->parent_pid, init_process->pid, __ATOMIC_RELAXED);
-        list_append(link, &init_process->children);
+        __atomic_store_n(&child->parent_pid, reaper->pid, __ATOMIC_RELAXED);
+        list_append(link, &reaper->children);
+        if (!child->zombie)
+            continue;
+        told = reaper;
+        *zombie = child;
+        if (process_unwanted(child)) {
+            process_unpublish(child);
+            list_append(link, unwanted);
+        }
     }
+    return told;
 }
 
 /* ---- Finding ------------------------------------------------------------ */
@@ -284,11 +326,8 @@ bool process_may_trace(struct process *caller, struct process *target)
 char process_state_letter(struct process *process)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    char letter = process->zombie || list_empty(&process->threads) ? 'Z' : 'S';
-    list_for_each (link, &process->threads) {
-        if (list_entry(link, struct task, thread_link)->state != TASK_WAITING)
-            letter = 'R';
-    }
+    const struct task *first = task_find_locked(process->pid);
+    char letter = !first ? 'Z' : first->state == TASK_WAITING ? 'S' : 'R';
     spin_unlock_irq(&tasks_lock, irq);
     return letter;
 }
@@ -321,13 +360,4 @@ void task_rename(const char *name)
     uint64_t irq = spin_lock_irq(&task->process->lock);
     snprintf(task->name, sizeof(task->name), "%s", name);
     spin_unlock_irq(&task->process->lock, irq);
-}
-
-static void tick_add(uint64_t *ticks) { __atomic_add_fetch(ticks, 1, __ATOMIC_RELAXED); }
-
-void task_charge_tick(struct task *task, bool in_user)
-{
-    struct cpu_use *own = &task->used, *all = &task->process->used;
-    tick_add(in_user ? &own->user_ticks : &own->system_ticks);
-    tick_add(in_user ? &all->user_ticks : &all->system_ticks);
 }

@@ -16,12 +16,16 @@ extern struct process *init_process; /* fixed once it is published */
 MUST_CHECK struct process *process_create(void);
 /* Undo process_create(). The caller sees to mm and files. */
 void process_discard(struct process *process);
-/* Make it visible as parent's child (NULL: nobody's, for init), in its group and session. */
-void process_publish(struct process *process, struct process *parent);
+/* Make it visible in maker's group and session, as maker's child or, if sibling, as one more of its
+ * parent's, with maker's exit signal. NULL: nobody made init. */
+void process_publish(struct process *process, struct process *maker, bool sibling);
 static inline struct task *process_task(struct process *process)
 {
     return list_entry(process->threads.next, struct task, thread_link);
 }
+/* Signals that are not ignored take their default action; all lose their flags. process->lock is
+ * held, unless nobody else knows the process. */
+void process_handlers_reset(struct process *process);
 void task_free(struct task *task); /* stack, FPU area, structure */
 
 /* Another task for the current process, neither visible nor runnable yet; NULL: no memory.
@@ -35,9 +39,10 @@ MUST_CHECK int thread_publish(struct task *task);
 
 /* The task with this tid, NULL when there is none; tasks_lock is held, and keeps it. */
 MUST_CHECK struct task *task_find_locked(int tid);
-/* The process with this pid, NULL when there is none; tasks_lock is held, and keeps it. */
+/* The process with this pid, or with a thread of this tid, as Linux finds it; NULL when there is
+ * none. tasks_lock is held, and keeps it. */
 MUST_CHECK struct process *process_find_locked(int pid);
-/* The process with this pid with a reference, or NULL. process_put() gives it back. */
+/* The same with a reference, which process_put() gives back. */
 MUST_CHECK struct process *process_find(int pid);
 void process_hold(struct process *process);
 void process_put(struct process *process);
@@ -48,7 +53,7 @@ MUST_CHECK struct process *process_next(int pid);
 MUST_CHECK struct mm *process_mm(struct process *process);
 /* May the caller look into (and write) target's memory: itself or one of its descendants. */
 bool process_may_trace(struct process *caller, struct process *target);
-char process_state_letter(struct process *process);                        /* R S Z */
+char process_state_letter(struct process *process); /* R S Z, of its first thread */
 void process_path(struct process *process, char path[PROCESS_PATH_BYTES]); /* what exec ran */
 unsigned process_count(void);                                              /* zombies included */
 unsigned process_thread_count(struct process *process);
@@ -57,15 +62,20 @@ unsigned process_thread_count(struct process *process);
 
 /* The current task's name becomes the first bytes of name. */
 void task_rename(const char *name);
-/* A timer tick found the task running. Interrupts are off. */
-void task_charge_tick(struct task *task, bool in_user);
 
 /* ---- Leaving the tree (for exit.c; tasks_lock is held) ------------------ */
 
 /* Take the process out of every list. The caller drops the tree's reference. */
 void process_unpublish(struct process *process);
-/* Children of a dying process become init's; its zombies too, which init then reaps. */
-void process_orphans_give(struct process *process);
+/* Would nobody wait for this zombie, because its parent ignores the end of its children? */
+bool process_unwanted(const struct process *zombie);
+/* Children of a dying process become those of its nearest ancestor that is a subreaper, or init's.
+ * Zombies that nobody would wait for are taken out of the tree and put in the list, by sibling.
+ * Returns the new parent if it is to be told of zombies, of which *zombie is one, else NULL. */
+MUST_CHECK struct process *process_orphans_give(struct process *process, struct list *unwanted,
+                                                struct process **zombie);
+/* A thread has ended: an older one of its process waits for its children in its place. */
+void process_children_pass(const struct task *task);
 /* The task cannot be found by its tid any more. */
 void task_unpublish(struct task *task);
 /* The task's tid becomes its process's pid, which no other task has. */

@@ -33,6 +33,7 @@
 #include "uapi/signal.h"
 
 struct files;
+struct fs;
 struct inode;
 
 enum task_state { TASK_RUNNABLE, TASK_RUNNING, TASK_WAITING, TASK_DEAD };
@@ -48,9 +49,13 @@ struct signal_action {
     uint64_t mask;
 };
 
-/* CPU time, in timer ticks that found somebody running. */
-struct cpu_use {
-    uint64_t user_ticks, system_ticks;
+/* What tasks have used. The CPU time is exact. Timer ticks sample whether it is the program's or
+ * the kernel's: what follows a tick, up to a switch, counts as what the tick found. */
+struct usage {
+    uint64_t user, system;       /* CPU time, in arch_cycles() */
+    uint64_t faults;             /* page faults resolved */
+    uint64_t waits, preemptions; /* switches to another task: to wait, and with more to do */
+    uint64_t peak_frames;        /* the most that were seen mapped, of any one process */
 };
 
 /* In bytes, or whatever the resource is counted in; ~0: none. */
@@ -60,12 +65,14 @@ struct limit {
 #define LIMITS 16 /* by Linux's RLIMIT_* */
 
 /* What the threads of a process share.
- * [P] process.lock (irq)  [T] tasks_lock (irq)  [A] atomic  [I] fixed */
+ * [P] process.lock (irq)  [T] tasks_lock (irq)  [A] atomic  [I] fixed
+ * [O] its own threads; changed while there is but one */
 struct process {
     int pid;       /* [I] */
     uint32_t refs; /* [A] */
     struct spinlock lock;
     struct process *parent;                        /* [T] */
+    const struct task *made_by;                    /* [T] the thread of parent that waits for it */
     int parent_pid;                                /* [A] its number, 0 for none; changes with it */
     int group, session;                            /* [T] the pids of those that began them */
     struct list children;                          /* [T] of process.sibling */
@@ -74,23 +81,31 @@ struct process {
     struct list all_link;                          /* [T] every process */
     struct process *hash_next;                     /* [T] same bucket of pids */
     struct mm *mm;                                 /* [P] NULL once exited */
-    struct files *files;                           /* [P] NULL once exited */
+    struct files *files;                           /* [O] NULL once exited */
+    struct fs *fs;                                 /* [O] NULL once exited */
     struct inode *program;                         /* [P] what it runs, begun; NULL once exited */
     struct signal_action action[SIGNAL_COUNT + 1]; /* [P] */
     struct signal_pending pending;                 /* [P] signals sent to the process */
     bool unkillable;               /* [P] init: no default action ends it, unless forced */
     int wait_status;               /* [T] as wait4 reports it, once a zombie or exiting */
     int exit_signal;               /* [T] sent to the parent at the end, 0 for none */
+    bool subreaper;                /* [A] orphans among its descendants become its children */
     bool execed;                   /* [T] runs another program than its parent did */
     bool zombie;                   /* [T] */
     bool exiting;                  /* [A] exit_group or a fatal signal: every thread leaves */
     struct task *execing;          /* [A] the one that all others leave to */
     enum fork_way fork_way;        /* [A] how it forks */
     struct limit limits[LIMITS];   /* [P] soft is read without */
-    struct cpu_use used;           /* [A] by all its threads, the ended ones included */
-    struct cpu_use children_used;  /* [T] by the children it has waited for, and by theirs */
+    struct usage ended_used;       /* [T] by the threads that have ended */
+    struct usage children_used;    /* [T] by the children it has waited for, and by theirs */
     char path[PROCESS_PATH_BYTES]; /* [P] what exec ran, for /proc/PID/exe */
     struct wait_queue child_wait;  /* waiters for a child's change, and a vfork parent */
+};
+
+/* A thread of maker waits until the task it made has left the address space. [T] */
+struct vfork {
+    struct process *maker;
+    bool done;
 };
 
 /* One thread.
@@ -118,9 +133,10 @@ struct task {
     struct task_signals signals;
     uaddr_t clear_tid;          /* [O] the word to zero at the end, 0 for none */
     uaddr_t robust_list;        /* [O] the head of the list of robust futexes, 0 for none */
-    bool *vfork_done;           /* [T] a vfork parent waits for this to become true */
+    struct vfork *vfork;        /* [T] a parent that waits until it has its memory back, or NULL */
     int slice_ticks;            /* [R] */
-    struct cpu_use used;        /* [S] */
+    struct usage used;          /* [S] */
+    bool in_kernel;             /* [R] where the last tick found it */
     char name[TASK_NAME_BYTES]; /* [P] written by the task alone, which reads it without */
 };
 

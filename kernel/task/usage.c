@@ -2,67 +2,98 @@
 /* The resources used. */
 #include "kernel/task/usage.h"
 
-#include "kernel/fs/file.h"
+#include "kernel/sched/sched.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/process.h"
 #include "uapi/errno.h"
 
-#define TICK_US (1000000 / ARCH_TICK_HZ)
-
-int usage_out(const struct cpu_use *use, uaddr_t to)
+void usage_add(struct usage *sum, const struct usage *more)
 {
-    uint64_t user_us = use->user_ticks * TICK_US, system_us = use->system_ticks * TICK_US;
+    used_add(&sum->user, __atomic_load_n(&more->user, __ATOMIC_RELAXED));
+    used_add(&sum->system, __atomic_load_n(&more->system, __ATOMIC_RELAXED));
+    used_add(&sum->faults, __atomic_load_n(&more->faults, __ATOMIC_RELAXED));
+    used_add(&sum->waits, __atomic_load_n(&more->waits, __ATOMIC_RELAXED));
+    used_add(&sum->preemptions, __atomic_load_n(&more->preemptions, __ATOMIC_RELAXED));
+    sum->peak_frames = max_u64(sum->peak_frames, more->peak_frames);
+}
+
+void usage_hand_over(struct task *task)
+{
+    sched_charge();
+    usage_add(&task->process->ended_used, &task->used);
+    task->used = (struct usage){ 0 };
+}
+
+struct usage usage_locked(const struct process *process)
+{
+    struct usage usage = process->ended_used;
+    list_for_each (link, &process->threads)
+        usage_add(&usage, &list_entry(link, struct task, thread_link)->used);
+    return usage;
+}
+
+struct usage usage_of(struct process *process, int who)
+{
+    sched_charge();
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    struct usage usage = who == RUSAGE_CHILDREN ? process->children_used
+                         : who == RUSAGE_THREAD ? task_current()->used
+                                                : usage_locked(process);
+    if (who == RUSAGE_THREAD)
+        usage.peak_frames = process->ended_used.peak_frames;
+    spin_unlock_irq(&tasks_lock, irq);
+    return usage;
+}
+
+void usage_note_peak(struct mm *mm)
+{
+    struct process *process = process_current();
+    uint64_t frames = mm_resident(mm), irq = spin_lock_irq(&tasks_lock);
+    process->ended_used.peak_frames = max_u64(process->ended_used.peak_frames, frames);
+    spin_unlock_irq(&tasks_lock, irq);
+}
+
+/* No fault waits for a disk here: all are minor ones. */
+int usage_out(const struct usage *use, uaddr_t to)
+{
+    uint64_t user_us = arch_cycles_ns(use->user) / 1000;
+    uint64_t system_us = arch_cycles_ns(use->system) / 1000;
     struct {
-        uint64_t user[2], system[2], unknown[14];
+        uint64_t user[2], system[2], peak_kib, unknown[3], minor_faults, others[7], waits,
+            preemptions;
     } usage = {
         .user = { user_us / 1000000, user_us % 1000000 },
         .system = { system_us / 1000000, system_us % 1000000 },
+        .peak_kib = use->peak_frames * (PAGE_SIZE / 1024),
+        .minor_faults = use->faults,
+        .waits = use->waits,
+        .preemptions = use->preemptions,
     };
     return arch_copy_to_user(to, &usage, sizeof(usage)) ? -EFAULT : 0;
 }
 
-struct cpu_use process_children_used(struct process *process)
-{
-    uint64_t irq = spin_lock_irq(&tasks_lock);
-    struct cpu_use use = process->children_used;
-    spin_unlock_irq(&tasks_lock, irq);
-    return use;
-}
-
-struct cpu_use usage_inherit(struct process *parent, const struct process *zombie)
-{
-    struct cpu_use use = cpu_use_read(&zombie->used);
-    use.user_ticks += zombie->children_used.user_ticks;
-    use.system_ticks += zombie->children_used.system_ticks;
-    parent->children_used.user_ticks += use.user_ticks;
-    parent->children_used.system_ticks += use.system_ticks;
-    return use;
-}
-
-#define RUSAGE_SELF     0
-#define RUSAGE_CHILDREN (-1)
-#define RUSAGE_THREAD   1
-
 long sys_getrusage(int who, uaddr_t to)
 {
-    struct process *process = process_current();
-    struct cpu_use use;
-    switch (who) {
-    case RUSAGE_SELF: use = cpu_use_read(&process->used); break;
-    case RUSAGE_THREAD: use = cpu_use_read(&task_current()->used); break;
-    case RUSAGE_CHILDREN: use = process_children_used(process); break;
-    default: return -EINVAL;
-    }
+    if (who < RUSAGE_CHILDREN || who > RUSAGE_THREAD)
+        return -EINVAL;
+    usage_note_peak(task_current()->mm);
+    struct usage use = usage_of(process_current(), who);
     return usage_out(&use, to);
+}
+
+uint64_t usage_ticks(uint64_t cycles)
+{
+    return arch_cycles_ns(cycles) / (1000000000 / ARCH_TICK_HZ);
 }
 
 long sys_times(uaddr_t to)
 {
     struct process *process = process_current();
-    struct cpu_use own = cpu_use_read(&process->used), theirs = process_children_used(process);
-    uint64_t ticks[4] = { own.user_ticks, own.system_ticks, theirs.user_ticks,
-                          theirs.system_ticks };
+    struct usage own = usage_of(process, RUSAGE_SELF);
+    struct usage theirs = usage_of(process, RUSAGE_CHILDREN);
+    uint64_t ticks[4] = { usage_ticks(own.user), usage_ticks(own.system), usage_ticks(theirs.user),
+                          usage_ticks(theirs.system) };
     if (to.v && arch_copy_to_user(to, ticks, sizeof(ticks)))
         return -EFAULT;
-    return (long)(arch_clock_ns() / (TICK_US * 1000ull));
+    return (long)(arch_clock_ns() / (1000000000 / ARCH_TICK_HZ));
 }

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for children. */
+/* Waiting for children: wait4 and waitid. */
 #include "kernel/syscall/syscall.h"
+#include "kernel/task/exit.h"
 #include "kernel/task/process.h"
 #include "kernel/task/usage.h"
 #include "uapi/errno.h"
 #include "uapi/wait.h"
 
-/* What wait4() looks for, and what it found. */
+#define OPTIONS_COMMON (WNOHANG | WCONTINUED | WNOTHREAD | WALL | WCLONE)
+
+/* What a call looks for, and what it found. */
 struct search {
-    int pid;                /* > 0: this child; -1: any; < -1: any of this group, negated */
+    int which, id;          /* P_ALL; P_PID: the child of this pid; P_PGID: any of this group */
     int options;            /* W* */
-    struct process *zombie; /* taken out of the tree; NULL */
-    struct cpu_use use;     /* the zombie's */
-    bool any;               /* there is such a child at all */
+    bool any;               /* there is a child that may yet be found */
+    int pid, status;        /* of the child found, 0 while there is none */
+    struct usage usage;     /* what it and its children used */
+    struct process *zombie; /* the child, if it was taken out of the tree */
 };
 
 /* A child whose exit signal is not SIGCHLD is waited for only on request. tasks_lock is held. */
@@ -21,51 +25,108 @@ static bool wanted(const struct search *search, const struct process *child)
     bool is_clone = child->exit_signal != SIGCHLD;
     if (!(search->options & WALL) && is_clone != !!(search->options & WCLONE))
         return false;
-    return search->pid == -1 || child->pid == search->pid || child->group == -search->pid;
+    if (search->options & WNOTHREAD && child->made_by != task_current())
+        return false;
+    return search->which == P_ALL
+           || search->id == (search->which == P_PID ? child->pid : child->group);
 }
 
-/* Is the search over: a zombie, no such child, or no waiting for one? */
+/* The search has found this zombie. tasks_lock is held. */
+static void zombie_found(struct search *search, struct process *parent, struct process *child)
+{
+    search->pid = child->pid;
+    search->status = child->wait_status;
+    search->usage = usage_locked(child);
+    usage_add(&search->usage, &child->children_used);
+    if (search->options & WNOWAIT)
+        return;
+    usage_add(&parent->children_used, &search->usage);
+    process_unpublish(child);
+    search->zombie = child;
+}
+
+/* Is the search over: a child found, no such child, or no waiting for one? */
 static bool search_over(struct process *parent, struct search *search)
 {
     search->any = false;
     uint64_t irq = spin_lock_irq(&tasks_lock);
     list_for_each (link, &parent->children) {
         struct process *child = list_entry(link, struct process, sibling);
-        if (!wanted(search, child))
+        if (!wanted(search, child) || (child->zombie && !(search->options & WEXITED)))
             continue;
         search->any = true;
         if (child->zombie) {
-            process_unpublish(child);
-            search->use = usage_inherit(parent, child);
-            search->zombie = child;
+            zombie_found(search, parent, child);
             break;
         }
     }
     spin_unlock_irq(&tasks_lock, irq);
-    return search->zombie || !search->any || search->options & WNOHANG;
+    return search->pid || !search->any || search->options & WNOHANG;
 }
 
-/* No process stops or continues here, so WUNTRACED and WCONTINUED never report anything. */
+/* The pid of the child found, 0 for none now, or a negative errno. */
+static int child_await(struct search *search)
+{
+    struct process *self = process_current();
+    int err = wait_until(&self->child_wait, search_over(self, search), 0);
+    if (search->zombie)
+        process_put(search->zombie);
+    return search->pid ? search->pid : err ? err : search->any ? 0 : -ECHILD;
+}
+
+/* No process stops or continues here, so WSTOPPED and WCONTINUED never report anything. */
 long sys_wait4(int pid, uaddr_t status_to, int options, uaddr_t usage)
 {
-    struct process *parent = process_current();
-    if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | WALL | WCLONE))
+    if (options & ~(OPTIONS_COMMON | WUNTRACED))
         return -EINVAL;
     if (pid == INT32_MIN)
         return -ESRCH;
-    if (pid == 0)
-        pid = -(int)sys_getpgid(0);
-    struct search search = { .pid = pid, .options = options };
-    int err = wait_until(&parent->child_wait, search_over(parent, &search), 0);
-    struct process *zombie = search.zombie;
-    if (!zombie)
-        return err ? err : search.any ? 0 : -ECHILD;
-    int status = zombie->wait_status;
-    pid = zombie->pid;
-    process_put(zombie);
-    if (status_to.v && arch_copy_to_user(status_to, &status, sizeof(status)))
+    struct search search = { .which = pid == -1 ? P_ALL
+                                      : pid > 0 ? P_PID
+                                                : P_PGID,
+                             .id = pid > 0 ? pid
+                                   : pid   ? -pid
+                                           : (int)sys_getpgrp(),
+                             .options = options | WEXITED };
+    int found = child_await(&search);
+    if (found <= 0)
+        return found;
+    if (status_to.v && arch_copy_to_user(status_to, &search.status, sizeof(search.status)))
         return -EFAULT;
-    if (usage.v && usage_out(&search.use, usage))
+    return usage.v && usage_out(&search.usage, usage) ? -EFAULT : found;
+}
+
+/* Tell the caller of waitid() what was found; all is 0 when nothing was. si_signo, si_errno,
+ * si_code lie before a gap; si_pid, si_uid, si_status behind it. */
+static int info_out(const struct search *search, uaddr_t to)
+{
+    int signal = status_signal(search->status);
+    int what[3] = { 0 }, who[3] = { search->pid, 0, signal ? signal : status_code(search->status) };
+    if (search->pid) {
+        what[0] = SIGCHLD;
+        what[2] = signal ? CLD_KILLED : CLD_EXITED;
+    }
+    return arch_copy_to_user(to, what, sizeof(what))
+                   || arch_copy_to_user(uaddr(to.v + 16), who, sizeof(who))
+               ? -EFAULT
+               : 0;
+}
+
+long sys_waitid(int which, int id, uaddr_t info, int options, uaddr_t usage)
+{
+    if (options & ~(OPTIONS_COMMON | WNOWAIT | WEXITED | WSTOPPED)
+        || !(options & (WEXITED | WSTOPPED | WCONTINUED)) || which < P_ALL || which > P_PIDFD
+        || (which == P_PID && id <= 0) || (which >= P_PGID && id < 0))
+        return -EINVAL;
+    if (which == P_PIDFD)
+        return -EBADF; /* no descriptor is one */
+    if (which == P_PGID && !id)
+        id = (int)sys_getpgrp();
+    struct search search = { .which = which, .id = id, .options = options };
+    int found = child_await(&search);
+    if (found > 0 && usage.v && usage_out(&search.usage, usage))
         return -EFAULT;
-    return pid;
+    if (info.v && info_out(&search, info))
+        return -EFAULT;
+    return found < 0 ? found : 0;
 }

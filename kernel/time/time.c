@@ -32,7 +32,7 @@ int time_in(uaddr_t from, uint64_t *ns)
     return 0;
 }
 
-/* Linux's clocks. The clocks of CPU time advance by ticks. */
+/* Linux's clocks. */
 enum {
     CLOCK_REALTIME,
     CLOCK_MONOTONIC,
@@ -44,10 +44,10 @@ enum {
     CLOCK_BOOTTIME,
 };
 
-static uint64_t cpu_use_ns(const struct cpu_use *used)
+static uint64_t cpu_ns(int who)
 {
-    struct cpu_use use = cpu_use_read(used);
-    return (use.user_ticks + use.system_ticks) * (NS_PER_S / ARCH_TICK_HZ);
+    struct usage use = usage_of(process_current(), who);
+    return arch_cycles_ns(use.user + use.system);
 }
 
 static int clock_read(int clock, uint64_t *ns)
@@ -59,8 +59,8 @@ static int clock_read(int clock, uint64_t *ns)
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME: *ns = arch_clock_ns(); return 0;
-    case CLOCK_PROCESS_CPUTIME_ID: *ns = cpu_use_ns(&process_current()->used); return 0;
-    case CLOCK_THREAD_CPUTIME_ID: *ns = cpu_use_ns(&task_current()->used); return 0;
+    case CLOCK_PROCESS_CPUTIME_ID: *ns = cpu_ns(RUSAGE_SELF); return 0;
+    case CLOCK_THREAD_CPUTIME_ID: *ns = cpu_ns(RUSAGE_THREAD); return 0;
     default: return -EINVAL;
     }
 }

@@ -2,6 +2,7 @@
 /* Proves: the kernel reports what a process has used and may use, and refuses what it does not
  * support. */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -65,6 +66,76 @@ TEST(cpu_clocks_stand_still_in_sleep, "")
     nanosleep(&pause, NULL);
     CHECK(at(CLOCK_PROCESS_CPUTIME_ID) - process < 0.15);
     CHECK(at(CLOCK_THREAD_CPUTIME_ID) - thread < 0.15);
+}
+
+/* Less than a tick. */
+TEST(cpu_clocks_count_every_moment_of_work, "")
+{
+    double last = at(CLOCK_PROCESS_CPUTIME_ID), now, thread = at(CLOCK_THREAD_CPUTIME_ID);
+    for (int steps = 0; steps < 100; last = now) {
+        now = at(CLOCK_PROCESS_CPUTIME_ID);
+        CHECK(now >= last);
+        CHECK(now >= at(CLOCK_THREAD_CPUTIME_ID) - 0.1);
+        steps += now > last;
+        CHECK(at(CLOCK_THREAD_CPUTIME_ID) < thread + 0.5);
+    }
+    CHECK(at(CLOCK_THREAD_CPUTIME_ID) > thread);
+}
+
+static void *spin_a_while(void *unused)
+{
+    while (at(CLOCK_THREAD_CPUTIME_ID) < 0.05) {}
+    return unused;
+}
+
+TEST(a_process_has_used_what_its_ended_threads_used, "")
+{
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, spin_a_while, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK(at(CLOCK_PROCESS_CPUTIME_ID) >= 0.15);
+    CHECK(at(CLOCK_PROCESS_CPUTIME_ID) >= at(CLOCK_THREAD_CPUTIME_ID) + 0.15);
+}
+
+TEST(a_program_that_never_waits_is_made_to_share_the_cpu, "")
+{
+    struct rusage usage;
+    pin(0);
+    int other = fork();
+    while (other == 0) {}
+    do
+        getrusage(RUSAGE_THREAD, &usage);
+    while (usage.ru_nivcsw < 3);
+    CHECK(usage.ru_nvcsw < 3);
+    kill(other, SIGKILL);
+    CHECK_EQ(waitpid(other, NULL, 0), other);
+}
+
+/* The state that /proc/self/stat shows: with NULL, once it is S, or after many looks. */
+static void *read_state(void *once)
+{
+    char line[512] = "";
+    long state = 0;
+    for (int i = 0; i < 1000 && state != 'S'; i += once ? 1000 : 1) {
+        FILE *file = fopen("/proc/self/stat", "r");
+        CHECK(file && fgets(line, sizeof(line), file));
+        fclose(file);
+        state = strrchr(line, ')')[2];
+    }
+    return (void *)state;
+}
+
+/* Not the thread that reads it. */
+TEST(proc_stat_shows_the_state_of_the_first_thread, "")
+{
+    pthread_t reader;
+    void *state;
+    CHECK_EQ(pthread_create(&reader, NULL, read_state, NULL), 0);
+    CHECK_EQ(pthread_join(reader, &state), 0);
+    CHECK_EQ((long)state, 'S');
+    CHECK_EQ((long)read_state(&state), 'R');
 }
 
 TEST(getrusage_checks_whose_usage_is_asked, "")

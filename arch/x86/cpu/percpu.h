@@ -28,6 +28,7 @@ struct percpu {
     uint32_t apic_id;                     /* [I] */
     int64_t tsc_offset;                   /* [I] tsc_now() adds it to this CPU's TSC */
     uint64_t ipis_sent;                   /* [C] */
+    uint64_t faults;                      /* [C] page faults resolved */
     const struct trap_frame *fault_frame; /* [C] innermost exception taken in the kernel */
     /* [A] its answer to arch_cpus_report() */
     struct cpu_report {

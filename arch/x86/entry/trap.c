@@ -106,6 +106,8 @@ static void user_page_fault(struct trap_frame *frame, uint64_t va)
     enum fault_outcome outcome = mm_fault(percpu()->mm, &fault);
     if (__builtin_expect(!fault_resolved(outcome), 0))
         user_page_fault_refused(frame, va, outcome);
+    else
+        percpu()->faults++;
 }
 
 /* The kernel touched user memory for a system call: resolved as the program's own access would
@@ -122,8 +124,10 @@ static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
     if (frame->rflags & RFLAGS_IF)
         arch_irq_enable();
     enum fault_outcome outcome = mm_fault(percpu()->mm, &fault);
-    if (fault_resolved(outcome))
+    if (fault_resolved(outcome)) {
+        percpu()->faults++;
         return;
+    }
     if (frame->error & FAULT_RESERVED)
         broken_tables(frame, va);
     if (fault_verdict(outcome)->signal == SIGKILL && frame->rflags & RFLAGS_IF

@@ -38,11 +38,15 @@ void timer_init(void)
 
 uint64_t timer_tsc_hz(void) { return tsc_hz; }
 
+uint64_t arch_cycles_ns(uint64_t cycles)
+{
+    return (uint64_t)((unsigned __int128)cycles * ns_per_tick_32 >> 32);
+}
+
 /* What has been told stays true: whatever their TSCs do, no CPU tells an earlier time. */
 uint64_t arch_clock_ns(void)
 {
-    uint64_t ticks = tsc_now() - tsc_start;
-    uint64_t now = (uint64_t)((unsigned __int128)ticks * ns_per_tick_32 >> 32);
+    uint64_t now = arch_cycles_ns(tsc_now() - tsc_start);
     uint64_t last = __atomic_load_n(&clock_last, __ATOMIC_RELAXED);
     while (now > last) {
         if (__atomic_compare_exchange_n(&clock_last, &last, now, true, __ATOMIC_RELAXED,
