@@ -148,7 +148,7 @@ static bool stock_fill(struct list *stock, unsigned *have, unsigned count,
     return true;
 }
 
-/* Send to all at once: no process that a fork makes escapes. Returns 0, or -ESRCH: nobody. */
+/* Send to all that there are at one moment. Returns 0, or -ESRCH: nobody. */
 static int crowd_signal(const struct crowd *crowd, const struct siginfo *info)
 {
     struct list stock;

@@ -99,7 +99,7 @@ static void writes_for(void (*way)(void), int of_child)
     CHECK(close(go[0]) == 0 && close(go[1]) == 0);
 }
 
-TEST(the_kernel_writes_into_ones_own_memory, "leaf_stays_writable")
+TEST(the_kernel_writes_into_ones_own_memory, "skip_cow_copy")
 {
     by_tables();
     for (size_t i = 0; i < 2 * sizeof(ways) / sizeof(ways[0]); i++)
