@@ -163,6 +163,7 @@ TEST(a_threads_end_writes_into_ones_own_memory, "gup_unowned")
 /* Two words in tables of their own. */
 static volatile long *first, *second;
 static volatile long stop, rounds;
+static volatile long *stores; /* in memory that no fork separates */
 
 static void two_words(void)
 {
@@ -170,6 +171,8 @@ static void two_words(void)
     CHECK(first != MAP_FAILED);
     second = first + (4 << 20) / sizeof(*first);
     *first = *second = 0;
+    stores = mmap(NULL, 4096, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(stores != MAP_FAILED);
 }
 
 static void *count_both(void *unused)
@@ -179,16 +182,16 @@ static void *count_both(void *unused)
         *first = i;
         __asm__ volatile("" : : : "memory");
         *second = i;
-        rounds = i;
+        *stores = i;
     }
     return unused;
 }
 
-/* A child has the two as they were at one instant, and keeps them. */
+/* A child has the two as they were at one instant, and keeps them while its parent stores on. */
 static void check_the_pair(void)
 {
-    long a = *first, b = *second;
-    for (int i = 0; i < 100; i++)
+    long a = *first, b = *second, before = *stores;
+    while (*stores < before + 100)
         raw0(SYS_sched_yield);
     raw_exit((a == b || a == b + 1) && *first == a && *second == b ? 0 : 1);
 }
@@ -201,8 +204,8 @@ TEST_CPUS(a_counter_pair_is_never_torn_in_a_child, "no_shootdown")
     pin(0);
     CHECK_EQ(pthread_create(&other, NULL, count_both, NULL), 0);
     for (int i = 0; i < ROUNDS; i++) {
-        long before = rounds;
-        while (rounds == before)
+        long before = *stores;
+        while (*stores == before)
             raw0(SYS_sched_yield);
         int status, pid = fork();
         if (pid == 0)
