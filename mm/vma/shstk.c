@@ -46,8 +46,7 @@ static int token_write(struct mm *mm, uint64_t top)
 int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_token, bool huge,
                  uint64_t *start)
 {
-    uint64_t align = huge ? level_bytes(2) : PAGE_SIZE;
-    uint64_t len = align_up(bytes, PAGE_SIZE);
+    uint64_t align = huge ? level_bytes(2) : PAGE_SIZE, len = align_up(bytes, PAGE_SIZE);
     if (bytes == 0 || !is_aligned(address, align) || !is_aligned(len, align)
         || (with_token && !is_aligned(bytes, sizeof(uint64_t))))
         return -EINVAL;
@@ -60,15 +59,12 @@ int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, bool with_toke
     uint64_t at;
     int err = shstk_insert(mm, flags, address, len, align, &at);
     write_unlock(&mm->lock);
-    if (err)
-        return err;
-    if (planted_token(with_token)) {
+    if (!err && planted_token(with_token)) {
         err = token_write(mm, at + bytes);
-        if (err) {
+        if (err)
             (void)!mm_unmap(mm, at, len, NULL);
-            return err;
-        }
     }
-    *start = at;
-    return 0;
+    if (!err)
+        *start = at;
+    return err;
 }
