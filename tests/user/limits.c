@@ -85,7 +85,7 @@ TEST(limits_go_on_in_children_and_programs, "")
 /* A vfork child shares the memory, but not the limits. */
 TEST(a_limit_binds_one_process, "")
 {
-    int status, child = vfork();
+    int status, child = (int)raw0(SYS_vfork);
     if (child == 0) {
         struct rlimit limit = { MIB, RLIM_INFINITY };
         _exit(setrlimit(RLIMIT_AS, &limit) || mmap(NULL, 64 * MIB, RW, ANON, -1, 0) != MAP_FAILED);
