@@ -28,7 +28,7 @@ static int vmas_copy(struct mm *child, struct mm *parent)
 static bool leaves_are_wanted(struct mm *parent, enum fork_way way)
 {
     if (way == FORK_AUTO)
-        return tables_count(parent, TABLES_FROM) < TABLES_FROM;
+        return tables_count(parent, TABLES_FROM, true) < TABLES_FROM;
     return way == FORK_LEAVES;
 }
 

@@ -97,10 +97,10 @@ void mm_put(struct mm *mm)
     kfree(mm);
 }
 
-uint64_t mm_resident(struct mm *mm)
+uint64_t mm_resident(struct mm *mm, bool shared)
 {
     write_lock(&mm->lock);
-    uint64_t frames = tables_count(mm, ~0ull);
+    uint64_t frames = tables_count(mm, ~0ull, shared);
     write_unlock(&mm->lock);
     return frames;
 }

@@ -115,8 +115,8 @@ void mm_put(struct mm *mm);
 /* Run it on this CPU from now on; NULL: none, this CPU is idle. */
 void mm_activate(struct mm *mm);
 /* Frames that its leaves map, PROT_NONE ones included. Takes mm.lock for writing, and looks at
- * every table. */
-uint64_t mm_resident(struct mm *mm);
+ * every table; without shared only at its own: then the end of mm looks at no fewer. */
+uint64_t mm_resident(struct mm *mm, bool shared);
 
 /* ---- Fork (mm/fork.c) --------------------------------------------------- */
 

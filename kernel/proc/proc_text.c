@@ -94,7 +94,8 @@ static void show_status(struct text *text, struct process *process, struct mm *m
                 "Name:\t%s\nState:\t%c\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:"
                 "\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t%u\n",
                 name, process_state_letter(process), process->pid, process->pid,
-                parent_pid(process), (mm ? mm_resident(mm) * 4 : 0), process_thread_count(process));
+                parent_pid(process), (mm ? mm_resident(mm, true) * 4 : 0),
+                process_thread_count(process));
     for (int i = 0; i < 2; i++)
         text_printf(text, "x86_Thread_features%s: %s%s\n", i ? "_locked" : "",
                     features[i] & ARCH_SHSTK_SHSTK ? "shstk " : "",
@@ -112,7 +113,7 @@ static void show_stat(struct text *text, struct process *process, struct mm *mm)
                 process->pid, name, process_state_letter(process), parent_pid(process),
                 process->group, process->session, own.faults, theirs.faults, usage_ticks(own.user),
                 usage_ticks(own.system), usage_ticks(theirs.user), usage_ticks(theirs.system),
-                process_thread_count(process), (mm ? mm_resident(mm) : 0));
+                process_thread_count(process), (mm ? mm_resident(mm, true) : 0));
 }
 
 static void show_fork(struct text *text, struct process *process, struct mm *mm)

@@ -190,7 +190,7 @@ static struct mm *process_take_mm(struct process *process, struct mm *mm, struct
 static void memory_change(struct task *task, struct mm *mm, struct inode *file, const char *path)
 {
     if (task->mm) {
-        usage_note_peak(task->mm);
+        usage_note_peak(task->mm, false);
         task_tell_memory(task);
     }
     struct mm *old = process_take_mm(task->process, mm, file, path);

@@ -88,7 +88,7 @@ static void task_drop_mm(struct task *task)
 /* The last thread takes along what the threads shared. */
 static void process_drop_resources(struct process *process)
 {
-    usage_note_peak(process->mm);
+    usage_note_peak(process->mm, false);
     files_put(process->files);
     fs_put(process->fs);
     process->files = NULL;

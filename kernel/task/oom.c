@@ -31,7 +31,7 @@ static uint64_t frames_of(struct process *process)
     struct mm *mm = process_mm(process);
     if (!mm)
         return 0;
-    uint64_t frames = mm_resident(mm);
+    uint64_t frames = mm_resident(mm, true);
     mm_put(mm);
     return frames;
 }

@@ -45,10 +45,10 @@ struct usage usage_of(struct process *process, int who)
     return usage;
 }
 
-void usage_note_peak(struct mm *mm)
+void usage_note_peak(struct mm *mm, bool shared)
 {
     struct process *process = process_current();
-    uint64_t frames = mm_resident(mm), irq = spin_lock_irq(&tasks_lock);
+    uint64_t frames = mm_resident(mm, shared), irq = spin_lock_irq(&tasks_lock);
     process->ended_used.peak_frames = max_u64(process->ended_used.peak_frames, frames);
     spin_unlock_irq(&tasks_lock, irq);
 }
@@ -76,7 +76,7 @@ long sys_getrusage(int who, uaddr_t to)
 {
     if (who < RUSAGE_CHILDREN || who > RUSAGE_THREAD)
         return -EINVAL;
-    usage_note_peak(task_current()->mm);
+    usage_note_peak(task_current()->mm, true);
     struct usage use = usage_of(process_current(), who);
     return usage_out(&use, to);
 }

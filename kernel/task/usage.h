@@ -25,8 +25,9 @@ struct usage usage_locked(const struct process *process);
 /* The current task, which is about to end, has its use counted as its process's. tasks_lock is
  * held. */
 void usage_hand_over(struct task *task);
-/* Look how much memory the current process, which runs in mm, has mapped. */
-void usage_note_peak(struct mm *mm);
+/* Look how much memory the current process, which runs in mm, has mapped; without shared only what
+ * fork has not shared, which costs little (mm_resident()). */
+void usage_note_peak(struct mm *mm, bool shared);
 
 /* arch_cycles() in ticks of times(2). */
 uint64_t usage_ticks(uint64_t cycles);

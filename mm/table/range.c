@@ -32,7 +32,7 @@ void tables_visit(struct mm *mm, uint64_t start, uint64_t end, leaf_visitor visi
     table_visit(mm->root, ROOT_LEVEL, true, start, end, visit, context);
 }
 
-static uint64_t table_count(struct frame *table, int level, uint64_t enough)
+static uint64_t table_count(struct frame *table, int level, uint64_t enough, bool shared)
 {
     if (level == 1)
         return table->count;
@@ -40,16 +40,19 @@ static uint64_t table_count(struct frame *table, int level, uint64_t enough)
     span_whole(&span, table, level);
     uint64_t count = 0;
     pte_t pte;
-    while (count < enough && span_next(&span, &pte))
-        count += pte_is_table(pte, level) ? table_count(entry_table(pte), level - 1, enough - count)
-                                          : level_frames(level);
+    while (count < enough && span_next(&span, &pte)) {
+        if (!pte_is_table(pte, level))
+            count += level_frames(level);
+        else if (shared || pte_hw_write(pte))
+            count += table_count(entry_table(pte), level - 1, enough - count, shared);
+    }
     return count;
 }
 
-uint64_t tables_count(struct mm *mm, uint64_t enough)
+uint64_t tables_count(struct mm *mm, uint64_t enough, bool shared)
 {
     ASSERT(write_is_held(&mm->lock));
-    return table_count(mm->root, ROOT_LEVEL, enough);
+    return table_count(mm->root, ROOT_LEVEL, enough, shared);
 }
 
 /* ---- Removing ----------------------------------------------------------- */

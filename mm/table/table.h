@@ -107,7 +107,8 @@ void tables_visit(struct mm *mm, uint64_t start, uint64_t end, leaf_visitor visi
 void tables_zap(struct mm *mm, const struct vma *vma, uint64_t start, uint64_t end,
                 struct flush *flush);
 
-/* How many frames the leaves map, PROT_NONE ones included; but counting may stop at enough. */
-uint64_t tables_count(struct mm *mm, uint64_t enough);
+/* How many frames the leaves map, PROT_NONE ones included; but counting may stop at enough. Without
+ * shared, what lies below an entry with W=0 does not count. */
+uint64_t tables_count(struct mm *mm, uint64_t enough, bool shared);
 
 #endif

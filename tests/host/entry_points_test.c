@@ -148,7 +148,7 @@ static bool grows_down(struct mm *mm) { return store(mm, GROWING - PAGE(1), 1); 
 static bool is_looked_at(struct mm *mm)
 {
     struct leaf_info leaf;
-    return mm_check(mm) == 0 && mm_resident(mm) > 1000 && mm_next_leaf(mm, DATA, &leaf)
+    return mm_check(mm) == 0 && mm_resident(mm, true) > 1000 && mm_next_leaf(mm, DATA, &leaf)
            && leaf.sharers == 2;
 }
 

@@ -58,8 +58,8 @@ static void check_leaves(struct process *process)
                "%#lx is writable and has %u users", (unsigned long)leaf.va, leaf.refs);
         resident += level_frames(leaf.level);
     }
-    EXPECT(resident == mm_resident(process->mm), "%lu frames resident, counted %lu",
-           (unsigned long)resident, (unsigned long)mm_resident(process->mm));
+    EXPECT(resident == mm_resident(process->mm, true), "%lu frames resident, counted %lu",
+           (unsigned long)resident, (unsigned long)mm_resident(process->mm, true));
 }
 
 static void look_at_everything(void)

@@ -67,7 +67,7 @@ static bool unmap_in_steps(void)
     if (!begin())
         return false;
     int err = mm_unmap(mm, VA, LONG_BYTES, breathe_and_map);
-    return end(err == 0 && mm_resident(mm) == 1 && touch(VA, CPU_LOAD) == FAULT_OK_SPURIOUS
+    return end(err == 0 && mm_resident(mm, true) == 1 && touch(VA, CPU_LOAD) == FAULT_OK_SPURIOUS
                && touch(VA + PAGE_SIZE, CPU_LOAD) == FAULT_BAD_NO_VMA
                && touch(VA + LONG_BYTES - PAGE_SIZE, CPU_LOAD) == FAULT_BAD_NO_VMA);
 }
@@ -77,7 +77,7 @@ static bool discard_in_steps(void)
     if (!begin())
         return false;
     int err = mm_discard(mm, VA, LONG_BYTES, breathe);
-    return end(err == 0 && mm_resident(mm) == 0 && touch(VA, CPU_LOAD) == FAULT_OK_SPURIOUS);
+    return end(err == 0 && mm_resident(mm, true) == 0 && touch(VA, CPU_LOAD) == FAULT_OK_SPURIOUS);
 }
 
 static bool brk_shrinks_in_steps(void)
@@ -91,7 +91,7 @@ static bool brk_shrinks_in_steps(void)
         grown = touch(va, CPU_STORE) == FAULT_OK_SPURIOUS;
     uint64_t now = mm_brk(mm, VA + LONG_BYTES + 1, breathe);
     return end(grown && now == VA + LONG_BYTES + 1
-               && mm_resident(mm) == LONG_BYTES / PAGE_SIZE + 1);
+               && mm_resident(mm, true) == LONG_BYTES / PAGE_SIZE + 1);
 }
 
 static bool protected(uint64_t from, uint64_t to)
