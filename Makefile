@@ -51,8 +51,8 @@ BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo check test stress coverage mutants bench portable selftest loc clean help usb \
-        run-bochs run-qemu run-kvm qemu-gdb images FORCE
+.PHONY: all run demo check test stress ways coverage mutants bench portable selftest loc clean \
+        help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
 
@@ -64,6 +64,7 @@ help:
 	@echo 'make check           the tests that need no emulator, in less than a minute'
 	@echo 'make test            all tests'
 	@echo 'make stress          minutes of stress with one, two and four CPUs'
+	@echo 'make ways            user-space tests and stress with each way to fork'
 	@echo 'make coverage        how many lines of each file the tests run'
 	@echo 'make mutants         how many planted defects and patches the quick tests notice'
 	@echo 'make portable        the user-space tests here and on Linux, and how they differ'
@@ -214,6 +215,8 @@ test:
 	@scripts/test
 stress:
 	@scripts/test --long
+ways:
+	@scripts/test --ways
 coverage:
 	@tests/coverage/coverage.py
 mutants:

@@ -2,7 +2,8 @@
 """Run the tests and sum them up: on this machine, in Bochs with CET, in QEMU without.
 
 --quick (make check): what needs no emulator, in less than a minute. --long (make stress): the
-stress alone, for minutes. Every suite prints KTAP. A suite that ends short of its plan has failed.
+stress alone, for minutes. --ways (make ways): user-space tests and stress with fork=leaves, and
+with fork=tables. Every suite prints KTAP. A suite that ends short of its plan has failed.
 The last line is "N passed, N failed, N skipped". The exercises of the book (docs/) run only when
 they are asked for: -k exercise_NAME.
 """
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from run.case import path
 from run.results import NOTHING, Totals
-from run.suites import QUICK, SUITES, Run, execute
+from run.suites import QUICK, SUITES, WAYS, Run, execute
 
 
 def arguments():
@@ -25,11 +26,13 @@ def arguments():
     parser.add_argument(
         "--fork",
         choices=["auto", "leaves", "tables"],
+        default="auto",
         help="what fork shares, in the user-space tests and the stress",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--only", choices=SUITES, metavar="SUITE", help=", ".join(SUITES))
     which.add_argument("--quick", action="store_true", help="only what needs no emulator")
+    which.add_argument("--ways", action="store_true", help="what fork shares: both ways")
     which.add_argument("--long", action="store_true", help="the stress alone, with 1 to 4 CPUs")
     return parser.parse_args()
 
@@ -64,10 +67,11 @@ def main():
     if setup.returncode:
         return setup.returncode
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # nothing is written outside build/
-    run, totals = Run(args.k, args.quick, args.long, args.fork), Totals()
+    totals, forks = Totals(), ["leaves", "tables"] if args.ways else [args.fork]
+    runs = [Run(args.k, args.quick, args.long, fork) for fork in forks]
     wanted = ["stress"] if args.long else [args.only] if args.only else list(SUITES)
-    wanted = QUICK if args.quick else wanted
-    jobs = [job for suite in wanted for job in SUITES[suite](run)]
+    wanted = QUICK if args.quick else WAYS if args.ways else wanted
+    jobs = [job for suite in wanted for run in runs for job in SUITES[suite](run)]
     built = {needs: build(totals, needs) for needs in dict.fromkeys(job.needs for job in jobs)}
     jobs = [job for job in jobs if built[job.needs]]
     if len(jobs) > 1 and not args.k:

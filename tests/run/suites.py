@@ -10,8 +10,6 @@ from run.case import ROOT, path
 
 # CPUs for the user-space tests. Most scripts of tests/boot have one.
 CPUS = {"bochs": 2, "qemu": 4}
-# What fork shares there, when nothing is asked for.
-FORKS = {"bochs": ["auto"], "qemu": ["auto", "leaves"]}
 # Emulator, CPUs, milliseconds for each load, and processes at once; the short stress and the long.
 STRESS_SHORT = [("bochs", 2, 400, 256), ("qemu", 4, 800, 512)]
 STRESS_LONG = [
@@ -27,7 +25,7 @@ STRESS_LONG = [
 class Run:
     """One call of scripts/test: what was asked for."""
 
-    def __init__(self, key="", quick=False, long=False, fork=None):
+    def __init__(self, key="", quick=False, long=False, fork="auto"):
         self.key, self.quick, self.long, self.fork = key, quick, long, fork
 
     def exercise(self):
@@ -150,16 +148,14 @@ def boot_once(name, emulator, cpus, words, timeout):
 
 
 def runner(emulator):
-    """All user-space tests in one boot, for each way to fork."""
+    """All user-space tests in one boot."""
 
     def suite(run):
         if run.exercise() and not any_holds("tests/exercises", run.key):
             return []
-        words = f"init=/tests/runner console=serial shstk_huge=1 -- {emulator} {run.key}"
-        return [
-            boot_once(f"{emulator}-{way}", emulator, CPUS[emulator], f"fork={way} {words}", 900)
-            for way in ([run.fork] if run.fork else FORKS[emulator])
-        ]
+        words = f"fork={run.fork} init=/tests/runner console=serial shstk_huge=1"
+        words += f" -- {emulator} {run.key}"
+        return [boot_once(f"{emulator}-{run.fork}", emulator, CPUS[emulator], words, 900)]
 
     return suite
 
@@ -177,10 +173,12 @@ def stress(run):
         return []
     jobs = []
     for emulator, cpus, ms, processes in STRESS_LONG if run.long else STRESS_SHORT:
-        words = f"fork={run.fork or 'auto'} init=/stress/stress console=serial"
+        words = f"fork={run.fork} init=/stress/stress console=serial"
         words += f" -- {ms} {processes} {key}"
         timeout = 300 + 25 * ms // 1000
-        jobs.append(boot_once(f"stress-{emulator}-{cpus}", emulator, cpus, words, timeout))
+        jobs.append(
+            boot_once(f"stress-{emulator}-{cpus}-{run.fork}", emulator, cpus, words, timeout)
+        )
     return jobs
 
 
@@ -204,3 +202,5 @@ SUITES = {
     "fuzz": fuzz,
 }
 QUICK = ["tree", "docs", "scripts", "model", "host", "fuzz"]
+# What depends on the way to fork, and takes it from --fork.
+WAYS = ["bochs", "qemu", "stress"]
