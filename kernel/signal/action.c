@@ -98,10 +98,10 @@ void signal_force(const struct siginfo *info, bool fatal)
     arch_request_user_return();
 }
 
-void signal_force_kernel(int signal)
+void signal_force_kernel(int signal, bool fatal)
 {
     struct siginfo info = { .signo = signal, .code = SI_KERNEL };
-    signal_force(&info, false);
+    signal_force(&info, fatal);
 }
 
 /* ---- Actions ------------------------------------------------------------ */

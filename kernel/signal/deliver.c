@@ -50,13 +50,6 @@ long sys_restart_syscall(void)
 
 /* ---- Handlers ----------------------------------------------------------- */
 
-/* The frame could not be written. A SIGSEGV whose own handler cannot begin ends the process. */
-static void handler_failed(int signal)
-{
-    struct siginfo info = { .signo = SIGSEGV, .code = SI_KERNEL };
-    signal_force(&info, signal == SIGSEGV);
-}
-
 static void handler_begin(struct trap_frame *frame, const struct siginfo *info,
                           const struct signal_action *action)
 {
@@ -75,7 +68,7 @@ static void handler_begin(struct trap_frame *frame, const struct siginfo *info,
     call_resume(frame, action);
     if (!(action->flags & SA_RESTORER) || arch_signal_store(frame, &setup, &sp)
         || shadow_push(action->restorer)) {
-        handler_failed(info->signo);
+        signal_force_kernel(SIGSEGV, info->signo == SIGSEGV); /* not to the same handler again */
         return;
     }
     arch_signal_enter(frame, &setup, sp);
@@ -95,7 +88,7 @@ long sys_rt_sigreturn(void)
     signal_mask_set(back.mask);
     struct stack_info stack = { back.stack_base, back.stack_flags, 0, back.stack_bytes };
     if (err || shadow_pop())
-        signal_force_kernel(SIGSEGV);
+        signal_force_kernel(SIGSEGV, false);
     else
         (void)!signal_stack_set(&stack, frame->rsp);
     task->signals.restart.again = NULL;

@@ -35,7 +35,7 @@ void signal_send_self(int signal); /* to the current task, as from its own proce
 /* Send the current task a signal that its own instruction caused. As on Linux: when it is blocked
  * or ignored, or fatal is set, it takes its default action; it ends init as well. */
 void signal_force(const struct siginfo *info, bool fatal);
-void signal_force_kernel(int signal); /* the same, with SI_KERNEL */
+void signal_force_kernel(int signal, bool fatal); /* the same, with SI_KERNEL */
 
 /* ---- A task's own (action.c) -------------------------------------------- */
 

@@ -216,14 +216,14 @@ static void change_over(const struct program *program, struct inode *file, const
     arch_set_gs_base(0);
     arch_fpu_reset();
     if (process_unshare(planted_exec(CLONE_FILES)))
-        signal_force_kernel(SIGKILL);
+        signal_force_kernel(SIGKILL, false);
     else
         files_close_on_exec(task->process->files);
     if (shstk_exec(task, program->mm, program->marked))
-        signal_force_kernel(SIGKILL);
+        signal_force_kernel(SIGKILL, false);
     if (program->plan.entry >= USER_END) {
         log_line("exec: %s begins at %#lx, which is not in user space", path, program->plan.entry);
-        signal_force_kernel(SIGSEGV);
+        signal_force_kernel(SIGSEGV, false);
     }
     arch_frame_start_user(frame, program->plan.entry, program->sp);
 }

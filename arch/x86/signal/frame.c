@@ -75,25 +75,16 @@ static bool frame_place(const struct trap_frame *frame, const struct signal_setu
     return !inside || stack_info_holds(stack, *sp);
 }
 
+/* What is stored and restored as it is, by the same name in both structures. */
+#define EACH_REGISTER(copy)                                                                 \
+    copy(r8) copy(r9) copy(r10) copy(r11) copy(r12) copy(r13) copy(r14) copy(r15) copy(rdi) \
+        copy(rsi) copy(rbp) copy(rbx) copy(rdx) copy(rax) copy(rcx) copy(rsp) copy(rip)
+
 static void registers_out(const struct trap_frame *frame, struct registers *to)
 {
-    to->r8 = frame->r8;
-    to->r9 = frame->r9;
-    to->r10 = frame->r10;
-    to->r11 = frame->r11;
-    to->r12 = frame->r12;
-    to->r13 = frame->r13;
-    to->r14 = frame->r14;
-    to->r15 = frame->r15;
-    to->rdi = frame->rdi;
-    to->rsi = frame->rsi;
-    to->rbp = frame->rbp;
-    to->rbx = frame->rbx;
-    to->rdx = frame->rdx;
-    to->rax = frame->rax;
-    to->rcx = frame->rcx;
-    to->rsp = frame->rsp;
-    to->rip = frame->rip;
+#define OUT(name) to->name = frame->name;
+    EACH_REGISTER(OUT)
+#undef OUT
     to->rflags = frame->rflags;
     to->cs = USER_CS;
     to->ss = USER_DS;
@@ -137,23 +128,9 @@ void arch_signal_enter(struct trap_frame *frame, const struct signal_setup *setu
 
 static void registers_in(struct trap_frame *frame, const struct registers *from)
 {
-    frame->r8 = from->r8;
-    frame->r9 = from->r9;
-    frame->r10 = from->r10;
-    frame->r11 = from->r11;
-    frame->r12 = from->r12;
-    frame->r13 = from->r13;
-    frame->r14 = from->r14;
-    frame->r15 = from->r15;
-    frame->rdi = from->rdi;
-    frame->rsi = from->rsi;
-    frame->rbp = from->rbp;
-    frame->rbx = from->rbx;
-    frame->rdx = from->rdx;
-    frame->rax = from->rax;
-    frame->rcx = from->rcx;
-    frame->rsp = from->rsp;
-    frame->rip = from->rip;
+#define IN(name) frame->name = from->name;
+    EACH_REGISTER(IN)
+#undef IN
     frame->cs = USER_CS;
     frame->ss = USER_DS;
     uint64_t settable = planted_flags(RFLAGS_OF_PROGRAM);
