@@ -10,7 +10,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 
 #include "ptes.h"
 #include "raw.h"
+#include "test.h"
 
 #define WORKERS_MAX 64
 #define PAGES       512
@@ -73,19 +73,10 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static int pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    return sched_setaffinity(0, sizeof(set), &set);
-}
-
 static void worker(const struct load *load, int cpu, int go, int done)
 {
     char byte;
-    if (pin(cpu))
-        _exit(1);
+    pin(cpu);
     (void)!write(done, "r", 1);
     (void)!read(go, &byte, 1);
     load->run(load->rounds);
@@ -136,8 +127,7 @@ static int spinning, stop; /* atomic */
 
 static void *spin(void *cpu)
 {
-    if (pin((int)(long)cpu))
-        exit(1);
+    pin((int)(long)cpu);
     __atomic_add_fetch(&spinning, 1, __ATOMIC_SEQ_CST);
     while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {}
     return NULL;
@@ -188,8 +178,9 @@ static void count_interrupts(void)
     texts = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     volatile char *memory = mmap(OWN_MEMORY, 4096, PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (memory == MAP_FAILED || texts == MAP_FAILED || pipe(go) || pin(0))
+    if (memory == MAP_FAILED || texts == MAP_FAILED || pipe(go))
         exit(1);
+    pin(0);
     memory[0] = 0;
     for (long i = 0; i < THREADS; i++) {
         if (pthread_create(&threads[i], NULL, spin, (void *)(i + 1)))
