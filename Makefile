@@ -31,8 +31,9 @@ LFLAGS := -std=gnu11 $(OPTIMISE) -fpic -ffreestanding -fno-stack-protector -fno-
         $(if $(findstring clang,$(HOSTCC)),,-maccumulate-outgoing-args) \
           -I/usr/include/efi -I/usr/include/efi/x86_64 -Iinclude
 
-KSRC_C   := $(sort $(shell find base arch mm kernel -name '*.c'))
-KSRC_ASM := $(sort $(shell find arch -name '*.asm'))
+KSRC     := $(sort $(shell find base arch mm kernel -name '*.c' -o -name '*.asm'))
+# What only the test kernel has: planted defects, the oracle, poison.
+KTEST    := $(sort $(shell find tests/kernel -name '*.c' -o -name '*.asm'))
 BOOT_SRC := $(sort $(wildcard boot/*.c))
 ULIB_SRC := $(sort $(wildcard user/lib/*.c))
 
@@ -80,17 +81,18 @@ $(BUILD)/flags-%: FORCE
 
 # ---- Kernels: build/kernel.elf and, with planted defects and poison, build/test/kernel.elf ------
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
-# $(call kernel,FOLDER,EXTRA FLAGS)
+# $(call kernel,FOLDER,SOURCES,EXTRA FLAGS)
 define kernel
-$(1)_OBJ := $$(KSRC_C:%.c=$(1)/obj/%.o) $$(KSRC_ASM:%.asm=$(1)/obj/%.asm.o)
+$(1)_OBJ := $$(patsubst %.c,$(1)/obj/%.o,$$(filter %.c,$(2))) \
+            $$(patsubst %.asm,$(1)/obj/%.asm.o,$$(filter %.asm,$(2)))
 
 $(1)/obj/%.o: %.c $(BUILD)/flags-all
 	@mkdir -p $$(@D)
-	$$(KCC) $$(KFLAGS) $(2) -MMD -MP -c $$< -o $$@
+	$$(KCC) $$(KFLAGS) $(3) -MMD -MP -c $$< -o $$@
 
 $(1)/obj/%.asm.o: %.asm $(BUILD)/flags-all
 	@mkdir -p $$(@D)
-	$$(NASM) -felf64 -g -Iarch/x86/ $(2) -MD $$(@:.o=.d) -MP $$< -o $$@
+	$$(NASM) -felf64 -g -Iarch/x86/ $(3) -MD $$(@:.o=.d) -MP $$< -o $$@
 
 # Linked twice: the second time with the table of its own functions. Text comes first in the image,
 # so that it stays where the first link put it whatever the table's size.
@@ -112,8 +114,8 @@ $(1)/kernel.elf: $(1)/kernel.debug
 
 -include $$($(1)_OBJ:.o=.d)
 endef
-$(eval $(call kernel,$(BUILD),))
-$(eval $(call kernel,$(BUILD)/test,-DCONFIG_TEST=1))
+$(eval $(call kernel,$(BUILD),$(KSRC),))
+$(eval $(call kernel,$(BUILD)/test,$(KSRC) $(KTEST),-DCONFIG_TEST=1))
 
 # ---- Loader -------------------------------------------------------------------------------------
 BOOT_OBJ := $(BOOT_SRC:%.c=$(BUILD)/obj/%.o)

@@ -65,10 +65,7 @@ void lock_interrupt_end(unsigned before);
 void lock_checks_off(void); /* a panic ignores locks */
 uint64_t lock_count(void);  /* locks taken since boot, by all CPUs */
 #else
-static inline void lock_note_taken(const void *lock, enum lock_rank rank, bool second)
-{
-    (void)lock, (void)rank, (void)second;
-}
+static inline void lock_note_taken(const void *lock, enum lock_rank rank, bool second) {}
 static inline void lock_note_dropped(const void *lock) { (void)lock; }
 static inline unsigned lock_interrupt_begin(void) { return 0; }
 static inline void lock_interrupt_end(unsigned before) { (void)before; }

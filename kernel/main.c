@@ -24,7 +24,7 @@
 #include "kernel/task/task.h"
 #include "kernel/time/time.h"
 #include "kernel/tty/console.h"
-#include "mm/oracle/oracle.h"
+#include "mm/oracle.h"
 #include "mm/phys/frame.h"
 #include "mm/phys/kmap.h"
 #include "uapi/errno.h"
@@ -104,7 +104,6 @@ static NORETURN void init_fail(const char *path, int err)
 /* Process 1, in kernel mode on its own stack: execute init=, or say why that fails. */
 static void init_start(void *unused)
 {
-    (void)unused;
     entry_task_begin();
     arch_irq_enable();
     static const char *const envp[] = { "HOME=/", "TERM=linux", "PATH=/sbin:/bin", NULL };

@@ -36,7 +36,7 @@
 
 #include "base/panic.h"
 #include "mm/fault_cases.h"
-#include "mm/oracle/oracle.h"
+#include "mm/oracle.h"
 #include "mm/phys/zero.h"
 #include "mm/planted.h"
 #include "mm/spurious.h"

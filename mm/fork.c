@@ -8,7 +8,7 @@
  * the tables, and the parent, alone again, takes its own back. The parent's TLB is flushed once,
  * before either runs.
  */
-#include "mm/oracle/oracle.h"
+#include "mm/oracle.h"
 #include "mm/planted.h"
 #include "mm/table/share.h"
 #include "mm/vma/vma.h"

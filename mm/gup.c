@@ -69,7 +69,6 @@ int mm_gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *c
 
 static int use_hold(struct frame *frame, size_t offset, void *context)
 {
-    (void)offset;
     frame_get(frame);
     *(struct frame **)context = frame;
     return 0;

@@ -3,7 +3,7 @@
 #include "mm/mm.h"
 
 #include "base/panic.h"
-#include "mm/oracle/oracle.h"
+#include "mm/oracle.h"
 #include "mm/phys/kmap.h"
 #include "mm/phys/slab.h"
 #include "mm/phys/zero.h"

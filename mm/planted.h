@@ -2,8 +2,8 @@
 /*
  * The one seam for planted defects in mm/. Each hook stands around an expression and returns it
  * unchanged: in other builds the hooks are nothing but this file, and cost nothing. In the test
- * build mm/planted.c makes the mistake that is switched on (base/defect.h), and names its
- * consequence.
+ * build tests/kernel/mm/planted.c makes the mistake that is switched on (base/defect.h), and names
+ * the mistake's consequence.
  */
 #ifndef MM_PLANTED_H
 #define MM_PLANTED_H

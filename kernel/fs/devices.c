@@ -14,15 +14,10 @@
 
 #define BREATH_BYTES 65536 /* delivered before other tasks get a turn */
 
-static long null_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
-{
-    (void)file, (void)to, (void)len, (void)position;
-    return 0;
-}
+static long null_read(struct file *file, uaddr_t to, size_t len, uint64_t *position) { return 0; }
 
 static long zero_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
-    (void)file, (void)position;
     size_t done = 0;
     while (done < len) {
         size_t part = min_u64(BREATH_BYTES, len - done);
@@ -52,21 +47,15 @@ long random_copy_to_user(uaddr_t to, size_t len)
 
 static long random_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
-    (void)file, (void)position;
     return random_copy_to_user(to, len);
 }
 
 static long sink_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
-    (void)file, (void)from, (void)position;
     return (long)len;
 }
 
-static long nowhere_seek(struct file *file, int64_t offset, int whence)
-{
-    (void)file, (void)offset, (void)whence;
-    return 0;
-}
+static long nowhere_seek(struct file *file, int64_t offset, int whence) { return 0; }
 
 static const struct file_ops null_ops = { .read = null_read,
                                           .write = sink_write,

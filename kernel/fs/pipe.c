@@ -77,7 +77,6 @@ static long pipe_deliver(struct file *file, uaddr_t to, size_t len, bool may_wai
 /* A read waits only while it has delivered nothing. */
 static long pipe_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
-    (void)position;
     size_t done = 0;
     bool at_end = false;
     long now = 0;
@@ -123,7 +122,6 @@ static long pipe_write_part(struct file *file, const char *from, size_t part, bo
 /* A write of up to PIPE_BUF bytes is never mixed with the bytes of another writer. */
 static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
-    (void)position;
     char small[256], *bounce = len <= sizeof(small) ? small : kmalloc(PIPE_BUF);
     size_t done = 0;
     long now = bounce ? 0 : -ENOMEM;
@@ -151,7 +149,6 @@ static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *po
 
 static int pipe_stat(struct file *file, struct linux_stat *stat)
 {
-    (void)file;
     *stat =
         (struct linux_stat){ .st_mode = S_IFIFO | 0600, .st_blksize = PAGE_SIZE, .st_nlink = 1 };
     return 0;

@@ -2,14 +2,11 @@
 /* What the text files of /proc say. */
 #include "kernel/proc/proc_text.h"
 
-#include "base/defect.h"
-#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "base/trace.h"
 #include "base/words.h"
 #include "kernel/cmdline.h"
-#include "kernel/crash.h"
 #include "kernel/proc/dirtyrace.h"
 #include "kernel/proc/text.h"
 #include "kernel/sched/sched.h"
@@ -133,7 +130,6 @@ static long write_fork(struct process *process, const char *line)
 
 static void show_cmdline_of(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)mm;
     char path[sizeof(process->path)];
     process_path(process, path);
     text_printf(text, "%s%c", path, 0);
@@ -143,7 +139,6 @@ static void show_cmdline_of(struct text *text, struct process *process, struct m
 
 static void show_trace(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     struct trace_event event;
     for (uint64_t next = 0; trace_read(&next, &event);) {
         if (event.why == TRACE_REFUSAL)
@@ -169,7 +164,6 @@ static long write_trace(struct process *process, const char *line)
  * compared. */
 static void show_frames(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     struct frame_stats stats;
     sched_settle();
     kmap_stack_reclaim();
@@ -183,7 +177,6 @@ static void show_frames(struct text *text, struct process *process, struct mm *m
 
 static void show_meminfo(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     struct frame_stats stats;
     frame_stats(&stats);
     text_printf(text, "MemTotal: %lu kB\nMemFree: %lu kB\nMemAvailable: %lu kB\n", stats.total * 4,
@@ -193,7 +186,6 @@ static void show_meminfo(struct text *text, struct process *process, struct mm *
 /* Walk every process's tables for a broken invariant. */
 static void show_check(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     unsigned checked = 0, found = 0;
     for (struct process *p = process_next(1); p;) {
         struct mm *theirs = process_mm(p);
@@ -213,20 +205,17 @@ static void show_check(struct text *text, struct process *process, struct mm *mm
 
 static void show_kmsg(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     text_take(text, log_read, 65536);
 }
 
 static void show_uptime(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     uint64_t ms = arch_clock_ns() / 1000000;
     text_printf(text, "%lu.%02lu 0.00\n", (ms / 1000), (ms % 1000 / 10));
 }
 
 static void show_cpuinfo(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     unsigned cpu;
     for_each_cpu (cpu, arch_cpus_online())
         text_printf(text, "processor\t: %u\nflags\t\t: fpu sse sse2%s\n\n", cpu,
@@ -236,7 +225,6 @@ static void show_cpuinfo(struct text *text, struct process *process, struct mm *
 /* What many CPUs cost and whether one is stuck. Locks are counted in the test build only. */
 static void show_counters(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     text_printf(text, "ipis %lu\nstuck %u\nspurious_faults %lu\ntraced %lu\n", arch_ipi_count(),
                 watchdog_stuck_count(), mm_spurious_total(), trace_total());
 #ifdef CONFIG_TEST
@@ -246,14 +234,12 @@ static void show_counters(struct text *text, struct process *process, struct mm 
 
 static void show_cmdline(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     text_printf(text, "%s\n", cmdline_text());
 }
 
 /* The result of the last race; empty while a race is running. */
 static void show_dirtyrace(struct text *text, struct process *process, struct mm *mm)
 {
-    (void)process, (void)mm;
     struct race_result r;
     int pid;
     if (!mm_race_result(&r, &pid))
@@ -265,72 +251,6 @@ static void show_dirtyrace(struct text *text, struct process *process, struct mm
     text_printf(text, "lost %lu\nlate %lu\nplayed %lu\nin_time %lu\n", r.lost, r.late, r.played,
                 r.in_time);
 }
-
-#ifdef CONFIG_TEST
-static void show_defect(struct text *text, struct process *process, struct mm *mm)
-{
-    (void)process, (void)mm;
-    text_printf(text, "%s\n", defect_name(defect_current));
-}
-
-static long write_defect(struct process *process, const char *line)
-{
-    return defect_set(line[0] ? line : "none");
-}
-
-/* The registers of the CPU that runs the reader. */
-static void show_registers(struct text *text, struct process *process, struct mm *mm)
-{
-    (void)process, (void)mm;
-    struct arch_register registers[ARCH_REGISTERS_MAX];
-    size_t count = arch_registers_read(registers);
-    for (size_t i = 0; i < count; i++)
-        text_printf(text, "%s %#lx\n", registers[i].name, registers[i].value);
-}
-
-static void show_failpoint(struct text *text, struct process *process, struct mm *mm)
-{
-    (void)process, (void)mm;
-    text_printf(text, "%lu\n", failpoint_count());
-}
-
-static long write_failpoint(struct process *process, const char *line)
-{
-    uint64_t n;
-    if (!number_take(&line, 10, &n) || *line)
-        return -EINVAL;
-    failpoint_arm(n);
-    return 0;
-}
-
-/* "ADDRESS VALUE": the kernel itself stores to the shadow stack of the writing process, as signals
- * will need. */
-static long write_wruss(struct process *process, const char *line)
-{
-    uint64_t va, value;
-    if (!number_take(&line, 10, &va) || !number_take(&line, 10, &value) || *line || va % 8)
-        return -EINVAL;
-    return arch_wruss(uaddr(va), value);
-}
-
-/* "N": send an NMI to every other CPU, N times, at most 10,000. */
-static long write_nmi(struct process *process, const char *line)
-{
-    uint64_t n;
-    if (!number_take(&line, 10, &n) || *line)
-        return -EINVAL;
-    for (n = min_u64(n, 10000); n; n--) {
-        if (!arch_cpus_answer())
-            return -EIO;
-    }
-    return 0;
-}
-
-static void show_nothing(struct text *text, struct process *process, struct mm *mm)
-{
-    (void)text, (void)process, (void)mm;
-}
-#endif
 
 /* ---- What there is ------------------------------------------------------ */
 
@@ -351,18 +271,12 @@ static const struct proc_file kernel_files[] = {
     { "cmdline", .show = show_cmdline },
     { "counters", .show = show_counters },
     { "dirtyrace", .show = show_dirtyrace, .write = dirtyrace_command },
-#ifdef CONFIG_TEST
-    { "defect", .show = show_defect, .write = write_defect },
-    { "failpoint", .show = show_failpoint, .write = write_failpoint },
-    { "wruss", .show = show_nothing, .write = write_wruss },
-    { "nmi", .show = show_nothing, .write = write_nmi },
-    { "crash", .show = show_nothing, .write = crash },
-    { "registers", .show = show_registers },
-#endif
 };
 
 const struct proc_file *proc_file_at(bool of_process, size_t index)
 {
-    size_t count = of_process ? ARRAY_SIZE(process_files) : ARRAY_SIZE(kernel_files);
-    return index < count ? (of_process ? process_files : kernel_files) + index : NULL;
+    if (of_process)
+        return index < ARRAY_SIZE(process_files) ? &process_files[index] : NULL;
+    size_t count = ARRAY_SIZE(kernel_files);
+    return index < count ? &kernel_files[index] : proc_test_file(index - count);
 }

@@ -27,4 +27,11 @@ struct proc_file {
 /* File number index of each process's folder or of /proc itself; NULL when there is none. */
 const struct proc_file *proc_file_at(bool of_process, size_t index);
 
+/* The same for the files that only the test kernel has in /proc itself. */
+#ifdef CONFIG_TEST
+const struct proc_file *proc_test_file(size_t index);
+#else
+static inline const struct proc_file *proc_test_file(size_t index) { return NULL; }
+#endif
+
 #endif

@@ -119,7 +119,6 @@ static long text_read(struct file *file, uaddr_t to, size_t len, uint64_t *posit
 
 static long text_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
-    (void)position;
     const struct text *text = file->object;
     char line[64];
     if (!text->node->write)

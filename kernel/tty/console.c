@@ -123,7 +123,6 @@ static long reading_finish(struct reading *reading, bool nonblocking)
 
 static long console_read(struct file *file, uaddr_t to, size_t len, uint64_t *position)
 {
-    (void)position;
     char small[256], *bounce = small;
     if (!len)
         return 0;
@@ -144,7 +143,6 @@ static long console_read(struct file *file, uaddr_t to, size_t len, uint64_t *po
 
 static unsigned console_poll(struct file *file)
 {
-    (void)file;
     mute_say();
     uint64_t irq = spin_lock_irq(&input_lock);
     bool ready = line_readable(&line);
@@ -156,7 +154,6 @@ static unsigned console_poll(struct file *file)
 
 static long console_file_write(struct file *file, uaddr_t from, size_t len, uint64_t *position)
 {
-    (void)file, (void)position;
     char bounce[256];
     size_t done = 0;
     while (done < len) {
@@ -227,7 +224,6 @@ static long window_size(uaddr_t to)
  * the calls that ask for one say so. */
 static long console_ioctl(struct file *file, unsigned request, uint64_t argument)
 {
-    (void)file;
     switch (request) {
     case TCGETS: return termios_get(uaddr(argument));
     case TCSETS:

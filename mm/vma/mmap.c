@@ -6,7 +6,7 @@
 #include "mm/vma/mmap.h"
 
 #include "base/panic.h"
-#include "mm/oracle/oracle.h"
+#include "mm/oracle.h"
 #include "mm/table/share.h"
 #include "mm/vma/cut.h"
 #include "mm/vma/place.h"

@@ -4,7 +4,7 @@
  * that it can be carried out, then changes the VMAs, then the entries.
  */
 #include "base/panic.h"
-#include "mm/oracle/oracle.h"
+#include "mm/oracle.h"
 #include "mm/table/share.h"
 #include "mm/vma/cut.h"
 #include "mm/vma/place.h"

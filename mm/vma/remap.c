@@ -7,7 +7,7 @@
  * one by one, each with all its bits, and the old place is unmapped with what is left there.
  */
 #include "base/panic.h"
-#include "mm/oracle/oracle.h"
+#include "mm/oracle.h"
 #include "mm/planted.h"
 #include "mm/table/share.h"
 #include "mm/vma/mmap.h"

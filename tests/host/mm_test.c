@@ -9,7 +9,7 @@
  * step of twelve an allocation fails. Small, huge, growing and shared mappings and shadow stacks
  * lie side by side. `mm_test STEPS SEED WAY` runs one such sequence.
  *
- * Shorter sequences run with the oracle (mm/oracle/oracle.h), which must find nothing, and must be
+ * Shorter sequences run with the oracle (mm/oracle.h), which must find nothing, and must be
  * the first to notice what it is there for.
  */
 #include <string.h>
@@ -20,7 +20,7 @@
 #include "base/defect.h"
 #include "base/panic.h"
 #include "counts.h"
-#include "mm/oracle/oracle.h"
+#include "mm/oracle.h"
 #include "mm/phys/slab.h"
 #include "steps.h"
 

@@ -30,11 +30,7 @@ static inline bool planted_fpu(int pid, bool restore) { return restore; }
 static inline uint64_t planted_ssp(int pid, uint64_t ssp) { return ssp; }
 static inline uint64_t planted_shootdown(uint64_t cpus) { return cpus; }
 static inline bool planted_startup(bool send) { return send; }
-static inline uint64_t planted_entry(unsigned vector, uint64_t entry)
-{
-    (void)vector;
-    return entry;
-}
+static inline uint64_t planted_entry(unsigned vector, uint64_t entry) { return entry; }
 static inline uint64_t planted_nmi(uint64_t cpus) { return cpus; }
 static inline uint64_t planted_tsc(uint64_t tsc) { return tsc; }
 static inline int64_t planted_tsc_offset(int64_t offset) { return offset; }

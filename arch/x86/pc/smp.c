@@ -44,7 +44,7 @@
 #define ANSWER_US        1000000ull /* a CPU that has not arrived by then is left out */
 /* without a MADT: when none has arrived for this long, all have */
 #define QUIET_US         10000ull
-#define REPORT_US        200000ull
+#define REPORT_US        2000000ull
 #define STOP_US          250000ull
 #define STAY_OUT         1ull
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Planted defects and failing allocations: the test build's switches. */
+/* Planted defects and failing allocations: the switches. */
 #include "base/defect.h"
 
 #include "arch/x86/inline.h"
@@ -71,7 +71,6 @@ static const char *const names[DEFECT_COUNT] = {
 
 const char *defect_name(enum defect defect) { return names[defect]; }
 
-#ifdef CONFIG_TEST
 enum defect defect_current;
 
 bool defect_spares_current(void) { return arch_current_pid() == 1; }
@@ -106,6 +105,3 @@ bool failpoint_hit(void)
         return false;
     return ++fail_count == fail_at;
 }
-#else
-int defect_set(const char *name) { return strcmp(name, "none") == 0 ? 0 : -EINVAL; }
-#endif

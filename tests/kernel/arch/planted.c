@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The mistakes that planted.h can make in the test build, each with its consequence. Empty in other
- * builds. */
+/* The mistakes that planted.h can make, each with its consequence. */
 #include "arch/x86/cpu/planted.h"
 
-#ifdef CONFIG_TEST
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/percpu.h"
 #include "arch/x86/cpu/registers.h"
@@ -69,4 +67,3 @@ uint64_t planted_flags(uint64_t settable)
 {
     return settable | (defect_on(DEFECT_SIGRETURN_KEEPS_FLAGS) ? RFLAGS_IOPL : 0);
 }
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* For the test kernel: what this CPU's registers really hold. Empty elsewhere. */
+/* What this CPU's registers really hold. */
 #include "arch/x86/arch.h"
 
-#ifdef CONFIG_TEST
 #include "arch/x86/cpu/registers.h"
 
 #define TSS_IO_MAP 102 /* Intel SDM vol. 3, "64-Bit TSS Format" */
@@ -83,4 +82,3 @@ size_t arch_registers_read(struct arch_register list[ARCH_REGISTERS_MAX])
     }
     return count;
 }
-#endif

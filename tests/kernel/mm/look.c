@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading what pages mean. Empty outside the test build. */
-#include "mm/oracle/look.h"
+/* Reading what pages mean. */
+#include "tests/kernel/mm/look.h"
 
-#ifdef CONFIG_TEST
 #include "base/panic.h"
 #include "base/string.h"
 #include "mm/table/span.h"
@@ -140,4 +139,3 @@ uint64_t page_sum(uint64_t value)
         sum = (sum ^ words[i]) * 0x100000001b3ull;
     return sum;
 }
-#endif

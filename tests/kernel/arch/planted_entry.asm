@@ -1,9 +1,8 @@
 ; SPDX-License-Identifier: MIT
 ; The test kernel's other entries, which idt.c installs in place of trap_entry.asm's where
-; planted_entry() says so: they make a mistake while the defect is on. Nothing in other kernels.
+; planted_entry() says so: they make a mistake while the defect is on.
 %include "entry/frame.inc"
 
-%ifdef CONFIG_TEST
         extern  defect_current
         extern  trap_common
         extern  segment_common
@@ -44,4 +43,3 @@ planted_gp_entry:
         cmp     dword [rel defect_current], DEFECT_RETURN_NOT_MENDED
         je      trap_common
         jmp     segment_common
-%endif

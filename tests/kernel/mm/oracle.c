@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What address spaces mean, before and after a call, held against what the call promises: oracle.h.
- * Empty outside the test build. */
-#include "mm/oracle/oracle.h"
+ */
+#include "mm/oracle.h"
 
-#ifdef CONFIG_TEST
 #include "base/panic.h"
-#include "mm/oracle/look.h"
 #include "mm/vma/vma.h"
+#include "tests/kernel/mm/look.h"
 
 /* ---- The call ----------------------------------------------------------- */
 
@@ -267,4 +266,3 @@ void oracle_exit(void)
     if (call.open)
         call_end(EXIT, 0, USER_END, false);
 }
-#endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The mistakes that planted.h can make in the test build, each with its consequence. Empty in other
- * builds. */
+/* The mistakes that planted.h can make, each with its consequence. */
 #include "mm/planted.h"
 
-#ifdef CONFIG_TEST
 #include "base/defect.h"
 #include "mm/fault_cases.h"
 #include "mm/phys/zero.h"
@@ -223,4 +221,3 @@ bool planted_token(bool wanted) { return wanted && !defect_on(DEFECT_TOKEN_UNCHE
 
 /* stale_cut: from then on the file and its mappings differ. */
 bool planted_cut(bool due) { return due && !defect_on(DEFECT_STALE_CUT); }
-#endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the oracle sees: what the pages of address spaces mean, read from the real tables. Private
- * to mm/oracle/. Nothing is locked here. */
+ * to the oracle. Nothing is locked here. */
 #ifndef MM_LOOK_H
 #define MM_LOOK_H
 

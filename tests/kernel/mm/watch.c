@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Poison, and the count of the leaves that map each frame. Empty outside the test build. */
+/* Poison, and the count of the leaves that map each frame. */
 #include "mm/table/watch.h"
 
-#ifdef CONFIG_TEST
 #include "base/panic.h"
 #include "base/string.h"
 #include "mm/phys/ram.h"
@@ -102,4 +101,3 @@ void watch_free(struct frame *frame)
     else
         poison(frame);
 }
-#endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The mistakes that planted.h can make in the test build, each with its consequence. Empty in other
- * builds. */
+/* The mistakes that planted.h can make, each with its consequence. */
 #include "kernel/planted.h"
 
-#ifdef CONFIG_TEST
 #include "arch/x86/arch.h"
 #include "base/defect.h"
 #include "kernel/task/task.h"
@@ -61,4 +59,3 @@ bool planted_signal_token(bool marked)
 
 /* exec_shares_files: what a new program closes is closed for those that share its open files. */
 uint64_t planted_exec(uint64_t flags) { return defect_on(DEFECT_EXEC_SHARES_FILES) ? 0 : flags; }
-#endif

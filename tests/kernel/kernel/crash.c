@@ -4,9 +4,8 @@
  * writes the name of one to /proc/crash. Each ends in a panic or, where it concerns a program
  * alone, in SIGSEGV for that program. If one returns, it was not stopped.
  */
-#include "kernel/crash.h"
+#include "tests/kernel/kernel/crash.h"
 
-#ifdef CONFIG_TEST
 #include "base/panic.h"
 #include "base/string.h"
 #include "kernel/task/task.h"
@@ -94,4 +93,3 @@ long crash(struct process *process, const char *name)
     }
     return -EINVAL;
 }
-#endif

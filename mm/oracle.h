@@ -8,16 +8,16 @@
  * there (the W bits of all levels combined), what the VMA allows the program, and the kind of page.
  * This is computed from the real tables, before and after:
  *
- *   fork            the child's pages are the parent's, less VM_DONTFORK and VM_WIPEONFORK; the
- *                   parent's keep frame, kind and program's rights
- *   resolved fault  one leaf changes. Its page has the bytes it had (zeros, if it was anonymous and
- *                   had none), and the CPU allows the access. After any other fault: nothing
- *   unmap, discard  the pages of the range go, no others
- *   move            each page of the old range is at the new one, where none was, and not at the
- * old protect         the pages of the range get the new rights, and keep frame and kind exit, exec
- * (they unmap the old address space) nothing of anybody else's all             no other address
- * space changes at all; the CPU allows nothing that a VMA does not; a private page that the CPU
- * lets somebody change is mapped nowhere else
+ * - fork: the child's pages are the parent's, less VM_DONTFORK and VM_WIPEONFORK. The parent's keep
+ *   frame, kind and program's rights.
+ * - A resolved fault changes one leaf. Its page has the bytes it had (zeros, if it was anonymous
+ * and had none), and the CPU allows the access. Any other fault changes nothing.
+ * - unmap, discard: the pages of the range go, no others.
+ * - move: each page of the old range is at the new one, where none was, and not at the old one.
+ * - protect: the pages of the range get the new rights, and keep frame and kind.
+ * - exit, exec (they unmap the old address space): nothing of anybody else's changes.
+ * - All: no other address space changes at all. The CPU allows nothing that a VMA does not. A
+ * private page that the CPU lets somebody change is mapped nowhere else.
  *
  * So copy-on-write does not change what an address space means until a fault moves a page. What the
  * CPU allows in the address space of the call may change beside that, within the last two rules.
