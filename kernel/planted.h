@@ -26,6 +26,8 @@ bool planted_breath(bool due);
 /* signal: does the token's page belong to a shadow stack; is it marked as one of a signal frame */
 bool planted_signal_page(bool shadow_stack);
 bool planted_signal_token(bool marked);
+/* time: does the timer's last signal still wait, so that this one is an overrun */
+bool planted_overrun(bool waits);
 /* exec: CLONE_* of what to unshare */
 uint64_t planted_exec(uint64_t flags);
 #else
@@ -41,6 +43,7 @@ static inline bool planted_other(bool other) { return other; }
 static inline bool planted_breath(bool due) { return due; }
 static inline bool planted_signal_page(bool shadow_stack) { return shadow_stack; }
 static inline bool planted_signal_token(bool marked) { return marked; }
+static inline bool planted_overrun(bool waits) { return waits; }
 static inline uint64_t planted_exec(uint64_t flags) { return flags; }
 #endif
 

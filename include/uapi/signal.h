@@ -79,6 +79,7 @@
 
 #define SI_USER   0
 #define SI_KERNEL 0x80
+#define SI_TIMER  (-2)
 #define SI_TKILL  (-6)
 
 /* The part of siginfo_t that is in use; the rest of its 128 bytes is zero. */

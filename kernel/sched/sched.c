@@ -17,6 +17,7 @@
 #include "kernel/task/process.h"
 #include "kernel/task/task.h"
 #include "kernel/task/usage.h"
+#include "kernel/time/timer.h"
 
 #define SLICE_TICKS 3
 
@@ -298,4 +299,5 @@ void entry_timer_tick(bool from_user)
     spin_unlock(&queue->lock);
     while (cpus && woken--)
         idle_notify(cpus, queue_cpu(queue));
+    timers_tick(now, queue->running->process);
 }

@@ -30,7 +30,7 @@ struct signal_entry *entry_create(const struct siginfo *info)
     bool allowed = count <= QUEUED_MAX || !is_limited(info);
     struct signal_entry *entry = allowed ? kmalloc(sizeof(*entry)) : NULL;
     if (entry)
-        entry->info = *info;
+        *entry = (struct signal_entry){ .info = *info };
     else
         __atomic_sub_fetch(&queued_count, 1, __ATOMIC_RELAXED);
     return entry;
@@ -56,7 +56,7 @@ void pending_add(struct signal_pending *pending, const struct siginfo *info,
                  struct signal_entry **entry)
 {
     uint64_t bit = signal_bit(info->signo);
-    if (pending->set & bit && info->signo < SIGRTMIN)
+    if (pending->set & bit && info->signo < SIGRTMIN && info->code != SI_TIMER)
         return;
     __atomic_or_fetch(&pending->set, bit, __ATOMIC_SEQ_CST);
     if (*entry)
@@ -96,6 +96,8 @@ bool pending_take(struct signal_pending *pending, uint64_t among, struct siginfo
     if (entry) {
         *info = entry->info;
         list_remove(&entry->link);
+        entry->overruns = info->uid;
+        *used = entry->owned ? NULL : entry;
     } else {
         int code = pending->kernel & signal_bit(signal) ? SI_KERNEL : SI_USER;
         *info = (struct siginfo){ .signo = signal, .code = code };
@@ -113,9 +115,11 @@ void pending_drop(struct signal_pending *pending, uint64_t set, struct list *dro
     __atomic_and_fetch(&pending->set, ~set, __ATOMIC_RELAXED);
     pending->kernel &= ~set;
     list_for_each_safe (link, after, &pending->queue) {
-        if (signal_bit(list_entry(link, struct signal_entry, link)->info.signo) & set) {
-            list_remove(link);
+        const struct signal_entry *entry = list_entry(link, struct signal_entry, link);
+        if (!(signal_bit(entry->info.signo) & set))
+            continue;
+        list_remove(link);
+        if (!entry->owned)
             list_append(link, dropped);
-        }
     }
 }

@@ -11,6 +11,8 @@
 struct signal_entry {
     struct list link;
     struct siginfo info;
+    bool owned;        /* [P] a timer's, which frees it */
+    uint32_t overruns; /* [P] that were told when it was last taken */
 };
 
 /* Of a process or a task. [P] process.lock  [A] atomic; changes with process.lock held */

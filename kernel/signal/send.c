@@ -30,10 +30,8 @@ static void task_tell(struct task *task, int signal)
         sched_interrupt(task);
 }
 
-/* Send to thread, or to the process when that is NULL. *entry is used up or left. tasks_lock is
- * held. */
-static void signal_post(struct process *process, struct task *thread, const struct siginfo *info,
-                        struct signal_entry **entry)
+void signal_post(struct process *process, struct task *thread, const struct siginfo *info,
+                 struct signal_entry **entry)
 {
     if (list_empty(&process->threads))
         return;

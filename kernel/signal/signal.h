@@ -25,6 +25,10 @@ bool signal_default_ignored(int signal);
  * no memory, info is lost; a real-time signal is refused then (-EAGAIN), unless it is kill()'s. */
 int process_signal_info(struct process *process, const struct siginfo *info);
 void process_signal(struct process *process, int signal); /* the kernel's */
+/* The same to thread, or to the process when that is NULL. *entry, unless NULL, is used, and NULL
+ * afterwards, or left. tasks_lock is held. */
+void signal_post(struct process *process, struct task *thread, const struct siginfo *info,
+                 struct signal_entry **entry);
 /* Send signal to all processes but init and one more (NULL: no exception). Signal 0 sends nothing.
  * Returns whether there were any. Safe in interrupt context. */
 bool processes_signal(const struct process *except, int signal);

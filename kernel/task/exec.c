@@ -210,6 +210,7 @@ static void change_over(const struct program *program, struct inode *file, const
                         const char *name, struct trap_frame *frame)
 {
     struct task *task = task_current();
+    timers_exec(task->process);
     memory_change(task, program->mm, file, path);
     task_rename(base_name(name));
     arch_set_fs_base(0);

@@ -88,6 +88,7 @@ static void task_drop_mm(struct task *task)
 /* The last thread takes along what the threads shared. */
 static void process_drop_resources(struct process *process)
 {
+    timers_end(process);
     usage_note_peak(process->mm, false);
     files_put(process->files);
     fs_put(process->fs);
@@ -140,6 +141,7 @@ void task_exit(int wait_status)
 {
     struct task *task = task_current();
     struct process *process = task->process;
+    struct list dropped = LIST_INIT(dropped);
     sched_dying();
     task_tell_memory(task);
     uint64_t irq = spin_lock_irq(&tasks_lock);
@@ -159,8 +161,12 @@ void task_exit(int wait_status)
 
     irq = spin_lock_irq(&tasks_lock);
     task_unpublish(task);
+    spin_lock(&process->lock);
+    pending_drop(&task->signals.pending, ~0ull, &dropped);
+    spin_unlock(&process->lock);
     usage_hand_over(task); /* giving up the memory took its time */
     spin_unlock_irq(&tasks_lock, irq);
+    entries_free(&dropped);
     if (last)
         process_end(process);
     else

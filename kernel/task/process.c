@@ -52,7 +52,6 @@ void task_free(struct task *task)
 {
     kmap_stack_free(task->arch.kernel_stack_top);
     kfree(task->arch.fpu);
-    entries_free(&task->signals.pending.queue);
     kfree(task);
 }
 
@@ -70,6 +69,7 @@ struct process *process_create(void)
     list_init(&process->all_link);
     wait_queue_init(&process->child_wait);
     pending_init(&process->pending);
+    timers_init(process);
     limits_begin(process);
     struct task *task = task_create(process);
     if (!task) {

@@ -29,6 +29,7 @@
 #include "base/types.h"
 #include "kernel/sched/wait.h"
 #include "kernel/signal/pending.h"
+#include "kernel/time/timer.h"
 #include "mm/mm.h"
 #include "uapi/signal.h"
 
@@ -86,6 +87,10 @@ struct process {
     struct inode *program;                         /* [P] what it runs, begun; NULL once exited */
     struct signal_action action[SIGNAL_COUNT + 1]; /* [P] */
     struct signal_pending pending;                 /* [P] signals sent to the process */
+    struct list timers;                            /* [T] of timer_create(), by timer.link */
+    unsigned next_timer;                           /* [T] its number */
+    struct timer itimers[TIMER_KINDS];             /* [T] of setitimer() */
+    bool cpu_timers;                               /* [A] one of these counts CPU time */
     bool unkillable;               /* [P] init: no default action ends it, unless forced */
     int wait_status;               /* [T] as wait4 reports it, once a zombie or exiting */
     int exit_signal;               /* [T] sent to the parent at the end, 0 for none */

@@ -32,18 +32,6 @@ int time_in(uaddr_t from, uint64_t *ns)
     return 0;
 }
 
-/* Linux's clocks. */
-enum {
-    CLOCK_REALTIME,
-    CLOCK_MONOTONIC,
-    CLOCK_PROCESS_CPUTIME_ID,
-    CLOCK_THREAD_CPUTIME_ID,
-    CLOCK_MONOTONIC_RAW,
-    CLOCK_REALTIME_COARSE,
-    CLOCK_MONOTONIC_COARSE,
-    CLOCK_BOOTTIME,
-};
-
 static uint64_t cpu_ns(int who)
 {
     struct usage use = usage_of(process_current(), who);
@@ -65,7 +53,7 @@ static int clock_read(int clock, uint64_t *ns)
     }
 }
 
-static long time_out(uint64_t ns, uaddr_t to)
+long time_out(uint64_t ns, uaddr_t to)
 {
     struct linux_timespec time = { (int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S) };
     return arch_copy_to_user(to, &time, sizeof(time)) ? -EFAULT : 0;
@@ -109,17 +97,21 @@ static long sleep_until(const struct restart *sleep)
     return -ERESTART_RESTARTBLOCK;
 }
 
-#define TIMER_ABSTIME 1
+int clock_offset(int clock, int64_t *ns)
+{
+    uint64_t now;
+    *ns = clock == CLOCK_REALTIME ? (int64_t)booted_at_ns : 0;
+    if (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME)
+        return 0;
+    return clock == CLOCK_THREAD_CPUTIME_ID || clock_read(clock, &now) ? -EINVAL : -EOPNOTSUPP;
+}
 
 /* How long from now on a sleep of ns, or until ns, lasts by this clock. */
 static int sleep_length(int clock, bool absolute, uint64_t *ns)
 {
-    uint64_t now;
-    if (clock == CLOCK_THREAD_CPUTIME_ID)
-        return -EINVAL;
-    if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
-        return clock_read(clock, &now) ? -EINVAL : -EOPNOTSUPP;
-    int err = clock_read(clock, &now);
+    int64_t offset;
+    int err = clock_offset(clock, &offset);
+    uint64_t now = arch_clock_ns() + (uint64_t)offset;
     if (absolute)
         *ns = *ns > now ? *ns - now : 0;
     return err;

@@ -57,5 +57,8 @@ bool planted_signal_token(bool marked)
     return marked || defect_on(DEFECT_SIGRETURN_UNCHECKED_TOKEN);
 }
 
+/* overruns_lost: how often a timer expired while its signal waited is not counted. */
+bool planted_overrun(bool waits) { return waits && !defect_on(DEFECT_OVERRUNS_LOST); }
+
 /* exec_shares_files: what a new program closes is closed for those that share its open files. */
 uint64_t planted_exec(uint64_t flags) { return defect_on(DEFECT_EXEC_SHARES_FILES) ? 0 : flags; }
