@@ -77,6 +77,7 @@ enum defect {
     DEFECT_SIGRETURN_ANY_PAGE,        /* sigreturn takes a token outside shadow stacks */
     DEFECT_EXEC_SHARES_FILES, /* exec closes files in the table that it shares with others */
     DEFECT_OVERRUNS_LOST,     /* a timer's overruns while its signal waits are not counted */
+    DEFECT_ORPHANS_STOP,      /* stop signals stop members of orphaned process groups */
     DEFECT_COUNT
 };
 

@@ -28,6 +28,8 @@ bool planted_signal_page(bool shadow_stack);
 bool planted_signal_token(bool marked);
 /* time: does the timer's last signal still wait, so that this one is an overrun */
 bool planted_overrun(bool waits);
+/* stop: is the group orphaned */
+bool planted_orphan(bool orphaned);
 /* exec: CLONE_* of what to unshare */
 uint64_t planted_exec(uint64_t flags);
 #else
@@ -44,6 +46,7 @@ static inline bool planted_breath(bool due) { return due; }
 static inline bool planted_signal_page(bool shadow_stack) { return shadow_stack; }
 static inline bool planted_signal_token(bool marked) { return marked; }
 static inline bool planted_overrun(bool waits) { return waits; }
+static inline bool planted_orphan(bool orphaned) { return orphaned; }
 static inline uint64_t planted_exec(uint64_t flags) { return flags; }
 #endif
 

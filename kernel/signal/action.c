@@ -14,11 +14,9 @@
 
 /* ---- Looking ------------------------------------------------------------ */
 
-/* SIGCHLD and its like, and, because there is no job control, the signals that stop a process. */
 bool signal_default_ignored(int signal)
 {
-    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT
-           || signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
 }
 
 bool signal_ignored(const struct process *process, int signal)
@@ -43,19 +41,26 @@ static uint64_t due_set(const struct task *task)
 
 bool signal_due(const struct task *task)
 {
-    return task->process && (due_set(task) || task_must_leave(task));
+    return task->process
+           && (due_set(task) || __atomic_load_n(&task->signals.notice, __ATOMIC_RELAXED)
+               || task_must_leave(task));
 }
 
 bool signal_fatal_due(const struct task *task)
 {
     const struct process *process = task->process;
-    for (uint64_t due = due_set(task); due; due &= due - 1) {
+    for (uint64_t due = due_set(task) & ~SIGNALS_STOP; due; due &= due - 1) {
         int signal = __builtin_ctzll(due) + 1;
         if (process->action[signal].handler == SIG_DFL && !signal_default_ignored(signal)
             && (!process->unkillable || signal == task->signals.forced.signo))
             return true;
     }
     return task_must_leave(task);
+}
+
+bool signal_kill_due(const struct task *task)
+{
+    return pending_set(task) & signal_bit(SIGKILL) || task_must_leave(task);
 }
 
 /* ---- Taking ------------------------------------------------------------- */
@@ -75,6 +80,8 @@ bool signal_take(uint64_t among, struct siginfo *info)
     uint64_t irq = spin_lock_irq(&process->lock);
     bool taken = pending_take(&task->signals.pending, among, info, &used)
                  || pending_take(&process->pending, among, info, &used);
+    if (taken && signal_bit(info->signo) & SIGNALS_STOP)
+        task->signals.stop_taken = true;
     spin_unlock_irq(&process->lock, irq);
     entry_free(used);
     return taken;

@@ -115,8 +115,12 @@ static void signal_act(struct trap_frame *frame, const struct siginfo *info)
     struct signal_action action = action_take(process, info->signo);
     if (action.handler > SIG_IGN)
         handler_begin(frame, info, &action);
-    else if (action.handler == SIG_DFL && !signal_default_ignored(info->signo)
-             && !process->unkillable)
+    else if (action.handler == SIG_IGN || signal_default_ignored(info->signo)
+             || process->unkillable)
+        return;
+    else if (signal_bit(info->signo) & SIGNALS_STOP)
+        signal_stop(info->signo);
+    else
         process_exit(status_killed(info->signo));
 }
 
@@ -127,8 +131,14 @@ static void signals_act(struct trap_frame *frame)
     struct siginfo info;
     if (task_must_leave(task_current()))
         task_exit(0); /* the process's own status is set already */
-    while (signal_take(~own->mask, &info))
-        signal_act(frame, &info);
+    for (;;) {
+        if (__atomic_load_n(&own->notice, __ATOMIC_RELAXED))
+            notices_act();
+        else if (signal_take(~own->mask, &info))
+            signal_act(frame, &info);
+        else
+            break;
+    }
     call_resume(frame, NULL);
     if (own->restore_mask) {
         own->restore_mask = false;

@@ -16,6 +16,7 @@ void pending_init(struct signal_pending *pending)
 {
     pending->set = pending->kernel = 0;
     list_init(&pending->queue);
+    list_init(&pending->spare);
 }
 
 /* As on Linux, the limit is not for standard signals that kill() or the kernel sends. */
@@ -52,6 +53,21 @@ void entries_free(struct list *entries)
     }
 }
 
+void pending_free(struct signal_pending *pending)
+{
+    entries_free(&pending->queue);
+    entries_free(&pending->spare);
+}
+
+/* An entry that was spared tells of this signal. */
+static void spare_use(struct signal_pending *pending, const struct siginfo *info)
+{
+    struct signal_entry *entry = list_entry(pending->spare.next, struct signal_entry, link);
+    list_remove(&entry->link);
+    entry->info = *info;
+    list_append(&entry->link, &pending->queue);
+}
+
 void pending_add(struct signal_pending *pending, const struct siginfo *info,
                  struct signal_entry **entry)
 {
@@ -59,6 +75,10 @@ void pending_add(struct signal_pending *pending, const struct siginfo *info,
     if (pending->set & bit && info->signo < SIGRTMIN && info->code != SI_TIMER)
         return;
     __atomic_or_fetch(&pending->set, bit, __ATOMIC_SEQ_CST);
+    if (!list_empty(&pending->spare) && !(*entry && (*entry)->owned)) {
+        spare_use(pending, info);
+        return;
+    }
     if (*entry)
         list_append(&(*entry)->link, &pending->queue);
     else if (info->code == SI_KERNEL)

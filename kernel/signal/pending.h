@@ -20,6 +20,7 @@ struct signal_pending {
     uint64_t set;      /* [A] signal_bit() of each */
     uint64_t kernel;   /* [P] of those without an entry, the kernel's */
     struct list queue; /* [P] of signal_entry.link, the oldest first */
+    struct list spare; /* [P] the same, dropped where none could be freed: for the next signals */
 };
 
 /* How a system call that a signal interrupted goes on. It reads its arguments here. */
@@ -31,8 +32,10 @@ struct restart {
 
 /* [S] written by the task alone, with atomic stores  [O] the task itself  [P] process.lock */
 struct task_signals {
-    uint64_t mask;  /* [S] blocked */
-    uint64_t waits; /* [S] rt_sigtimedwait() waits for these, blocked or not */
+    uint64_t mask;   /* [S] blocked */
+    uint64_t waits;  /* [S] rt_sigtimedwait() waits for these, blocked or not */
+    uint32_t notice; /* [A] NOTICE_*: what is due besides signals; changes with tasks_lock held */
+    bool stop_taken; /* [P] it has taken a stop signal, and no SIGCONT has come since */
     struct signal_pending pending;
     uint64_t saved_mask; /* [O] with restore_mask: the mask that rt_sigsuspend() replaced */
     bool restore_mask;
@@ -41,11 +44,19 @@ struct task_signals {
     struct restart restart;  /* [O] */
 };
 
+/* The process stops, and this task has yet to; its parent is to hear that it goes on. */
+#define NOTICE_STOP      1u
+#define NOTICE_CONTINUED 2u
+
 #define SIGNALS_UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
 static inline uint64_t signal_bit(int signal) { return 1ull << (signal - 1); }
+/* What stops a process by default. */
+#define SIGNALS_STOP \
+    (signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU))
 static inline bool signal_valid(int signal) { return signal >= 1 && signal <= SIGNAL_COUNT; }
 
 void pending_init(struct signal_pending *pending);
+void pending_free(struct signal_pending *pending); /* all its entries */
 /* An entry for info, which entry_free() gives back. NULL: no memory, or, for a signal that may not
  * pass the limit, QUEUED_MAX entries exist. No spinlock is held. */
 struct signal_entry *entry_create(const struct siginfo *info);

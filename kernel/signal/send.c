@@ -35,6 +35,8 @@ void signal_post(struct process *process, struct task *thread, const struct sigi
 {
     if (list_empty(&process->threads))
         return;
+    if (signal_bit(info->signo) & (SIGNALS_STOP | signal_bit(SIGCONT)))
+        signal_counter(process, info->signo);
     spin_lock(&process->lock);
     bool kept = !is_discarded(process, thread ? thread : process_task(process), info->signo);
     if (kept)
@@ -166,6 +168,13 @@ static int crowd_signal(const struct crowd *crowd, const struct siginfo *info)
     }
     entries_free(&stock);
     return count ? 0 : -ESRCH;
+}
+
+void group_signal(int group, int signal)
+{
+    struct siginfo info = { .signo = signal, .code = SI_KERNEL };
+    struct crowd crowd = { group, NULL };
+    crowd_post(&crowd, &info, NULL);
 }
 
 bool processes_signal(const struct process *except, int signal)

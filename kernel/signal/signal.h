@@ -16,8 +16,10 @@ bool signal_due(const struct task *task);
 bool signal_fatal_due(const struct task *task);
 /* Does the process ignore it, by its action? process.lock is held, or the answer may be old. */
 bool signal_ignored(const struct process *process, int signal);
-/* What signals do by default, if not nothing, is to end the process. */
+/* What signals do by default, if not nothing, is to stop (SIGNALS_STOP) or to end the process. */
 bool signal_default_ignored(int signal);
+/* Must the task give up whatever it waits for, because its process ends? */
+bool signal_kill_due(const struct task *task);
 
 /* ---- Sending (send.c) --------------------------------------------------- */
 
@@ -32,6 +34,7 @@ void signal_post(struct process *process, struct task *thread, const struct sigi
 /* Send signal to all processes but init and one more (NULL: no exception). Signal 0 sends nothing.
  * Returns whether there were any. Safe in interrupt context. */
 bool processes_signal(const struct process *except, int signal);
+void group_signal(int group, int signal); /* the kernel's, to a group; tasks_lock is held */
 /* Send a signal to one thread of a process; -ESRCH when the process has no thread with this tid.
  * tgid 0: a thread of any process. */
 MUST_CHECK int thread_signal(int tgid, int tid, const struct siginfo *info);
@@ -54,6 +57,28 @@ void signals_exec(struct process *process);
 void signal_stack_reset(struct stack_info *stack);
 /* As sigaltstack(2), of a task whose stack pointer is sp. */
 MUST_CHECK int signal_stack_set(const struct stack_info *new, uint64_t sp);
+
+/* ---- Stopping and going on (stop.c) ------------------------------------- */
+
+/* The current task has taken a stop signal whose default action it is to take. */
+void signal_stop(int signal);
+/* Act on the current task's notices, of which there are some: stop, and return once the process
+ * goes on. Does not return if the task must leave. */
+void notices_act(void);
+/* A stop signal or SIGCONT is being sent: the other kind is no longer pending, and SIGCONT lets the
+ * process go on, whatever becomes of it. tasks_lock is held. */
+void signal_counter(struct process *process, int signal);
+/* A thread that the current task has made stops with it. tasks_lock is held. */
+void stop_join(struct task *thread);
+/* The task has left its process's threads: nobody waits for it to stop. */
+void stop_leave(struct task *task);
+/* Tell listener of a child that stops or goes on: its waits end, and it gets SIGCHLD, in *entry,
+ * which child_entry() has made, if it wants that. tasks_lock is held. */
+struct signal_entry *child_entry(void);
+void child_tell(struct process *listener, const struct siginfo *info, struct signal_entry **entry);
+/* process has lost this parent: if that leaves stopped members of its group with nobody to let them
+ * go on, they get SIGHUP and SIGCONT, as POSIX says. tasks_lock is held. */
+void group_parent_gone(const struct process *process, const struct process *parent);
 
 /* ---- Shadow stacks (shadow.c) ------------------------------------------- */
 

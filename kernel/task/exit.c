@@ -17,19 +17,25 @@
 
 /* ---- Ending ------------------------------------------------------------- */
 
+struct siginfo process_child_info(const struct process *child, int signal, int code, int value)
+{
+    struct usage use = usage_locked(child);
+    return (struct siginfo){
+        .signo = signal,
+        .code = code,
+        .pid = child->pid,
+        .value = (uint64_t)value,
+        .utime = usage_ticks(use.user),
+        .stime = usage_ticks(use.system),
+    };
+}
+
 /* What SIGCHLD, or whatever the exit signal is, says of a process that has ended. */
 static struct siginfo end_info(const struct process *process)
 {
     int status = process->wait_status, signal = status_signal(status);
-    struct usage use = usage_locked(process);
-    return (struct siginfo){
-        .signo = process->exit_signal,
-        .code = signal ? CLD_KILLED : CLD_EXITED,
-        .pid = process->pid,
-        .value = (uint64_t)(signal ? signal : status_code(status)),
-        .utime = usage_ticks(use.user),
-        .stime = usage_ticks(use.system),
-    };
+    return process_child_info(process, process->exit_signal, signal ? CLD_KILLED : CLD_EXITED,
+                              signal ? signal : status_code(status));
 }
 
 /* init is gone: say how and switch off. */
@@ -121,6 +127,7 @@ static void process_end(struct process *process)
     struct siginfo orphan = reaper ? end_info(zombie) : (struct siginfo){ 0 };
     struct siginfo info = end_info(process);
     process->zombie = true;
+    group_parent_gone(process, parent);
     if (process_unwanted(process)) {
         process_unpublish(process);
         list_append(&process->sibling, &unwanted);
@@ -153,6 +160,7 @@ void task_exit(int wait_status)
     if (!process->exiting && last)
         process->wait_status = wait_status;
     spin_unlock_irq(&tasks_lock, irq);
+    stop_leave(task);
     if (last && process == init_process)
         init_ended(process->wait_status);
     if (last)
@@ -167,6 +175,7 @@ void task_exit(int wait_status)
     usage_hand_over(task); /* giving up the memory took its time */
     spin_unlock_irq(&tasks_lock, irq);
     entries_free(&dropped);
+    entries_free(&task->signals.pending.spare);
     if (last)
         process_end(process);
     else

@@ -5,11 +5,16 @@
 
 #include "base/types.h"
 
+struct process;
+struct siginfo;
 struct task;
 
 /* The status that wait4() reports for a process that ended by exit(code), and by a signal. */
 static inline int status_exited(int code) { return (code & 0xff) << 8; }
 static inline int status_killed(int signal) { return signal; }
+/* ... that was stopped, and that went on. */
+static inline int status_stopped(int signal) { return signal << 8 | 0x7f; }
+#define STATUS_CONTINUED 0xffff
 /* Taken apart again: the signal, or 0; the exit code, if there is no signal. */
 static inline int status_signal(int status) { return status & 0x7f; }
 static inline int status_code(int status) { return status >> 8 & 0xff; }
@@ -27,6 +32,9 @@ bool task_must_leave(const struct task *task);
 /* The current task leaves its address space, which is still loaded: mark its robust futexes, unmap
  * its shadow stack, and wake the threads that join it. */
 void task_tell_memory(struct task *task);
+/* What a signal to its parent, SIGCHLD or another, says of a child: CLD_* and a signal or exit
+ * code. tasks_lock is held. */
+struct siginfo process_child_info(const struct process *child, int signal, int code, int value);
 /* A vfork child gives the borrowed address space back to its parent. */
 void task_vfork_done(struct task *task);
 

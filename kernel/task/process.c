@@ -196,6 +196,7 @@ int thread_publish(struct task *task)
     if (!leaving) {
         task_publish(task, pid_next());
         list_append(&task->thread_link, &process->threads);
+        stop_join(task);
     }
     spin_unlock_irq(&tasks_lock, irq);
     return leaving ? -EAGAIN : 0;
@@ -245,6 +246,7 @@ struct process *process_orphans_give(struct process *process, struct list *unwan
         child->exit_signal = SIGCHLD;
         __atomic_store_n(&child->parent_pid, reaper->pid, __ATOMIC_RELAXED);
         list_append(link, &reaper->children);
+        group_parent_gone(child, process);
         if (!child->zombie)
             continue;
         told = reaper;
@@ -268,7 +270,7 @@ void process_put(struct process *process)
 {
     if (__atomic_sub_fetch(&process->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    entries_free(&process->pending.queue);
+    pending_free(&process->pending);
     kfree(process);
 }
 
@@ -327,7 +329,7 @@ char process_state_letter(struct process *process)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
     const struct task *first = task_find_locked(process->pid);
-    char letter = !first ? 'Z' : first->state == TASK_WAITING ? 'S' : 'R';
+    char letter = !first ? 'Z' : first->stopped ? 'T' : first->state == TASK_WAITING ? 'S' : 'R';
     spin_unlock_irq(&tasks_lock, irq);
     return letter;
 }

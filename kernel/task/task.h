@@ -65,6 +65,13 @@ struct limit {
 };
 #define LIMITS 16 /* by Linux's RLIMIT_* */
 
+/* A process's stop, see kernel/signal/stop.c. */
+struct stop {
+    int signal;    /* the process is stopped, or about to be, by this; 0: it runs */
+    unsigned left; /* threads that have yet to stop */
+    int status;    /* wait status of its last stop or going on, 0 once wait4() has told it */
+};
+
 /* What the threads of a process share.
  * [P] process.lock (irq)  [T] tasks_lock (irq)  [A] atomic  [I] fixed
  * [O] its own threads; changed while there is but one */
@@ -91,6 +98,7 @@ struct process {
     unsigned next_timer;                           /* [T] its number */
     struct timer itimers[TIMER_KINDS];             /* [T] of setitimer() */
     bool cpu_timers;                               /* [A] one of these counts CPU time */
+    struct stop stop;                              /* [T] */
     bool unkillable;               /* [P] init: no default action ends it, unless forced */
     int wait_status;               /* [T] as wait4 reports it, once a zombie or exiting */
     int exit_signal;               /* [T] sent to the parent at the end, 0 for none */
@@ -136,6 +144,7 @@ struct task {
     /* [O] the stack the kernel made for it, 0 when none */
     uint64_t shstk_start, shstk_bytes;
     struct task_signals signals;
+    bool stopped;               /* [T] with its process; the task reads it without */
     uaddr_t clear_tid;          /* [O] the word to zero at the end, 0 for none */
     uaddr_t robust_list;        /* [O] the head of the list of robust futexes, 0 for none */
     struct vfork *vfork;        /* [T] a parent that waits until it has its memory back, or NULL */
@@ -146,6 +155,16 @@ struct task {
 };
 
 static inline struct task *task_current(void) { return arch_current_task(); }
+/* tasks_lock is held. */
+static inline void notice_set(struct task *task, uint32_t notice)
+{
+    __atomic_or_fetch(&task->signals.notice, notice, __ATOMIC_SEQ_CST);
+}
+/* Take it back; was it set? */
+static inline bool notice_take(struct task *task, uint32_t notice)
+{
+    return __atomic_fetch_and(&task->signals.notice, ~notice, __ATOMIC_SEQ_CST) & notice;
+}
 static inline struct process *process_current(void) { return arch_current_task()->process; }
 
 #endif

@@ -31,18 +31,35 @@ static bool wanted(const struct search *search, const struct process *child)
            || search->id == (search->which == P_PID ? child->pid : child->group);
 }
 
-/* The search has found this zombie. tasks_lock is held. */
-static void zombie_found(struct search *search, struct process *parent, struct process *child)
+/* The search has found this child. tasks_lock is held. */
+static void child_found(struct search *search, const struct process *child, int status)
 {
     search->pid = child->pid;
-    search->status = child->wait_status;
+    search->status = status;
     search->usage = usage_locked(child);
     usage_add(&search->usage, &child->children_used);
+}
+
+static void zombie_found(struct search *search, struct process *parent, struct process *child)
+{
+    child_found(search, child, child->wait_status);
     if (search->options & WNOWAIT)
         return;
     usage_add(&parent->children_used, &search->usage);
     process_unpublish(child);
     search->zombie = child;
+}
+
+/* The child has stopped or gone on, if that is asked for and has not been told. */
+static bool change_found(struct search *search, struct process *child)
+{
+    int status = child->stop.status;
+    if (!status || !(search->options & (status == STATUS_CONTINUED ? WCONTINUED : WSTOPPED)))
+        return false;
+    child_found(search, child, status);
+    if (!(search->options & WNOWAIT))
+        child->stop.status = 0;
+    return true;
 }
 
 /* Is the search over: a child found, no such child, or no waiting for one? */
@@ -55,10 +72,10 @@ static bool search_over(struct process *parent, struct search *search)
         if (!wanted(search, child) || (child->zombie && !(search->options & WEXITED)))
             continue;
         search->any = true;
-        if (child->zombie) {
+        if (child->zombie)
             zombie_found(search, parent, child);
+        if (child->zombie || change_found(search, child))
             break;
-        }
     }
     spin_unlock_irq(&tasks_lock, irq);
     return search->pid || !search->any || search->options & WNOHANG;
@@ -74,7 +91,6 @@ static int child_await(struct search *search)
     return search->pid ? search->pid : err ? err : search->any ? 0 : -ECHILD;
 }
 
-/* No process stops or continues here, so WSTOPPED and WCONTINUED never report anything. */
 long sys_wait4(int pid, uaddr_t status_to, int options, uaddr_t usage)
 {
     if (options & ~(OPTIONS_COMMON | WUNTRACED))
@@ -96,15 +112,25 @@ long sys_wait4(int pid, uaddr_t status_to, int options, uaddr_t usage)
     return usage.v && usage_out(&search.usage, usage) ? -EFAULT : found;
 }
 
+/* CLD_*, and the signal or exit code that goes with it. */
+static int status_explain(int status, int *value)
+{
+    int signal = status_signal(status);
+    *value = status == STATUS_CONTINUED ? SIGCONT : signal && signal != 0x7f ? signal : status >> 8;
+    return status == STATUS_CONTINUED ? CLD_CONTINUED
+           : signal == 0x7f           ? CLD_STOPPED
+           : signal                   ? CLD_KILLED
+                                      : CLD_EXITED;
+}
+
 /* Tell the caller of waitid() what was found; all is 0 when nothing was. si_signo, si_errno,
  * si_code lie before a gap; si_pid, si_uid, si_status behind it. */
 static int info_out(const struct search *search, uaddr_t to)
 {
-    int signal = status_signal(search->status);
-    int what[3] = { 0 }, who[3] = { search->pid, 0, signal ? signal : status_code(search->status) };
+    int what[3] = { 0 }, who[3] = { search->pid, 0, 0 };
     if (search->pid) {
         what[0] = SIGCHLD;
-        what[2] = signal ? CLD_KILLED : CLD_EXITED;
+        what[2] = status_explain(search->status, &who[2]);
     }
     return arch_copy_to_user(to, what, sizeof(what))
                    || arch_copy_to_user(uaddr(to.v + 16), who, sizeof(who))

@@ -68,6 +68,7 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_SIGRETURN_ANY_PAGE] = "sigreturn_any_page",
     [DEFECT_EXEC_SHARES_FILES] = "exec_shares_files",
     [DEFECT_OVERRUNS_LOST] = "overruns_lost",
+    [DEFECT_ORPHANS_STOP] = "orphans_stop",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

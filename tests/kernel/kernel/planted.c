@@ -59,6 +59,8 @@ bool planted_signal_token(bool marked)
 
 /* overruns_lost: how often a timer expired while its signal waited is not counted. */
 bool planted_overrun(bool waits) { return waits && !defect_on(DEFECT_OVERRUNS_LOST); }
+/* orphans_stop: a process stops that nobody can let go on. */
+bool planted_orphan(bool orphaned) { return orphaned && !defect_on(DEFECT_ORPHANS_STOP); }
 
 /* exec_shares_files: what a new program closes is closed for those that share its open files. */
 uint64_t planted_exec(uint64_t flags) { return defect_on(DEFECT_EXEC_SHARES_FILES) ? 0 : flags; }
