@@ -52,8 +52,8 @@ BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo check test stress ways coverage mutants bench portable selftest loc clean \
-        help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
+.PHONY: all run demo check test stress fuzz ways coverage mutants bench portable selftest loc \
+        clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
 
@@ -65,6 +65,7 @@ help:
 	@echo 'make check           the tests that need no emulator, in less than a minute'
 	@echo 'make test            all tests'
 	@echo 'make stress          minutes of stress with one, two and four CPUs'
+	@echo 'make fuzz            random system calls by the million; SEED=, CALLS=, ON=qemu|bochs'
 	@echo 'make ways            user-space tests and stress with each way to fork'
 	@echo 'make coverage        how many lines of each file the tests run'
 	@echo 'make mutants         how many planted defects and patches the quick tests notice'
@@ -157,16 +158,25 @@ $(BUILD)/libpenumbra.a: $(ULIB_OBJ)
 	ar rcs $@ $^
 mark = $(if $(filter $(1),$(UNMARKED)),,-Wl$(comma)-z$(comma)shstk)
 comma := ,
-# $(call program,TOP,NAME): TOP/NAME.c, and what is in the folder TOP/NAME/ beside it, make a
-# program.
+# $(call program,TOP,NAME): TOP/NAME.c, and what is in the folder TOP/NAME/ or TOP/NAMEs/ beside
+# it, make a program.
 define program
 $(BUILD)/root/$(2): $(patsubst %.c,$(BUILD)/obj/%.o,$(1)/$(2).c \
-                      $(sort $(wildcard $(1)/$(2)/*.c))) $(BUILD)/libpenumbra.a
+                      $(sort $(wildcard $(1)/$(2)/*.c $(1)/$(2)s/*.c))) $(BUILD)/libpenumbra.a
 	@mkdir -p $$(@D)
 	$$(MUSLCC) -static $$(call mark,$(2)) $$^ -s -o $$@
 endef
 $(foreach name,$(BASE_PROGRAMS),$(eval $(call program,user,$(name))))
 $(foreach name,$(STRESS_PROGRAMS) $(BENCH_PROGRAMS),$(eval $(call program,tests,$(name))))
+# What include/uapi/ names, for the random calls.
+$(BUILD)/obj/tests/stress/calls/grammar.o: UFLAGS += -I$(BUILD)/obj/tests/stress
+$(BUILD)/obj/tests/stress/calls/grammar.o: $(BUILD)/obj/tests/stress/uapi_constants.h
+UAPI := $(filter-out include/uapi/errno.h,$(wildcard include/uapi/*.h))
+NUMBER := (0x[0-9a-fA-F]+|[0-9]+)(u?l?)( << [0-9]+)?
+$(BUILD)/obj/tests/stress/uapi_constants.h: $(UAPI)
+	@mkdir -p $(@D)
+	sed -nE 's@^#define +([A-Z][A-Z0-9_]*) +\(?(-?$(NUMBER))\)?( .*)?$$@{ "\1", \2 },@p' $^ \
+	    > $@
 $(BUILD)/root/tests/runner: $(TEST_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libpenumbra.a
 	@mkdir -p $(@D)
 	$(MUSLCC) -static -Wl,-z,shstk $^ -s -o $@
@@ -219,6 +229,8 @@ stress:
 	@scripts/test --long
 ways:
 	@scripts/test --ways
+fuzz: images
+	@tests/stress/fuzz.py --seed '$(or $(SEED),1)' --calls '$(or $(CALLS),0)' --on '$(ON)'
 coverage:
 	@tests/coverage/coverage.py
 mutants:

@@ -14,9 +14,10 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -24,89 +25,73 @@
 #include "supervise.h"
 #include "test.h"
 
-#define CALLS_A_ROUND 200
-#define HANG_MS       60                   /* if no call ends for so long, the process is killed */
-#define COUNTER       ((void *)0x23456000) /* far from all that a call is given to write to */
+#define CALLS_A_MEMBER 200
+#define KICK_MS        4  /* if no call ends for so long, calls that wait are interrupted; */
+#define HANG_MS        40 /* after so long, all members are killed */
 
 /* ---- A family ----------------------------------------------------------- */
 
-static volatile long *made; /* calls made so far, by everybody: shared memory */
+static __thread int calls_left;
 
-static void words_fill(void)
+void member_add(void)
 {
-    for (unsigned i = 0; i < PATHS * PAGE / 8; i++)
-        ((uint64_t *)arena)[i] = below(3) ? address() : edge();
-    for (unsigned i = 0; paths[i]; i++)
-        strcpy(page(PATHS) + 64 * i, paths[i]);
-    memset(page(PATHS + 3), 'a', PAGE); /* a path without an end, as far as the vectors */
-    for (unsigned i = 0; i < PAGE / 16; i++) {
-        ((uint64_t *)page(PARTS))[2 * i] = address();
-        ((uint64_t *)page(PARTS))[2 * i + 1] = length();
-        ((uint64_t *)page(TIMES))[2 * i] = below(8) ? 0 : edge();
-        ((uint64_t *)page(TIMES))[2 * i + 1] = below(8) ? below(100000) : edge();
-    }
+    int *slot = &FAMILY->members[below(MEMBERS)];
+    __atomic_store_n(slot, (int)raw0(SYS_gettid), __ATOMIC_RELAXED);
 }
 
-static void descriptors_open(void)
+int member(void)
 {
-    static const char *const names[] = {
-        "/dev/null", "/dev/null",       "/dev/null",      "f",    "g", "/dev/zero",
-        HOME,        "/proc/self/maps", "/proc/self/mem", "/proc"
-    };
-    int ends[2];
-    for (int fd = 0; fd < 20; fd++)
-        close(fd);
-    for (unsigned i = 0; i < COUNT_OF(names); i++) {
-        int fd = open(names[i], O_RDWR | O_CREAT, 0755);
-        if (fd < 0)
-            fd = open(names[i], O_RDONLY);
-        if (fd >= 0)
-            fcntl(fd, F_SETFL, O_NONBLOCK);
-    }
-    if (pipe2(ends, O_NONBLOCK) == 0)
-        fcntl(ends[0], F_DUPFD, 14);
+    int id = below(3) ? FAMILY->members[below(MEMBERS)] : (int)raw0(SYS_gettid);
+    return id > 1 ? id : getpid();
 }
 
-static void arena_make(void)
+/* Has the call made a process with its own memory, on the same stack? */
+static int is_fork(const struct drawn *call)
 {
-    int rw = PROT_READ | PROT_WRITE, file = open("f", O_RDWR | O_CREAT, 0755);
-    arena = mmap(NULL, ARENA_PAGES * PAGE, rw, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    words_fill();
-    mprotect(page(READ_ONLY), PAGE, PROT_READ);
-    mprotect(page(NO_ACCESS), PAGE, PROT_NONE);
-    munmap(page(UNMAPPED), PAGE);
-    mmap(page(SHARED), 2 * PAGE, rw, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    (void)!ftruncate(file, 3 * PAGE / 2);
-    mmap(page(OF_FILE), 2 * PAGE, rw, MAP_SHARED | MAP_FIXED, file, 0);
-    munmap(page(SHADOW_STACK), PAGE);
-    raw3(SYS_map_shadow_stack, (long)page(SHADOW_STACK), PAGE, SHADOW_STACK_SET_TOKEN);
-    close(file);
-    symlink("d", "link");
-    symlink("nothing", "dangling");
-    mkdir("d", 0755);
+    return call->number == SYS_fork
+           || (call->number == SYS_clone && !(call->arguments[0] & CLONE_VM)
+               && !call->arguments[1]);
 }
 
-/* Make a random call. A process or thread that it creates exits at once. */
-static void make_call(void)
+void call_make(void)
 {
     struct drawn call;
     call_draw(&call);
     const uint64_t *a = call.arguments;
     int birth = call.number == SYS_fork || call.number == SYS_vfork || call.number == SYS_clone
                 || call.number == SYS_clone3;
-    __atomic_fetch_add(made, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&FAMILY->made, 1, __ATOMIC_RELAXED);
     long result = raw6(call.number, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4],
                        (long)a[5]);
-    if (birth && result == 0) /* perhaps on an invalid stack */
+    if (birth && result == 0 && !is_fork(&call)) /* perhaps on an invalid stack */
         raw1(SYS_exit, 0);
+    if (birth && result == 0) {
+        chance_state ^= 0x5555;
+        calls_left /= 4;
+        member_add();
+    }
+    result_keep(result);
 }
 
 static void *calls_make(void *seed)
 {
     chance_state = (uint64_t)seed | 1;
-    for (int i = 0; i < CALLS_A_ROUND; i++)
-        make_call();
+    member_add();
+    signals_handle();
+    for (calls_left = CALLS_A_MEMBER; calls_left > 0; calls_left--) {
+        if (below(6) == 0)
+            move_make();
+        call_make();
+    }
     return NULL;
+}
+
+/* Most families have little memory: to fill much of it takes longer than a thousand other calls. */
+static void memory_limit(void)
+{
+    struct rlimit limit = { 64 << 20, 64 << 20 };
+    if (below(16))
+        setrlimit(RLIMIT_AS, &limit);
 }
 
 static void family(uint64_t seed)
@@ -114,14 +99,23 @@ static void family(uint64_t seed)
     pthread_t other;
     chance_state = seed | 1;
     (void)chance();
+    memset(FAMILY->members, 0, sizeof(FAMILY->members));
+    setpgid(0, 0);
     if (chdir(HOME))
         _exit(1);
-    arena_make();
-    descriptors_open();
-    int threads = below(2), child = below(3) == 0 ? fork() : -1;
-    uint64_t mine = child == 0 ? chance() + 1 : chance();
-    if (threads)
-        pthread_create(&other, NULL, calls_make, (void *)chance());
+    places_make();
+    memory_limit();
+    int threads = (int)below(3), children = (int)below(3);
+    uint64_t mine = chance();
+    for (; children; children--) {
+        uint64_t its = chance();
+        if (fork() == 0) {
+            mine = its;
+            break;
+        }
+    }
+    for (; threads; threads--)
+        pthread_create(&other, NULL, calls_make, (void *)(chance() ^ mine));
     calls_make((void *)mine);
     _exit(0);
 }
@@ -164,16 +158,20 @@ static void home_empty(void)
     }
 }
 
-/* Wait for the family's end. A family that completes no call for HANG_MS is stuck in one, and is
- * killed. */
+/* Wait for the family's end. Calls that wait are interrupted by signals at random; a family that
+ * completes no call for HANG_MS is stuck in one, and is killed. */
 static void family_end(int pid)
 {
     struct timespec tick = { 0, 2000000 };
-    long last = *made, since = now_ms();
+    long last = FAMILY->made, since = now_ms(), kicked = since;
     while (waitpid(pid, NULL, WNOHANG) == 0 && now_ms() - since < HANG_MS) {
-        if (*made != last) {
-            last = *made;
-            since = now_ms();
+        if (FAMILY->made != last) {
+            last = FAMILY->made;
+            since = kicked = now_ms();
+        } else if (now_ms() - kicked >= KICK_MS) {
+            kill(-1, SIGCONT);
+            kill(-1, SIGUSR1);
+            kicked = now_ms();
         }
         nanosleep(&tick, NULL);
     }
@@ -185,21 +183,18 @@ static void family_end(int pid)
 /* Run one family from start to end. Returns 1 when it left something behind, else 0. */
 static int round_run(uint64_t seed)
 {
-    unsigned now = 0, total = 0;
-    long before = frames_in_use();
+    struct account before = account_now();
+    char name[40];
+    snprintf(name, sizeof(name), "seed %#lx", seed);
+    printf("# %s\n", name);
     fflush(stdout);
     int pid = fork();
     if (pid == 0)
         family(seed);
     CHECK(pid > 0);
     family_end(pid);
-    long after = frames_in_use();
-    int checked = check_counts(&now, &total);
-    if (after == before && checked && now == 0 && total == 0)
-        return 0;
-    printf("    # seed %#lx: %ld frames before, %ld after; the walker found %u\n", seed, before,
-           after, total);
-    return 1;
+    struct account after = account_now();
+    return account_differs(&before, &after, name);
 }
 
 int main(int argc, char *argv[])
@@ -210,18 +205,18 @@ int main(int argc, char *argv[])
     const char *defect = argc > 3 ? argv[3] : NULL;
     long limit = atol(argv[2]);
     int failed = 0;
-    made = mmap(COUNTER, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1,
-                0);
+    long began = now_ms();
+    mmap(FAMILY, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     mkdir(HOME, 0755);
     printf("KTAP version 1\n1..1\n");
     (void)round_run(0); /* allocates what the kernel allocates once and keeps */
     if (defect && file_put_text("/proc/defect", defect))
         printf("    # no defect %s in this kernel\n", defect);
-    for (uint64_t round = 0; *made < limit && !failed; round++)
+    for (uint64_t round = 0; FAMILY->made < limit && !failed; round++)
         failed = round_run(seed + round * 0x9e3779b97f4a7c15ul);
     if (defect)
         file_put_text("/proc/defect", "none");
-    printf("    # seed %#lx, %ld calls\n", seed, *made);
+    printf("    # seed %#lx, %ld calls in %ld ms\n", seed, FAMILY->made, now_ms() - began);
     ktap_result(defect ? failed : !failed, "random_calls", defect, NULL);
     return ktap_failures();
 }

@@ -58,94 +58,6 @@ uint64_t chance(void)
 
 unsigned below(unsigned limit) { return (unsigned)(chance() >> 33) % limit; }
 
-/* ---- Where calls point to ----------------------------------------------- */
-
-char *arena;
-const char *const paths[] = { "f",
-                              "g",
-                              "d",
-                              "d/f",
-                              "d/../f",
-                              "link",
-                              "link/..",
-                              ".",
-                              "..",
-                              "",
-                              "nowhere/x",
-                              "f/x",
-                              "d/",
-                              "dangling",
-                              "/",
-                              HOME,
-                              "/dev/zero",
-                              "/dev/null",
-                              "/proc/self/maps",
-                              "/proc/self/ptes",
-                              "/proc/self/exe",
-                              "/proc/self/stat",
-                              "/proc",
-                              "/proc/self",
-                              "/dev/random",
-                              NULL };
-uint64_t edge(void)
-{
-    static const uint64_t edges[] = { 0,
-                                      1,
-                                      7,
-                                      8,
-                                      16,
-                                      255,
-                                      4095,
-                                      4096,
-                                      4097,
-                                      0x200000,
-                                      0x40000000,
-                                      INT_MAX,
-                                      1ul << 31,
-                                      UINT_MAX,
-                                      1ul << 32,
-                                      1ul << 47,
-                                      (1ul << 47) - PAGE,
-                                      (1ul << 47) - 1,
-                                      LONG_MAX,
-                                      1ul << 63,
-                                      -1ul,
-                                      -8ul,
-                                      -PAGE,
-                                      0xffff888000000000,
-                                      0xffffffff80000000,
-                                      0xffff800000000000 };
-    switch (below(4)) {
-    case 0: return 1ul << below(64);
-    case 1: return (1ul << below(64)) - 1;
-    case 2: return below(64);
-    default: return ONE_OF(edges);
-    }
-}
-
-uint64_t address(void)
-{
-    static const unsigned offsets[] = { 0, 0, 0, 8, 4, 1, 4088, 4092, 4095 };
-    if (below(12) == 0)
-        return edge();
-    return (uint64_t)page(below(ARENA_PAGES)) + ONE_OF(offsets);
-}
-
-#define PATH_COUNT     (COUNT_OF(paths) - 1)
-#define RELATIVE_COUNT 14 /* the first paths; only these are removed, never a device */
-
-static uint64_t path(unsigned count)
-{
-    return below(8) ? (uint64_t)page(PATHS) + 64 * below(count) : address();
-}
-
-uint64_t length(void)
-{
-    static const uint64_t lengths[] = { 0,    1,    8,    16,   100,     1000,
-                                        4096, 4096, 8192, 5000, 0x10000, 0x200000 };
-    return below(10) ? ONE_OF(lengths) : edge();
-}
-
 /* ---- Values by type and name -------------------------------------------- */
 
 static int is(const char *name, const char *words)
@@ -155,10 +67,15 @@ static int is(const char *name, const char *words)
     return at && (at == words || at[-1] == ' ') && (at[len] == ' ' || !at[len]);
 }
 
+static uint64_t path(unsigned count)
+{
+    return below(8) ? (uint64_t)page(PATHS) + 64 * below(count) : address();
+}
+
 static uint64_t descriptor(void)
 {
     static const int odd[] = { -1, -100, INT_MIN, INT_MAX, 255, 256, 1000 };
-    return (uint64_t)(below(8) ? (int)below(20) : ONE_OF(odd));
+    return below(4) == 0 ? result_small() : (uint64_t)(below(8) ? (int)below(20) : ONE_OF(odd));
 }
 
 static uint64_t flags(void)
@@ -170,6 +87,49 @@ static uint64_t flags(void)
     default: return edge();
     }
 }
+
+/* A process, a thread or a group of the family; never process 1, which watches it. */
+static uint64_t task(void)
+{
+    int id = below(4) ? member() : (int)(below(2) ? result_small() : flags());
+    id = below(8) ? id : -id;
+    return (uint64_t)(id == 1 ? getpid() : id);
+}
+
+/* ---- Names of values: the kernel's headers for programs ----------------- */
+
+static const struct constant {
+    const char *name;
+    uint64_t value;
+} constants[] = {
+#include "uapi_constants.h"
+};
+
+/* Do the letters before the first '_' of a constant occur in the name of a call? MADV_FREE's do in
+ * madvise. */
+static int belongs(const struct constant *constant, const struct call *call)
+{
+    char word[32];
+    size_t len = strcspn(constant->name, "_");
+    for (size_t i = 0; i < len && i < sizeof(word) - 1; i++)
+        word[i] = (char)(constant->name[i] | 0x20);
+    word[len < sizeof(word) ? len : sizeof(word) - 1] = 0;
+    return len > 1 && strstr(call->name, word) != NULL;
+}
+
+/* A value that the headers name, if possible for this call; perhaps two of them together. */
+static uint64_t named(const struct call *call)
+{
+    unsigned count = 0;
+    uint64_t value = ONE_OF(constants).value;
+    for (unsigned i = 0; i < COUNT_OF(constants); i++) {
+        if (belongs(&constants[i], call) && below(++count) == 0)
+            value = constants[i].value;
+    }
+    return below(4) ? value : value | ONE_OF(constants).value;
+}
+
+/* ---- Arguments ---------------------------------------------------------- */
 
 /* An argument that the call accepts: with random ones mmap, arch_prctl, clone and the like would
  * nearly always fail at once. */
@@ -197,47 +157,69 @@ static uint64_t sensible(const struct call *call, const char *name)
     if (strcmp(call->name, "clone") == 0)
         return (uint64_t)ONE_OF(clones);
     if (strcmp(call->name, "arch_prctl") == 0)
-        return below(2) ? 0x1001 + below(4) : 0x5001 + below(5);
+        return below(8) ? 0x5001 + below(5) : 0x1001 + below(4);
     return below(16);
+}
+
+/* Where a structure is that the call reads, or 0. */
+static uint64_t structure(const struct call *call, const char *name)
+{
+    static const struct {
+        const char *call, *argument;
+        unsigned page, bytes;
+    } known[] = {
+        { "rt_sigaction", "new", ACTIONS, 64 },
+        { "sigaltstack", "new", STACKS, 64 },
+        { "clone3", "args", CLONES, 64 },
+        { "poll", "entries", POLLS, 8 },
+    };
+    for (unsigned i = 0; i < COUNT_OF(known); i++) {
+        if (strcmp(call->name, known[i].call) == 0 && strcmp(name, known[i].argument) == 0)
+            return (uint64_t)page(known[i].page) + known[i].bytes * below(32);
+    }
+    if (is(name, "time timeout remainder"))
+        return (uint64_t)page(TIMES) + 16 * below(8);
+    if (is(name, "path target"))
+        return path(is(call->name, "unlink unlinkat") ? RELATIVE_PATHS : ALL_PATHS);
+    return strstr(name, "parts") ? (uint64_t)page(PARTS) : 0;
 }
 
 static uint64_t value(const struct call *call, const struct argument *argument)
 {
     const char *name = argument->name;
-    if (is(name, "path target"))
-        return path(is(call->name, "unlink unlinkat") ? RELATIVE_COUNT : PATH_COUNT);
-    if (is(name, "parts"))
-        return below(4) ? (uint64_t)page(PARTS) : address();
-    if (is(name, "time timeout remainder"))
-        return below(4) ? (uint64_t)page(TIMES) + 16 * below(8) : address();
+    uint64_t known = structure(call, name);
+    if (known && below(8))
+        return known;
     if (strcmp(argument->type, "uaddr_t") == 0 || is(name, "start stack end new_start"))
         return below(6) ? address() : 0;
     if (is(name, "fd folder") || (is(name, "from to") && strcmp(argument->type, "int") == 0))
         return descriptor();
     if (is(name, "len size new_len set_bytes offset count"))
-        return below(3) || !is(name, "set_bytes") ? length() : 8;
-    if (is(name, "pid tid group"))
-        return below(2) ? (uint64_t)getpid() : flags();
+        return is(name, "set_bytes") && below(3) ? 8 : below(6) ? length() : address();
+    if (is(name, "pid tid group id"))
+        return task();
     if (is(name, "timeout_ms"))
         return below(4);
-    return below(3) ? sensible(call, name) : flags();
+    switch (below(6)) {
+    case 0: return flags();
+    case 1: return address();
+    case 2: return named(call);
+    default: return sensible(call, name);
+    }
 }
 
 /*
- * Keep a call from reaching beyond the family or ending the run: signals go to the caller, and the
- * machine stays on. Calls that end the caller are kept only now and then; 0 says to draw again.
+ * Keep a call from ending the run: the machine stays on. Calls that end or block the caller are
+ * kept only now and then; 0 says to draw again.
  */
 static int confined(const struct call *call, uint64_t *a)
 {
-    if (is(call->name, "kill tkill tgkill")) {
-        a[0] = (uint64_t)getpid();
-        if (strcmp(call->name, "tgkill") == 0)
-            a[1] = below(2) ? (uint64_t)raw0(SYS_gettid) : a[1];
-        return below(4) == 0;
-    }
     if (strcmp(call->name, "reboot") == 0)
         a[0] &= 0xffff;
-    return !is(call->name, "exit exit_group execve rt_sigprocmask") || below(20) == 0;
+    if (is(call->name, "exit exit_group execve rt_sigprocmask rt_sigreturn"))
+        return below(20) == 0;
+    return !is(call->name, "kill tkill tgkill pause rt_sigsuspend rt_sigtimedwait wait4 waitid")
+           || below(4) == 0;
 }
 
 void call_draw(struct drawn *drawn)
