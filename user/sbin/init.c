@@ -82,7 +82,7 @@ static void help(void)
            "maps [PID]           mappings\n"
            "trace [on|off]       the trace ring: page-table changes (when on) and refusals\n"
            "story                tell the story again\n"
-           "attack               a smashed return address, with and without a shadow stack\n"
+           "attack [NAME]        attacks on shadow stacks; attack limits: what these do not stop\n"
            "cat FILE             show a file, such as /proc/frames or /proc/check\n"
            "reboot, poweroff, help\n"
            "Shift+PageUp and Shift+PageDown scroll the screen; the log is in /proc/kmsg.\n");
