@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proves: the kernel survives 200,000 random system calls with arguments at the edges; they leave
+"""Proves: the kernel survives 100,000 random system calls with arguments at the edges; they leave
 no frame behind and break no page-table entry; and a planted leak is noticed."""
 from boot import Boot, run_tests, TEST_INITRD, TEST_KERNEL
 
@@ -17,8 +17,8 @@ def calls(emulator, cpus, words, timeout):
 
 run_tests(
     {
-        "random_calls_in_qemu": calls("qemu", "4", "1 200000", 600),
-        "random_calls_in_bochs": calls("bochs", "2", "2 200000", 1200),
-        "random_calls notices ref_leak": calls("qemu", "4", "3 200000 ref_leak", 200),
+        "random_calls_in_qemu": calls("qemu", "4", "1 100000", 500),
+        "random_calls_in_bochs": calls("bochs", "2", "2 100000", 900),
+        "random_calls notices ref_leak": calls("qemu", "4", "3 100000 ref_leak", 200),
     }
 )
