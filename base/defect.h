@@ -75,9 +75,11 @@ enum defect {
     DEFECT_SIGRETURN_KEEPS_FLAGS,     /* sigreturn takes IOPL from the frame */
     DEFECT_SIGRETURN_UNCHECKED_TOKEN, /* sigreturn takes a token without its mark */
     DEFECT_SIGRETURN_ANY_PAGE,        /* sigreturn takes a token outside shadow stacks */
-    DEFECT_EXEC_SHARES_FILES, /* exec closes files in the table that it shares with others */
-    DEFECT_OVERRUNS_LOST,     /* a timer's overruns while its signal waits are not counted */
-    DEFECT_ORPHANS_STOP,      /* stop signals stop members of orphaned process groups */
+    DEFECT_EXEC_SHARES_FILES,  /* exec closes files in the table that it shares with others */
+    DEFECT_OVERRUNS_LOST,      /* a timer's overruns while its signal waits are not counted */
+    DEFECT_ORPHANS_STOP,       /* stop signals stop members of orphaned process groups */
+    DEFECT_FILL_ORDINARY,      /* a page provided for a shadow stack becomes ordinary memory */
+    DEFECT_CLOSE_WAKES_NOBODY, /* the end of a userfaultfd leaves those that wait for it waiting */
     DEFECT_COUNT
 };
 

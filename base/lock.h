@@ -32,6 +32,7 @@ enum lock_rank {
     LOCK_SOURCE, /* which VMAs show a file */
     /* frame.table.lock, the entries of one table page; a table, then the tables below it */
     LOCK_TABLE,
+    LOCK_PAGER,                  /* what one pager is asked for; whose the pagers are */
     LOCK_FUTEX,                  /* one bucket of futexes; two: the lower address first */
     LOCK_KMAP,                   /* the kernel's own tables and stacks */
     LOCK_SLAB,                   /* one size class */

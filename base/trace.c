@@ -49,9 +49,10 @@ uint64_t trace_total(void) { return __atomic_load_n(&next_event, __ATOMIC_RELAXE
 const char *trace_why_name(enum trace_why why)
 {
     static const char *const names[TRACE_WHY_COUNT] = {
-        "demand-zero", "file-page",   "cow-copy",  "cow-reuse",  "shstk-copy", "shstk-reuse",
-        "share",       "protect",     "unmap",     "move",       "split",      "repair",
-        "probe",       "table-share", "table-own", "table-copy", "table-drop", "refusal",
+        "demand-zero", "file-page",   "fill",       "cow-copy", "cow-reuse",
+        "shstk-copy",  "shstk-reuse", "share",      "protect",  "unmap",
+        "move",        "split",       "repair",     "probe",    "table-share",
+        "table-own",   "table-copy",  "table-drop", "refusal",
     };
     return why < TRACE_WHY_COUNT ? names[why] : "?";
 }

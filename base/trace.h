@@ -14,6 +14,7 @@
 enum trace_why {
     TRACE_DEMAND_ZERO,
     TRACE_FILE_PAGE,
+    TRACE_FILL, /* a page that a pager provides */
     TRACE_COW_COPY,
     TRACE_COW_REUSE,
     TRACE_SHSTK_COPY,

@@ -197,6 +197,7 @@ void kernel_main(const struct boot_info *info)
     console_init();
     shstk_init();
     limits_init();
+    userfaultfd_init();
     mounts_init();
     devices_init();
     initrd_start(info);

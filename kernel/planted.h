@@ -30,6 +30,8 @@ bool planted_signal_token(bool marked);
 bool planted_overrun(bool waits);
 /* stop: is the group orphaned */
 bool planted_orphan(bool orphaned);
+/* userfaultfd: is a task to be woken when the file ends */
+bool planted_close(bool due);
 /* exec: CLONE_* of what to unshare */
 uint64_t planted_exec(uint64_t flags);
 #else
@@ -47,6 +49,7 @@ static inline bool planted_signal_page(bool shadow_stack) { return shadow_stack;
 static inline bool planted_signal_token(bool marked) { return marked; }
 static inline bool planted_overrun(bool waits) { return waits; }
 static inline bool planted_orphan(bool orphaned) { return orphaned; }
+static inline bool planted_close(bool due) { return due; }
 static inline uint64_t planted_exec(uint64_t flags) { return flags; }
 #endif
 

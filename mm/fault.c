@@ -11,7 +11,7 @@
  *      |
  *      | 3. slot_own()             own the path to the entry; its table is locked from here on
  *      |
- *      +-- the entry is empty, anonymous memory    4. fault_demand_zero()
+ *      +-- the entry is empty, anonymous memory    4. fault_demand_zero(); or a pager must be asked
  *      |                       a file              5. fault_file_page()
  *      +-- it allows the access                    6. spurious: the TLB was stale
  *      +-- it does not                             7. fault_own()
@@ -171,12 +171,15 @@ static void slot_install(const struct slot *slot, const struct vma *vma, pte_t n
 /*
  * Anonymous memory touched for the first time. A read gets the shared zero page, clean and
  * read-only, also in a shadow stack; anything else, and any huge leaf, gets zeroed frames of its
- * own. Table locked, before and after.
+ * own. A pager's memory gets nothing: the pager must be asked. Table locked, before and after.
  */
 static enum fault_outcome fault_demand_zero(const struct vma *vma, const struct slot *slot,
                                             enum access access, struct flush *flush)
 {
-    ASSERT(!(vma->flags & VM_SHARED)); /* shared memory has a source */
+    if (__builtin_expect(vma->flags & (VM_SHARED | VM_PAGED), 0)) {
+        ASSERT(vma->flags & VM_PAGED); /* shared memory has a source */
+        return FAULT_BAD_MISSING;
+    }
     struct frame *first = leaf_alloc_zeroed(vma, slot->level, access);
     if (!first)
         return FAULT_BAD_NO_MEMORY;
@@ -184,6 +187,25 @@ static enum fault_outcome fault_demand_zero(const struct vma *vma, const struct 
                                      : leaf_clean(vma, frame_pfn(first), slot->level);
     slot_install(slot, vma, new, TRACE_DEMAND_ZERO, flush);
     return FAULT_OK_DEMAND_ZERO;
+}
+
+int fault_fill(struct mm *mm, const struct vma *vma, uint64_t va, struct frame *frame)
+{
+    struct flush flush;
+    flush_begin(&flush, mm);
+    struct slot slot;
+    if (slot_own(mm, vma, va, &slot) < 0)
+        return -ENOMEM;
+    bool empty = pte_none(slot_read(&slot));
+    pte_t new = frame ? leaf_owned(vma, frame_pfn(frame), 1)
+                      : leaf_clean(vma, frame_pfn(zero_frame()), 1);
+    if (empty && !frame)
+        frame_get(zero_frame());
+    if (empty)
+        slot_install(&slot, vma, planted_fill(new), TRACE_FILL, &flush);
+    slot_release(&slot);
+    flush_end(&flush);
+    return empty ? 0 : -EEXIST;
 }
 
 /* A private copy of a file's page, in exchange for the reference on that; NULL when memory is

@@ -24,4 +24,11 @@ bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access);
 MUST_CHECK enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
                                             enum access access);
 
+/*
+ * Put frame, whose reference goes to the entry, at va in vma, which wants small leaves of its kind;
+ * or, for NULL, the zero page. 0, -EEXIST (there is a page already), -ENOMEM. mm.lock held for
+ * reading.
+ */
+MUST_CHECK int fault_fill(struct mm *mm, const struct vma *vma, uint64_t va, struct frame *frame);
+
 #endif

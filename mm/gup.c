@@ -31,7 +31,8 @@ static bool gup_allowed(const struct vma *vma, unsigned flags)
 
 /*
  * Make va's leaf allow the access, and lock its entry. The caller releases *slot. mm.lock is held
- * for reading, before and after. 0, or -EFAULT or -ENOMEM with no table locked.
+ * for reading, before and after. 0, or with no table locked -EFAULT, -ENOMEM, or -EAGAIN: a pager
+ * must be asked.
  */
 static int gup_lock(struct mm *mm, uint64_t va, unsigned flags, struct slot *slot)
 {
@@ -48,16 +49,31 @@ static int gup_lock(struct mm *mm, uint64_t va, unsigned flags, struct slot *slo
             slot_release(slot);
         }
         enum fault_outcome outcome = fault_resolve(mm, vma, va, access);
+        if (outcome == FAULT_BAD_MISSING)
+            return -EAGAIN;
         if (!fault_resolved(outcome))
             return outcome == FAULT_BAD_NO_MEMORY ? -ENOMEM : -EFAULT;
     }
 }
 
+static bool nobody_waits(struct mm *mm, uint64_t va, bool write)
+{
+    (void)mm, (void)va, (void)write;
+    return false;
+}
+bool (*mm_missing_wait)(struct mm *mm, uint64_t va, bool write) = nobody_waits;
+
 int mm_gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *context)
 {
     struct slot slot;
     read_lock(&mm->lock);
-    int err = gup_lock(mm, va, flags, &slot);
+    int err;
+    while ((err = gup_lock(mm, va, flags, &slot)) == -EAGAIN) {
+        read_unlock(&mm->lock);
+        if (!mm_missing_wait(mm, va, flags & GUP_WRITE))
+            return -EFAULT;
+        read_lock(&mm->lock);
+    }
     if (!err) {
         struct frame *frame = leaf_first(slot_leaf(&slot)) + ((va - slot.va) >> PAGE_SHIFT);
         err = use(frame, va % PAGE_SIZE, context);

@@ -8,6 +8,7 @@
 #include "mm/phys/slab.h"
 #include "mm/phys/zero.h"
 #include "mm/table/share.h"
+#include "mm/vma/pager.h"
 #include "mm/vma/vma.h"
 
 static struct frame *the_zero_frame;
@@ -87,6 +88,8 @@ void mm_put(struct mm *mm)
     if (users != 1)
         return;
     arch_mm_forget(&mm->arch);
+    if (mm->pagers)
+        pagers_forget(mm);
     write_lock(&mm->lock);
     oracle_begin(mm, 0);
     mm_unmap_all(mm);

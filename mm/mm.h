@@ -32,6 +32,15 @@ struct vm_source {
     uint32_t cuts;        /* [lock] how often vm_source_cut() was called */
 };
 
+/*
+ * Who provides the missing pages of VMAs, in place of zeros: an open userfaultfd of kernel/. Its
+ * address space may end before it does.
+ */
+struct vm_pager {
+    struct mm *mm;         /* by a lock of pager.c; NULL: it has ended */
+    struct vm_pager *next; /* by the same: in mm.pagers */
+};
+
 #define VM_READ         0x0001u
 #define VM_WRITE        0x0002u
 #define VM_EXEC         0x0004u
@@ -47,6 +56,8 @@ struct vm_source {
 #define VM_WRITE_DENIED 0x0400u
 #define VM_DONTFORK     0x0800u /* a child does not get it */
 #define VM_WIPEONFORK   0x1000u /* a child gets it empty; private anonymous memory only */
+/* what is missing comes from vma.pager; private anonymous memory only */
+#define VM_PAGED        0x2000u
 #define VM_PROT         (VM_READ | VM_WRITE | VM_EXEC)
 
 /* How many VMAs an address space may have, but for a few: as Linux's vm.max_map_count. Everything
@@ -64,6 +75,7 @@ struct vma {
     uint64_t source_page;     /* [M] the source's page number at start */
     struct list source_link;  /* [S] in source.vmas */
     struct mm *mm;            /* [S] whose it is, while it is in that list */
+    struct vm_pager *pager;   /* [M] with VM_PAGED; else NULL */
 };
 
 static inline bool vma_is_shstk(const struct vma *vma) { return vma->flags & VM_SHADOW_STACK; }
@@ -89,6 +101,7 @@ struct mm {
     uint32_t vma_count;      /* [M] */
     uint64_t brk_start, brk; /* [M] the heap, brk not aligned */
     struct frame *spare;     /* [M] tables set aside (mm/table/table.h); NULL between two calls */
+    struct vm_pager *pagers; /* by a lock of pager.c: those that may provide pages */
     bool shares;             /* [M] it may share tables with others (mm/table/share.h) */
     uint32_t users;          /* [A] tasks that run it, and other holders */
 };
@@ -215,6 +228,42 @@ void vm_source_init(struct vm_source *source);
  */
 void vm_source_cut(struct vm_source *source, uint64_t page);
 
+/* ---- Pagers (mm/vma/pager.c) ------------------------------------------------- */
+
+/* pager, which is new, is mm's from now on. mm has a user. */
+void mm_pager_begin(struct mm *mm, struct vm_pager *pager);
+/* Forget it: all that it was asked for becomes ordinary. No lock is held. */
+void mm_pager_end(struct vm_pager *pager);
+/* Its address space with one more user, or NULL: it has ended. */
+MUST_CHECK struct mm *mm_pager_hold(struct vm_pager *pager);
+/*
+ * Ask pager for what is missing in [start, end) from now on; or, without add, nobody any more. Page
+ * aligned, user addresses. 0, -EBUSY (another pager's), -EINVAL (nothing mapped, or anything but
+ * private anonymous memory in small leaves), -ENOMEM.
+ */
+MUST_CHECK int mm_pager_set(struct mm *mm, uint64_t start, uint64_t end, struct vm_pager *pager,
+                            bool add);
+/*
+ * What the VMA of all of [va, end) needs a page of: *kind is that of its frames. 0, or -ENOENT: no
+ * VMA of a pager contains the range.
+ */
+MUST_CHECK int mm_pager_kind(struct mm *mm, uint64_t va, uint64_t end, enum frame_kind *kind);
+/*
+ * Put frame, of that kind, at va: a page that its program has modified. NULL: the zero page. The
+ * reference is mm's then. 0, -ENOENT (as above, or the kind is another now), -EEXIST, -ENOMEM.
+ */
+MUST_CHECK int mm_pager_fill(struct mm *mm, uint64_t va, uint64_t end, struct frame *frame);
+/*
+ * Call use on the pager of the page at va, if that is missing; false: it is not, or has no pager.
+ * The page is not filled before use returns. mm.lock is held for reading and a table locked.
+ */
+bool mm_missing(struct mm *mm, uint64_t va, void (*use)(struct vm_pager *, void *), void *context);
+/*
+ * Wait until va, which is missing in mm, may have been provided: true. False: it will not be, for
+ * the kernel. kernel/ sets the function; by default nobody waits. No lock is held.
+ */
+extern bool (*mm_missing_wait)(struct mm *mm, uint64_t va, bool write);
+
 /* ---- Shadow stacks (mm/vma/shstk.c) ----------------------------------------- */
 
 /*
@@ -237,7 +286,8 @@ MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, boo
  * wait. */
 typedef int (*gup_use)(struct frame *frame, size_t offset, void *context);
 /*
- * Call use on the frame behind va while its table and mm are locked. No fork or fault shares,
+ * Call use on the frame behind va while its table and mm are locked. May wait for a pager before.
+ * No fork or fault shares,
  * copies or replaces the frame meanwhile, so a store lands in the page that mm has. Returns what
  * use returned, -EFAULT or -ENOMEM.
  */

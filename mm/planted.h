@@ -48,6 +48,8 @@ bool planted_reuse(const struct vma *vma, bool last_owner);
 struct frame *planted_source(const struct vma *vma, struct frame *from);
 enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma, const struct fault *fault,
                                    enum fault_outcome refusal);
+/* fault: the entry of a page that a pager provides */
+pte_t planted_fill(pte_t new);
 /* spurious: is the row of spurious faults full */
 bool planted_row(bool full);
 /* table: is a flush due; is a compare-and-exchange called for; may the value be stored; is the
@@ -100,6 +102,7 @@ static inline enum fault_outcome planted_refusal(struct mm *mm, const struct vma
 {
     return refusal;
 }
+static inline pte_t planted_fill(pte_t new) { return new; }
 static inline bool planted_row(bool full) { return full; }
 static inline bool planted_flush(bool due) { return due; }
 static inline bool planted_atomic(bool present) { return present; }

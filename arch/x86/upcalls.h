@@ -67,6 +67,7 @@ enum fault_outcome {
     FAULT_BAD_NO_MEMORY,    /* SIGKILL */
     FAULT_BAD_SUPERVISOR,   /* SEGV_ACCERR: a program's, but the CPU makes it the supervisor's */
     FAULT_BAD_STUCK,        /* SIGSEGV: no progress, and nothing to mend; reported as a bug */
+    FAULT_BAD_MISSING,      /* a pager must be asked: entry_missing(); else SIGBUS */
     FAULT_BAD_RESERVED,     /* the tables are broken: the trap code panics */
     FAULT_OUTCOME_COUNT
 };
@@ -108,6 +109,12 @@ void entry_refused(struct trap_frame *frame, const struct refusal *why);
  * refused.
  */
 MUST_CHECK bool entry_out_of_memory(bool from_user);
+
+/*
+ * The page that *fault is about is missing, and a pager provides it: wait until it has. True: run
+ * the instruction again; it faults again if a signal came first. False: the kernel will not get it.
+ */
+MUST_CHECK bool entry_missing(struct mm *mm, const struct fault *fault);
 
 /* First thing a new user task does on its own stack, interrupts off: finish the switch that led
  * to it. */

@@ -104,6 +104,9 @@ MUST_CHECK bool files_take(struct files *files, int fd, const struct file *file)
 /* Set the close-on-exec flag of fd, unless set is negative. Returns the flag before, or -EBADF. */
 int files_cloexec(struct files *files, int fd, int set);
 
+/* Once at start: tasks wait for the pages that a userfaultfd provides. */
+void userfaultfd_init(void);
+
 /* Where the relative paths of a process, or of several, start, and what they make. */
 struct fs {
     uint32_t refs; /* [A] */

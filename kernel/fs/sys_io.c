@@ -20,13 +20,19 @@ static transfer_fn transfer_of(const struct file *file, bool writing)
     return file_may_read(file) ? file->ops->read : NULL;
 }
 
+/* Why there is no such operation. */
+static int transfer_refused(const struct file *file, bool writing)
+{
+    return (writing ? file_may_write(file) : file_may_read(file)) ? -EINVAL : -EBADF;
+}
+
 /* The length is cut as Linux cuts it; len and position stay what a signed number can say. */
 static long transfer_checked(struct file *file, uaddr_t at, size_t len, uint64_t *position,
                              bool writing)
 {
     transfer_fn move = transfer_of(file, writing);
     if (!move)
-        return -EBADF;
+        return transfer_refused(file, writing);
     if (position != &file->position && !file->ops->seek)
         return -ESPIPE;
     if (len > INT64_MAX || *position > INT64_MAX - len)
@@ -90,7 +96,8 @@ static long transfer_vector(int fd, uaddr_t vector, int count, bool writing)
         return -EBADF;
     if (file->ops->positioned)
         sleep_lock(&file->lock);
-    long result = transfer_of(file, writing) ? parts_move(file, vector, count, writing) : -EBADF;
+    long result = transfer_of(file, writing) ? parts_move(file, vector, count, writing)
+                                             : transfer_refused(file, writing);
     if (file->ops->positioned)
         sleep_unlock(&file->lock);
     file_put(file);

@@ -38,12 +38,14 @@ static void queue_leave(struct wait_queue *queue)
 }
 
 /* A signal that arrives after this look finds the task waiting, and wakes it. */
-static int queue_sleep(uint64_t deadline_ns)
+static int queue_sleep(const struct wait *wait)
 {
     const struct task *task = task_current();
-    if (!signal_due(task) && !(deadline_ns && arch_clock_ns() >= deadline_ns))
+    bool (*due)(const struct task *) = wait->kind == WAIT_FOR_DEATH ? signal_fatal_due : signal_due;
+    uint64_t deadline_ns = wait->deadline_ns;
+    if (!due(task) && !(deadline_ns && arch_clock_ns() >= deadline_ns))
         sched_sleep(deadline_ns);
-    if (signal_due(task)) {
+    if (due(task)) {
         arch_request_user_return(); /* another thread may take the signal, but the call ends */
         return -ERESTARTSYS;
     }
@@ -54,10 +56,10 @@ bool wait_again(struct wait *wait)
 {
     if (wait->err)
         return false;
-    if (wait->in_queue && wait->deaf)
+    if (wait->in_queue && wait->kind == WAIT_DEAF)
         sched_sleep(0);
     else if (wait->in_queue)
-        wait->err = queue_sleep(wait->deadline_ns);
+        wait->err = queue_sleep(wait);
     queue_enter(wait->queue);
     wait->in_queue = true;
     return true;

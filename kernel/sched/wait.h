@@ -28,24 +28,29 @@ void wait_queue_init(struct wait_queue *queue);
  * take spinlocks. It may also take what it waits for, because it is not tested again once it held.
  * It must not wait itself. Called with no spinlock held.
  */
-#define wait_until(queue, condition, deadline_ns) WAIT_LOOP(queue, condition, deadline_ns, false)
-/* The same without a deadline, for a task that no signal interrupts. */
-#define wait_until_deaf(queue, condition)         (void)WAIT_LOOP(queue, condition, 0, true)
+#define wait_until(queue, condition, deadline_ns) \
+    WAIT_LOOP(queue, condition, deadline_ns, WAIT_FOR_SIGNALS)
+/* The same without a deadline; -ERESTARTSYS only when the task is being killed. */
+#define wait_until_killed(queue, condition) WAIT_LOOP(queue, condition, 0, WAIT_FOR_DEATH)
+/* The same for a task that no signal interrupts. */
+#define wait_until_deaf(queue, condition)   (void)WAIT_LOOP(queue, condition, 0, WAIT_DEAF)
+
+enum wait_kind { WAIT_FOR_SIGNALS, WAIT_FOR_DEATH, WAIT_DEAF };
 
 /* One wait, on the waiter's stack. */
 struct wait {
     struct wait_queue *queue;
     uint64_t deadline_ns;
-    bool deaf;
+    enum wait_kind kind;
     bool in_queue;
     int err;
 };
-#define WAIT_LOOP(wait_queue, condition, wait_deadline_ns, wait_deaf) \
+#define WAIT_LOOP(wait_queue, condition, wait_deadline_ns, wait_kind) \
     ({                                                                \
         struct wait wait_ = {                                         \
             .queue = (wait_queue),                                    \
             .deadline_ns = (wait_deadline_ns),                        \
-            .deaf = (wait_deaf),                                      \
+            .kind = (wait_kind),                                      \
         };                                                            \
         bool holds_;                                                  \
         while (!(holds_ = (condition)) && wait_again(&wait_)) {}      \

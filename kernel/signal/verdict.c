@@ -21,6 +21,7 @@ const struct fault_verdict *fault_verdict(enum fault_outcome outcome)
         [FAULT_BAD_SUPERVISOR] = { SIGSEGV, SEGV_ACCERR,
                                    "the CPU makes it a supervisor access, and SMAP forbids that" },
         [FAULT_BAD_RESERVED] = { SIGKILL, SI_KERNEL, "a reserved bit is set in the page tables" },
+        [FAULT_BAD_MISSING] = { SIGBUS, BUS_ADRERR, "nobody provides the page" },
         [FAULT_BAD_STUCK] = { SIGSEGV, SI_KERNEL,
                               "it faults again and again, though its entry allows it" },
     };

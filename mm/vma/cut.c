@@ -60,6 +60,16 @@ void range_cut(struct mm *mm, uint64_t start, uint64_t end, struct spare *spare)
     }
 }
 
+void range_merge(struct mm *mm, uint64_t start, uint64_t end)
+{
+    uint64_t at = start;
+    struct vma *vma;
+    while ((vma = vma_find(mm, at)) && vma->start <= end) {
+        at = vma->end;
+        vma_merge(mm, vma);
+    }
+}
+
 /* ---- Steps -------------------------------------------------------------- */
 
 /* Pass over addresses without leaves. Returns at, if a leaf translates it; else the first address

@@ -17,6 +17,8 @@ MUST_CHECK int cut_allowed(struct mm *mm, uint64_t start, uint64_t end);
 MUST_CHECK int spare_prepare(struct mm *mm, uint64_t start, uint64_t end, struct spare *spare);
 /* Cut where spare_prepare() found it necessary. After that no VMA reaches over start or end. */
 void range_cut(struct mm *mm, uint64_t start, uint64_t end, struct spare *spare);
+/* Join VMAs that have become alike, from the one below start to the one above end. */
+void range_merge(struct mm *mm, uint64_t start, uint64_t end);
 
 /*
  * How far the work on [at, end) may go before other tasks get their turn. The result lies above at,

@@ -76,17 +76,6 @@ static void range_protect(struct mm *mm, uint64_t start, uint64_t end, uint32_t 
     oracle_protect(start, end, prot);
 }
 
-/* Join VMAs that have become alike, from the one below start to the one above end. */
-static void range_merge(struct mm *mm, uint64_t start, uint64_t end)
-{
-    uint64_t at = start;
-    struct vma *vma;
-    while ((vma = vma_find(mm, at)) && vma->start <= end) {
-        at = vma->end;
-        vma_merge(mm, vma);
-    }
-}
-
 /*
  * One step of mm_protect() on [at, end). *stop says where the next step begins. If the step ends
  * inside a VMA, the VMA must be cut there; if there is no memory for the cut, this step is the

@@ -157,7 +157,8 @@ void vma_copy(struct vma *copy, const struct vma *vma)
 {
     copy->start = vma->start;
     copy->end = vma->end;
-    copy->flags = vma->flags;
+    copy->flags = vma->flags & ~VM_PAGED;
+    copy->pager = NULL;
     copy->source = vma->source;
     copy->source_page = vma->source_page;
     if (copy->source)
@@ -169,6 +170,8 @@ void vma_split(struct mm *mm, struct vma *vma, uint64_t va, struct vma *upper)
     ASSERT(vma->start < va && va < vma->end);
     mm->hint = NULL;
     vma_copy(upper, vma);
+    upper->flags = vma->flags;
+    upper->pager = vma->pager;
     upper->start = va;
     if (upper->source)
         upper->source_page = vma_source_page(vma, va);
@@ -225,7 +228,8 @@ int vma_copy_all(struct mm *child, struct mm *parent)
 /* Does b go on where a ends, with the same meaning? A shadow stack is always a VMA of its own. */
 static bool vma_continues(const struct vma *a, const struct vma *b)
 {
-    return a->end == b->start && a->flags == b->flags && a->source == b->source && !vma_is_shstk(a)
+    return a->end == b->start && a->flags == b->flags && a->source == b->source
+           && a->pager == b->pager && !vma_is_shstk(a)
            && (!a->source || (vma_source_page(a, a->end) == b->source_page && a->cuts == b->cuts));
 }
 

@@ -47,7 +47,8 @@ void vma_set_end(struct mm *mm, struct vma *vma, uint64_t end);
 /* Cut vma at va, strictly inside: vma keeps the lower part, upper becomes the rest and is
  * inserted. */
 void vma_split(struct mm *mm, struct vma *vma, uint64_t va, struct vma *upper);
-/* Make copy, new, show what vma shows, with a hold of its own on the source. It is in no list. */
+/* Make copy, new, show what vma shows, with a hold of its own on the source. It is in no list, and
+ * has no pager. */
 void vma_copy(struct vma *copy, const struct vma *vma);
 /* Give child, new, copies of all VMAs of parent but those it must not get. 0, or -ENOMEM: child is
  * fit for mm_put() only. */

@@ -88,15 +88,17 @@ static NORETURN COLD void broken_tables(struct trap_frame *frame, uint64_t va)
     panic("a reserved bit is set in the entries for %#lx, error code %#lx", va, frame->error);
 }
 
-static COLD void user_page_fault_refused(struct trap_frame *frame, uint64_t va,
+static COLD void user_page_fault_refused(struct trap_frame *frame, const struct fault *fault,
                                          enum fault_outcome outcome)
 {
     const struct fault_verdict *verdict = fault_verdict(outcome);
     if (frame->error & FAULT_RESERVED)
-        broken_tables(frame, va);
+        broken_tables(frame, fault->va);
+    if (outcome == FAULT_BAD_MISSING && entry_missing(percpu()->mm, fault))
+        return;
     if (verdict->signal == SIGKILL && entry_out_of_memory(true))
         return;
-    refuse(frame, verdict->signal, verdict->si_code, va, verdict->reason);
+    refuse(frame, verdict->signal, verdict->si_code, fault->va, verdict->reason);
 }
 
 static void user_page_fault(struct trap_frame *frame, uint64_t va)
@@ -105,7 +107,7 @@ static void user_page_fault(struct trap_frame *frame, uint64_t va)
     arch_irq_enable();
     enum fault_outcome outcome = mm_fault(percpu()->mm, &fault);
     if (__builtin_expect(!fault_resolved(outcome), 0))
-        user_page_fault_refused(frame, va, outcome);
+        user_page_fault_refused(frame, &fault, outcome);
     else
         percpu()->faults++;
 }
@@ -130,6 +132,9 @@ static COLD void kernel_page_fault(struct trap_frame *frame, uint64_t va)
     }
     if (frame->error & FAULT_RESERVED)
         broken_tables(frame, va);
+    if (outcome == FAULT_BAD_MISSING && frame->rflags & RFLAGS_IF
+        && entry_missing(percpu()->mm, &fault))
+        return;
     if (fault_verdict(outcome)->signal == SIGKILL && frame->rflags & RFLAGS_IF
         && entry_out_of_memory(false))
         return;

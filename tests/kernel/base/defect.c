@@ -69,6 +69,8 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_EXEC_SHARES_FILES] = "exec_shares_files",
     [DEFECT_OVERRUNS_LOST] = "overruns_lost",
     [DEFECT_ORPHANS_STOP] = "orphans_stop",
+    [DEFECT_FILL_ORDINARY] = "fill_ordinary",
+    [DEFECT_CLOSE_WAKES_NOBODY] = "close_wakes_nobody",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

@@ -62,5 +62,8 @@ bool planted_overrun(bool waits) { return waits && !defect_on(DEFECT_OVERRUNS_LO
 /* orphans_stop: a process stops that nobody can let go on. */
 bool planted_orphan(bool orphaned) { return orphaned && !defect_on(DEFECT_ORPHANS_STOP); }
 
+/* close_wakes_nobody: a fault waits for a file that is gone. */
+bool planted_close(bool due) { return due && !defect_on(DEFECT_CLOSE_WAKES_NOBODY); }
+
 /* exec_shares_files: what a new program closes is closed for those that share its open files. */
 uint64_t planted_exec(uint64_t flags) { return defect_on(DEFECT_EXEC_SHARES_FILES) ? 0 : flags; }

@@ -146,6 +146,12 @@ enum fault_outcome planted_refusal(struct mm *mm, const struct vma *vma, const s
     return outcome;
 }
 
+/* fill_ordinary: a shadow stack's page that was provided can be stored to, and not returned to. */
+pte_t planted_fill(pte_t new)
+{
+    return pte_shstk(new) && defect_on(DEFECT_FILL_ORDINARY) ? pte_mkwrite(new) : new;
+}
+
 /* spurious_forever: an instruction that can never go on faults for ever. */
 bool planted_row(bool full) { return full && !defect_on(DEFECT_SPURIOUS_FOREVER); }
 
@@ -174,8 +180,11 @@ struct flush *planted_due(struct flush *flush)
 /* plain_store: bits that the CPU sets in the entry between the read and the store are lost. */
 bool planted_atomic(bool present) { return present && !defect_on(DEFECT_PLAIN_STORE); }
 
-/* refusals_off: the setter must let page_open() store what it would panic on. */
-bool planted_check(bool valid) { return valid || defect_on(DEFECT_REFUSALS_OFF); }
+/* refusals_off, fill_ordinary: the setter must store what it would panic on. */
+bool planted_check(bool valid)
+{
+    return valid || defect_on(DEFECT_REFUSALS_OFF) || defect_on(DEFECT_FILL_ORDINARY);
+}
 
 /* ref_leak: an unmapped page's frame is never free again. */
 bool planted_drop(bool due) { return due && !defect_on(DEFECT_REF_LEAK); }
