@@ -128,8 +128,7 @@ uint64_t address(void)
 
 uint64_t length(void)
 {
-    static const uint64_t lengths[] = { 0,    1,    8,    16,   100,     1000,
-                                        4096, 4096, 8192, 5000, 0x10000, 0x200000 };
+    static const uint64_t lengths[] = { 0, 1, 8, 16, 100, 1000, 4096, 4096, 8192, 5000, 0x10000 };
     return below(10) ? ONE_OF(lengths) : edge();
 }
 
