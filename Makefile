@@ -239,10 +239,12 @@ BENCH_IMAGES := $(BUILD)/bench.img $(BUILD)/fork.img $(BUILD)/parallel.img \
                 $(BUILD)/test/parallel.img
 bench: $(BENCH_IMAGES)
 	@scripts/bench $(BENCH_IMAGES) $(BUILD)/bench.json
-# The user-space tests on both sides, but for those that are about Penumbra alone.
+# The user-space tests on both sides, but for those that are about Penumbra alone. With SHSTK=1 in
+# Bochs, where those that switch a shadow stack on run too (KEY=shstk_: they alone).
 portable: images
-	@scripts/compare --smp 2 --timeout 600 --root $(BUILD)/root $(BUILD)/root/tests/runner \
-	    --portable qemu $(KEY)
+	@scripts/compare $(if $(SHSTK),--shstk --timeout 1800,--smp 2 --timeout 600) \
+	    --root $(BUILD)/root $(BUILD)/root/tests/runner \
+	    --portable $(if $(SHSTK),bochs,qemu) $(KEY)
 # Linux's own test of shadow stacks, as far as it gets.
 selftest: images
 	@tests/selftest/selftest.py

@@ -65,7 +65,7 @@ static uint64_t place_any(struct mm *mm, const struct map_request *request, uint
 {
     uint64_t gap = request->flags & VM_SHADOW_STACK ? PAGE_SIZE : 0, start = 0;
     struct place place = { len, align, gap, request->low, request->high };
-    struct place large = { len, max_u64(align, PLACE_LARGE_BYTES), gap, request->low,
+    struct place large = { len, max_u64(align, level_bytes(2)), gap, request->low,
                            PLACE_TOP_LARGE };
     if (len >= PLACE_LARGE_BYTES && !request->high)
         start = place_find(mm, &large);

@@ -12,9 +12,9 @@
 /*
  * Mappings of at least this size are placed below PLACE_TOP_LARGE, in tables of leaves of their
  * own: so the tables above stacks and small mappings stay small, and cost little when fork's
- * sharing ends (mm/table/share.h).
+ * sharing ends (mm/table/share.h). Smaller ones lie side by side, as on Linux.
  */
-#define PLACE_LARGE_BYTES level_bytes(2)
+#define PLACE_LARGE_BYTES (8 * level_bytes(2))
 #define PLACE_TOP_LARGE   align_down(PLACE_TOP, level_bytes(4))
 
 static inline bool range_is_user(uint64_t start, uint64_t len)

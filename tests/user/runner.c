@@ -79,7 +79,7 @@ static const char not_portable[] = "it is about Penumbra alone";
 /* Why this machine cannot run the test; NULL when it can. */
 static const char *lack(const struct test *test)
 {
-    if (test->needs & NEEDS_SHSTK && !has_user_shstk())
+    if (test->needs & (NEEDS_SHSTK | NEEDS_CET) && !has_user_shstk())
         return "no shadow stacks on this CPU";
     if (test->needs & NEEDS_CPUS && cpu_count() < 2)
         return "one CPU only";

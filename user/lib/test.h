@@ -30,6 +30,7 @@ enum {
     NEEDS_CPUS = 2,  /* two CPUs */
     NEEDS_RACES = 4, /* CPUs that run at the same time, not in turns as Bochs's do */
     NEEDS_3_GIB = 8, /* more than that much memory */
+    NEEDS_CET = 16,  /* a CPU with shadow stacks: the test switches its own on, as on Linux */
 };
 
 struct test {
@@ -49,6 +50,7 @@ struct test {
  * same time, or a shadow stack and two CPUs. */
 #define TEST(name, twins)            TEST_DEFINE(name, 0, twins)
 #define TEST_SHSTK(name, twins)      TEST_DEFINE(name, NEEDS_SHSTK, twins)
+#define TEST_CET(name, twins)        TEST_DEFINE(name, NEEDS_CET, twins)
 #define TEST_CPUS(name, twins)       TEST_DEFINE(name, NEEDS_CPUS, twins)
 #define TEST_3_GIB(name, twins)      TEST_DEFINE(name, NEEDS_3_GIB, twins)
 #define TEST_RACE(name, twins)       TEST_DEFINE(name, NEEDS_CPUS | NEEDS_RACES, twins)
