@@ -82,10 +82,17 @@ $(BUILD)/flags-%: FORCE
 
 # ---- Kernels: build/kernel.elf and, with planted defects and poison, build/test/kernel.elf ------
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
+FONT := /usr/share/consolefonts/Uni2-Terminus16.psf.gz
+$(BUILD)/font.c: scripts/font.py
+	@mkdir -p $(@D)
+	python3 scripts/font.py $(FONT) > $@
+$(BUILD)/font.o: $(BUILD)/font.c
+	$(KCC) $(KFLAGS) -c $< -o $@
+
 # $(call kernel,FOLDER,SOURCES,EXTRA FLAGS)
 define kernel
 $(1)_OBJ := $$(patsubst %.c,$(1)/obj/%.o,$$(filter %.c,$(2))) \
-            $$(patsubst %.asm,$(1)/obj/%.asm.o,$$(filter %.asm,$(2)))
+            $$(patsubst %.asm,$(1)/obj/%.asm.o,$$(filter %.asm,$(2))) $(BUILD)/font.o
 
 $(1)/obj/%.o: %.c $(BUILD)/flags-all
 	@mkdir -p $$(@D)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The framebuffer console: text in a linear framebuffer that the firmware's GOP set up, or, where
- * it has none, in one that the Bochs/QEMU display adapter (DISPI) is told to make. The newest rows
- * are kept in memory, so that the user can scroll back through them. Only the cells that change are
- * drawn.
+ * The framebuffer console: a text screen (kernel/tty/vt.h) in a linear framebuffer that the
+ * firmware's GOP set up, or, where it has none, in one that the Bochs/QEMU display adapter (DISPI)
+ * is told to make. Only what looks different is drawn, row by row and from left to right, so that a
+ * write-combining mapping takes whole lines; the framebuffer is never read.
  *
  * It draws from the kernel's first line on, so that an early panic is seen. At first it draws
- * through the early map. That map is slow, so only the rows in use are cleared; where the map does
- * not reach the framebuffer, nothing is drawn. From fbcon_remap() on it has a mapping of its own.
+ * through the early map. That map is slow, so only rows with text are drawn; where the map does not
+ * reach the framebuffer, nothing is. From fbcon_remap() on it has a mapping of its own.
  */
 #include "kernel/drivers/fbcon.h"
 
@@ -16,6 +16,7 @@
 #include "base/string.h"
 #include "boot_info.h"
 #include "kernel/drivers/font.h"
+#include "kernel/tty/vt.h"
 #include "mm/phys/kmap.h"
 
 #define DISPI_INDEX        0x1ce
@@ -24,141 +25,76 @@
 #define DISPI_HEIGHT       768
 #define DISPI_DEFAULT_BASE 0xe0000000ull
 #define PCI_DISPLAY        0x11111234u /* QEMU's and Bochs' standard VGA */
-#define CELL_WIDTH         8
-#define CELL_HEIGHT        16
-#define COLUMNS_MAX        240
-#define ROWS_MAX           100
-#define ROWS_KEPT          512u  /* a power of two */
-#define TEXT_COLOR         0xd0u /* each channel */
+#define LARGE_WIDTH        1280        /* a screen of twice the size gets dots of twice the size */
+#define LARGE_HEIGHT       720
 
 /* The screen. Fixed once it is a console, but for the mapping. */
 static struct boot_framebuffer fb;
 static volatile uint32_t *pixels; /* NULL: text is remembered, not drawn */
-static bool early;                /* pixels lies in the early map */
-static unsigned columns, rows;    /* 0: there is no screen */
-static uint32_t ink;
+static unsigned scale;            /* of the font's dots, in pixels; 0: there is no screen */
+static uint32_t color[16];
 
 /* The text. All of it is guarded by the log, which calls one console at a time. */
-static char text[ROWS_KEPT][COLUMNS_MAX]; /* row n, counted from the first ever, in n % ROWS_KEPT */
-static char shown[ROWS_MAX][COLUMNS_MAX]; /* what is on the screen */
-static unsigned row, column;              /* where the next character goes */
-static unsigned top;                      /* the row at the screen's top, unless scrolled back */
-static unsigned back;                     /* how many rows the screen is scrolled back */
-static enum { PLAIN, ESCAPE, SEQUENCE } state; /* of the parser of what programs write */
+static struct vt vt;
+/* What the screen shows: the cell, and one above, so that 0 stands for what is not known. */
+static uint32_t shown[VT_ROWS_MAX][VT_COLUMNS_MAX];
 
 /* ---- Drawing ------------------------------------------------------------ */
 
-/* Glyphs have FONT_ROWS rows of 5 dots, drawn one dot wide and two high, in a cell of 8 by 16. */
-static void cell_draw(unsigned r, unsigned c, char character)
+/* One line of pixels of the cells from first to end. */
+static void line_draw(unsigned row, unsigned y, unsigned first, unsigned end)
 {
-    unsigned index = (uint8_t)character - FONT_FIRST;
-    const uint8_t *glyph = font[index < FONT_GLYPHS ? index : '?' - FONT_FIRST];
-    volatile uint32_t *at = pixels + (uint64_t)r * CELL_HEIGHT * fb.stride
-                            + (uint64_t)c * CELL_WIDTH;
-    for (unsigned y = 0; y < CELL_HEIGHT; y++, at += fb.stride) {
-        unsigned line = y == 0 || y > 2 * FONT_ROWS ? 0 : glyph[(y - 1) / 2];
-        for (unsigned x = 0; x < CELL_WIDTH; x++)
-            at[x] = x >= 1 && x <= 5 && line >> (5 - x) & 1 ? ink : 0;
+    volatile uint32_t *at = pixels + ((uint64_t)row * FONT_HEIGHT * scale + y) * fb.stride
+                            + (uint64_t)first * FONT_WIDTH * scale;
+    for (unsigned c = first; c < end; c++) {
+        cell_t cell = (cell_t)(shown[row][c] - 1);
+        unsigned dots = font_glyphs[CELL_GLYPH(cell)][y / scale];
+        uint32_t ink = color[CELL_INK(cell)], paper = color[CELL_PAPER(cell)];
+        for (unsigned bit = 0x80; bit; bit >>= 1) {
+            for (unsigned n = 0; n < scale; n++)
+                *at++ = dots & bit ? ink : paper;
+        }
     }
 }
 
-static void cell_show(unsigned r, unsigned c, char character)
+static void row_draw(unsigned row)
 {
-    if (shown[r][c] == character)
+    unsigned first = vt.columns, end = 0;
+    for (unsigned c = 0; c < vt.columns; c++) {
+        uint32_t now = vt_cell(&vt, row, c) + 1u;
+        if (shown[row][c] == now)
+            continue;
+        shown[row][c] = now;
+        first = (unsigned)min_u64(first, c);
+        end = c + 1;
+    }
+    for (unsigned y = 0; first < end && y < FONT_HEIGHT * scale; y++)
+        line_draw(row, y, first, end);
+}
+
+static void screen_draw(void)
+{
+    unsigned row, end;
+    if (!pixels)
         return;
-    shown[r][c] = character;
-    if (pixels)
-        cell_draw(r, c, character);
-}
-
-/* Make count lines of pixels black. */
-static void lines_clear(unsigned first, unsigned count)
-{
-    volatile uint32_t *at = pixels + (uint64_t)first * fb.stride;
-    for (uint64_t left = pixels ? (uint64_t)count * fb.stride : 0; left; left--)
-        *at++ = 0;
-}
-
-static void screen_show(void)
-{
-    unsigned first = top - back;
-    for (unsigned r = 0; r < rows; r++) {
-        for (unsigned c = 0; c < columns; c++)
-            cell_show(r, c, first + r <= row ? text[(first + r) % ROWS_KEPT][c] : ' ');
-    }
-}
-
-/* ---- Text --------------------------------------------------------------- */
-
-/* Scrolls half a screen at a time, because drawing is slow. */
-static void line_next(void)
-{
-    column = 0;
-    row++;
-    memset(text[row % ROWS_KEPT], ' ', COLUMNS_MAX);
-    if (row - top == rows) {
-        top += rows / 2;
-        screen_show();
-    }
-    if (early)
-        lines_clear((row - top) * CELL_HEIGHT, CELL_HEIGHT);
-}
-
-static void character_put(char c)
-{
-    if (column == columns)
-        line_next();
-    text[row % ROWS_KEPT][column] = c;
-    cell_show(row - top, column++, c);
-}
-
-static void control_put(char c)
-{
-    if (c == '\n')
-        line_next();
-    else if (c == '\b')
-        column -= column > 0;
-    else if (c == '\r')
-        column = 0;
-    else if (c == '\t')
-        column = (unsigned)min_u64((column | 7) + 1, columns);
-    else if (c == '\033')
-        state = ESCAPE;
-}
-
-/* Escape sequences are skipped: ESC and a character, or ESC [ and everything up to a letter. A
- * character in UTF-8 is shown by its first byte. */
-static void put(char c)
-{
-    bool begins_sequence = state == ESCAPE && c == '[', continues = (c & 0xc0) == 0x80;
-    if (state == PLAIN && (uint8_t)c < ' ')
-        control_put(c);
-    else if (state == PLAIN && !continues)
-        character_put(c);
-    else if (begins_sequence)
-        state = SEQUENCE;
-    else if (state == ESCAPE || (uint8_t)c >= '@')
-        state = PLAIN;
-}
-
-static void page(int pages)
-{
-    unsigned oldest = row < ROWS_KEPT ? 0 : row + 1 - ROWS_KEPT, before = back;
-    int64_t wanted = (int64_t)back + (int64_t)pages * (rows / 2);
-    back = wanted < 0 ? 0 : (unsigned)min_u64((uint64_t)wanted, top - oldest);
-    if (back != before)
-        screen_show();
+    vt_changed(&vt, &row, &end);
+    for (; row < end; row++)
+        row_draw(row);
 }
 
 static void fbcon_write(const char *from, size_t len)
 {
-    if (back)
-        page(-(int)ROWS_KEPT);
-    for (size_t i = 0; i < len; i++)
-        put(from[i]);
+    vt_write(&vt, from, len);
+    screen_draw();
 }
 
 static struct log_sink sink = { fbcon_write, NULL };
+
+static void page(int pages)
+{
+    vt_page(&vt, pages);
+    screen_draw();
+}
 
 /* ---- Finding a framebuffer ---------------------------------------------- */
 
@@ -212,42 +148,54 @@ static struct boot_framebuffer dispi_framebuffer(void)
     };
 }
 
+/* ANSI's colours, in the shades that PCs have shown since VGA. */
+static void colors_make(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(color); i++) {
+        uint32_t weak = i & 8 ? 0x55 : 0, strong = i & 8 ? 0xff : 0xaa;
+        uint32_t red = i & 1 ? strong : weak, blue = i & 4 ? strong : weak;
+        uint32_t green = i == 3 ? 0x55 : i & 2 ? strong : weak; /* dark yellow is brown */
+        color[i] = red << fb.red_shift | green << fb.green_shift | blue << fb.blue_shift;
+    }
+}
+
 static uint64_t fb_bytes(void) { return (uint64_t)fb.stride * fb.height * 4; }
 
 void fbcon_init(const struct boot_framebuffer *firmwares)
 {
     fb = firmwares->base ? *firmwares : dispi_framebuffer();
-    if (!fb.base || fb.width < CELL_WIDTH * 20 || fb.height < CELL_HEIGHT * 5)
+    if (!fb.base || fb.width < FONT_WIDTH * 20 || fb.height < FONT_HEIGHT * 5)
         return;
-    columns = (unsigned)min_u64(fb.width / CELL_WIDTH, COLUMNS_MAX);
-    rows = (unsigned)min_u64(fb.height / CELL_HEIGHT, ROWS_MAX);
-    ink = TEXT_COLOR << fb.red_shift | TEXT_COLOR << fb.green_shift | TEXT_COLOR << fb.blue_shift;
-    early = fb.base + fb_bytes() <= arch_early_map_end();
-    pixels = early ? arch_phys_to_virt(paddr(fb.base)) : NULL;
-    memset(text, ' ', sizeof(text));
-    memset(shown, ' ', sizeof(shown));
-    lines_clear(0, CELL_HEIGHT);
+    scale = (unsigned)min_u64(fb.width / LARGE_WIDTH, fb.height / LARGE_HEIGHT);
+    scale += scale == 0;
+    vt_init(&vt, (unsigned)min_u64(fb.height / (FONT_HEIGHT * scale), VT_ROWS_MAX),
+            (unsigned)min_u64(fb.width / (FONT_WIDTH * scale), VT_COLUMNS_MAX));
+    colors_make();
+    if (fb.base + fb_bytes() <= arch_early_map_end())
+        pixels = arch_phys_to_virt(paddr(fb.base));
+    unsigned first, end;
+    vt_changed(&vt, &first, &end);
     log_sink_register(&sink);
 }
 
 void fbcon_remap(void)
 {
-    early = false;
-    pixels = columns ? kmap_device(paddr(fb.base), fb_bytes(), KMAP_WRITE_COMBINING) : NULL;
+    pixels = scale ? kmap_device(paddr(fb.base), fb_bytes(), KMAP_WRITE_COMBINING) : NULL;
     if (!pixels)
         return;
-    lines_clear(0, fb.height);
-    memset(shown, ' ', sizeof(shown));
-    screen_show();
-    log_line("screen: %ux%u, %u columns, %u rows", fb.width, fb.height, columns, rows);
+    for (uint64_t i = 0; i < fb_bytes() / 4; i++)
+        pixels[i] = 0;
+    memset(shown, 0, sizeof(shown));
+    page(0);
+    log_line("screen: %ux%u, %u columns, %u rows", fb.width, fb.height, vt.columns, vt.rows);
 }
 
 bool fbcon_size(unsigned *to_rows, unsigned *to_columns)
 {
-    if (!columns)
+    if (!scale)
         return false;
-    *to_rows = rows;
-    *to_columns = columns;
+    *to_rows = vt.rows;
+    *to_columns = vt.columns;
     return true;
 }
 

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Printable ASCII, drawn for this kernel: seven rows of five dots, the leftmost in bit 4. */
+/* The console's font. scripts/font.py makes the tables from a PSF file when the kernel is built. */
 #ifndef KERNEL_FONT_H
 #define KERNEL_FONT_H
 
-#include <stdint.h>
+#include "base/types.h"
 
-#define FONT_FIRST  0x20
-#define FONT_GLYPHS 95
-#define FONT_ROWS   7
+#define FONT_GLYPHS 512
+#define FONT_WIDTH  8
+#define FONT_HEIGHT 16
 
-extern const uint8_t font[FONT_GLYPHS][FONT_ROWS];
+struct font_code {
+    uint16_t code, glyph; /* a Unicode character, and its glyph's index */
+};
+
+extern const uint8_t font_glyphs[FONT_GLYPHS][FONT_HEIGHT]; /* the leftmost dot in bit 7 */
+extern const struct font_code font_codes[];                 /* by ascending code */
+extern const uint32_t font_code_count;
 
 #endif

@@ -28,16 +28,16 @@ KEYS = {
 
 
 def font():
-    """{the 5 by 16 dots of a cell, one byte per dot: the character}"""
-    with open(path("kernel/drivers/font.c")) as file:
-        rows = re.findall(r"^ +\{ ((?:0x..,? ?){7})\}", file.read(), re.M)
-    glyphs = {}
-    for number, row in enumerate(rows):
-        lines = (
-            [0] + [int(byte, 16) for byte in row.replace(",", " ").split() for _ in range(2)] + [0]
-        )
-        glyphs[bytes(line >> 4 - x & 1 for line in lines for x in range(5))] = chr(32 + number)
-    return glyphs
+    """{the 8 by 16 dots of a cell, one byte per dot: the character}"""
+    with open(path("build/font.c")) as file:
+        source = file.read()
+    glyphs = [
+        bytes(int(line, 16) >> 7 - x & 1 for line in row.split(", ") for x in range(CELL_WIDTH))
+        for row in re.findall(r"\{ ((?:0x.., ){15}0x..) \}", source)
+    ]
+    codes = re.findall(r"\{ (0x....), (\d+) \}", source)
+    # several characters may share a glyph: the first in Unicode wins, that is ASCII
+    return {glyphs[int(glyph)]: chr(int(code, 16)) for code, glyph in reversed(codes)}
 
 
 class Machine:
@@ -112,15 +112,27 @@ class Machine:
     def type(self, data):
         self.line.sendall(data)
 
-    def screen(self):
-        """The text on the screen: a list of rows, without blanks at their ends."""
+    def dump(self):
+        """(width, height, the colours of all dots: three bytes each)"""
         shot = os.path.join(self.folder, "screen.ppm")
         self.monitor(f"screendump {shot}")
         with open(shot, "rb") as file:
             data = file.read()
         header = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data)
-        width, height = int(header.group(1)), int(header.group(2))
-        dots = data[header.end() + 1 :: 3].translate(bytes(int(level > 64) for level in range(256)))
+        return int(header.group(1)), int(header.group(2)), data[header.end() :]
+
+    def paper(self, row, column):
+        """(red, green, blue) at the top left of a cell; both count from 1, as for programs."""
+        width, _, data = self.dump()
+        at = ((row - 1) * CELL_HEIGHT * width + (column - 1) * CELL_WIDTH) * 3
+        return tuple(data[at : at + 3])
+
+    def screen(self):
+        """The text on the screen: a list of rows, without blanks at their ends."""
+        width, height, data = self.dump()
+        lit = data.translate(bytes(int(level > 64) for level in range(256)))
+        red, green, blue = (int.from_bytes(lit[channel::3], "little") for channel in range(3))
+        dots = (red | green | blue).to_bytes(width * height, "little")
         lines = [dots[y * width : (y + 1) * width] for y in range(height)]
         return [
             self.row(lines[y : y + CELL_HEIGHT], width)
@@ -129,10 +141,16 @@ class Machine:
 
     def row(self, lines, width):
         cells = (
-            b"".join(line[x + 1 : x + 6] for line in lines)
+            b"".join(line[x : x + CELL_WIDTH] for line in lines)
             for x in range(0, width - CELL_WIDTH + 1, CELL_WIDTH)
         )
-        return "".join(self.glyphs.get(cell, "\0") for cell in cells).rstrip()
+        return "".join(map(self.character, cells)).rstrip()
+
+    def character(self, cell):
+        """The character of a cell; under the cursor its dots are the dark ones, so that a cell
+        which is lit as a whole is a blank."""
+        dark = self.glyphs.get(cell.translate(bytes((1, 0)) + bytes(254)), "\0")
+        return dark if dark == " " else self.glyphs.get(cell, dark)
 
     def wait(self, look, seconds, what):
         """Call look() until its result is true; return that."""

@@ -125,15 +125,26 @@ def nothing_to_type_on(boots):
 
 
 def escape_sequences(boots):
-    """Escape sequences for a usual terminal leave nothing on the screen."""
+    """Text, cursor and colours come out as TERM=linux programs expect; the rest leaves no trace."""
     script = boots.file("script")
     with open(script, "w") as file:
-        file.write("printf 'a\\033[1;34mb\\033[0m\\033Mc\\td\\n'\nexec /bin/busybox sleep 1000\n")
+        file.write(
+            "printf '\\033[2J\\033[2;1Ha\\033[1;34mb\\033[0m\\033(B\\033]2;title\\ac\\td'\n"
+            "printf '\\033[4;3H\\342\\224\\214\\342\\224\\200\\342\\224\\220\\033[K'\n"
+            "printf '\\033[6;1H\\033[41m \\033[42m \\033[44m \\033[0;7m \\033[0m\\033[8;1Hend'\n"
+            "exec /bin/busybox sleep 1000\n"
+        )
     initrd = boots.initrd({"bin/busybox": BUSYBOX, "script": script})
     with Machine(
         boots, boots.image("init=/bin/busybox -- sh /script", initrd=initrd), serial=False
     ) as machine:
-        machine.wait_screen(r"^abc     d$")
+        machine.wait_screen(r"^end$")
+        rows = machine.screen()
+        expect(rows[1] == "abc     d", "expect 'abc     d'", rows[1])
+        expect(rows[3] == "  \u250c\u2500\u2510", "expect a box's upper side", rows[3])
+        papers = [machine.paper(6, column) for column in range(1, 6)]
+        wanted = [(170, 0, 0), (0, 170, 0), (0, 0, 170), (170, 170, 170), (0, 0, 0)]
+        expect(papers == wanted, f"expect the colours {wanted}", papers)
 
 
 run_tests(
