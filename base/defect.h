@@ -80,6 +80,7 @@ enum defect {
     DEFECT_ORPHANS_STOP,       /* stop signals stop members of orphaned process groups */
     DEFECT_FILL_ORDINARY,      /* a page provided for a shadow stack becomes ordinary memory */
     DEFECT_CLOSE_WAKES_NOBODY, /* the end of a userfaultfd leaves those that wait for it waiting */
+    DEFECT_FORK_DEAF,          /* fork does not look whether signals are due */
     DEFECT_COUNT
 };
 

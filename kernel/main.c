@@ -129,7 +129,7 @@ static void process_one_start(void)
     struct task *task = process_task(process);
     fork_start(process);
     stdio_open(process->files);
-    process_publish(process, NULL, false);
+    (void)!process_publish(process, NULL, false);
     arch_fpu_reset();
     arch_fpu_fork(&task->arch);
     arch_task_init_kernel(&task->arch, init_start, NULL);

@@ -32,6 +32,8 @@ bool planted_overrun(bool waits);
 bool planted_orphan(bool orphaned);
 /* userfaultfd: is a task to be woken when the file ends */
 bool planted_close(bool due);
+/* fork: is there a signal that comes first */
+bool planted_fork(bool due);
 /* exec: CLONE_* of what to unshare */
 uint64_t planted_exec(uint64_t flags);
 #else
@@ -50,6 +52,7 @@ static inline bool planted_signal_token(bool marked) { return marked; }
 static inline bool planted_overrun(bool waits) { return waits; }
 static inline bool planted_orphan(bool orphaned) { return orphaned; }
 static inline bool planted_close(bool due) { return due; }
+static inline bool planted_fork(bool due) { return due; }
 static inline uint64_t planted_exec(uint64_t flags) { return flags; }
 #endif
 

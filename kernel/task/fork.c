@@ -4,7 +4,9 @@
 #include "base/string.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/inode.h"
+#include "kernel/planted.h"
 #include "kernel/sched/sched.h"
+#include "kernel/signal/restart.h"
 #include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/process.h"
@@ -151,8 +153,19 @@ static int child_shstk(struct task *task, const struct clone_request *request)
     return 0;
 }
 
+/* As on Linux, a signal that is due comes first, and the call begins again. */
+static bool clone_is_late(void)
+{
+    bool late = planted_fork(signal_due(task_current()));
+    if (late)
+        arch_request_user_return();
+    return late;
+}
+
 static long clone_process(const struct clone_request *request)
 {
+    if (clone_is_late())
+        return -ERESTARTNOINTR;
     struct process *parent = process_current(), *child = process_create();
     if (!child)
         return -ENOMEM;
@@ -170,13 +183,18 @@ static long clone_process(const struct clone_request *request)
     struct vfork vfork = { .maker = parent };
     if (request->flags & CLONE_VFORK)
         task->vfork = &vfork;
-    process_publish(child, parent, request->flags & CLONE_PARENT);
+    err = process_publish(child, parent, request->flags & CLONE_PARENT);
+    if (err)
+        goto undo_task;
     tids_store(task, request);
     int pid = child->pid;
     sched_add(task);
     if (request->flags & CLONE_VFORK)
         vfork_wait(pid, &vfork);
     return pid;
+undo_task:
+    program_end(child->program);
+    shstk_thread_end(task);
 undo_resources:
     child_resources_put(child);
 undo_process:
@@ -186,6 +204,8 @@ undo_process:
 
 static long clone_thread(const struct clone_request *request)
 {
+    if (clone_is_late())
+        return -ERESTARTNOINTR;
     struct task *task = thread_create();
     if (!task)
         return -ENOMEM;

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
+#include "kernel/planted.h"
+#include "kernel/signal/restart.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/limits.h"
 #include "mm/phys/kmap.h"
@@ -164,9 +166,13 @@ void task_take_pid(struct task *task)
     tid_set(task, task->process->pid);
 }
 
-void process_publish(struct process *process, struct process *maker, bool sibling)
+int process_publish(struct process *process, struct process *maker, bool sibling)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
+    if (maker && planted_fork(signal_fatal_due(task_current()))) {
+        spin_unlock_irq(&tasks_lock, irq);
+        return -ERESTARTNOINTR;
+    }
     struct process *parent = sibling ? maker->parent : maker;
     process->pid = last_pid ? pid_next() : (last_pid = 1);
     task_publish(process_task(process), process->pid);
@@ -186,6 +192,7 @@ void process_publish(struct process *process, struct process *maker, bool siblin
     process->hash_next = buckets[(unsigned)process->pid % PID_BUCKETS];
     buckets[(unsigned)process->pid % PID_BUCKETS] = process;
     spin_unlock_irq(&tasks_lock, irq);
+    return 0;
 }
 
 int thread_publish(struct task *task)

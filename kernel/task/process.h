@@ -17,8 +17,9 @@ MUST_CHECK struct process *process_create(void);
 /* Undo process_create(). The caller sees to mm and files. */
 void process_discard(struct process *process);
 /* Make it visible in maker's group and session, as maker's child or, if sibling, as one more of its
- * parent's, with maker's exit signal. NULL: nobody made init. */
-void process_publish(struct process *process, struct process *maker, bool sibling);
+ * parent's, with maker's exit signal. NULL: nobody made init. -ERESTARTNOINTR, with nothing
+ * changed: the current task is being killed, and the child might escape what kills its group. */
+MUST_CHECK int process_publish(struct process *process, struct process *maker, bool sibling);
 static inline struct task *process_task(struct process *process)
 {
     return list_entry(process->threads.next, struct task, thread_link);

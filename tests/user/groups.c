@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "test.h"
@@ -35,6 +36,35 @@ TEST(a_group_is_killed_as_a_whole, "")
     CHECK(kill(-a, 0) == -1 && errno == ESRCH);
     kill(other, SIGKILL);
     waitpid(other, &status, 0);
+}
+
+#define BIG (32l << 20) /* a fork of so much takes longer than a signal */
+
+/* A member of the group forks while the group is killed: no child is left over. */
+TEST_RACE(no_child_escapes_a_kill_of_its_group, "fork_deaf")
+{
+    volatile int *told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                              0);
+    char *big = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!portable())
+        CHECK_EQ(file_put_text("/proc/self/fork", "leaves"), 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (int i = 0; i < 8; i++) {
+        told[0] = 0;
+        int member = fork();
+        if (member == 0) {
+            setpgid(0, 0);
+            memset(big, 1, BIG);
+            told[0] = 1;
+            told[1] |= fork() == 0;
+            _exit(0);
+        }
+        while (!told[0])
+            sched_yield();
+        CHECK_EQ(kill(-member, SIGKILL), 0);
+        while (wait(NULL) > 0) {}
+    }
+    CHECK_EQ(told[1], 0);
 }
 
 TEST(wait_can_name_a_group, "")

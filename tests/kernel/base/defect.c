@@ -67,6 +67,7 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_SIGRETURN_UNCHECKED_TOKEN] = "sigreturn_unchecked_token",
     [DEFECT_SIGRETURN_ANY_PAGE] = "sigreturn_any_page",
     [DEFECT_EXEC_SHARES_FILES] = "exec_shares_files",
+    [DEFECT_FORK_DEAF] = "fork_deaf",
     [DEFECT_OVERRUNS_LOST] = "overruns_lost",
     [DEFECT_ORPHANS_STOP] = "orphans_stop",
     [DEFECT_FILL_ORDINARY] = "fill_ordinary",

@@ -65,5 +65,8 @@ bool planted_orphan(bool orphaned) { return orphaned && !defect_on(DEFECT_ORPHAN
 /* close_wakes_nobody: a fault waits for a file that is gone. */
 bool planted_close(bool due) { return due && !defect_on(DEFECT_CLOSE_WAKES_NOBODY); }
 
+/* fork_deaf: a child is made while its parent is being killed. */
+bool planted_fork(bool due) { return due && !defect_on(DEFECT_FORK_DEAF); }
+
 /* exec_shares_files: what a new program closes is closed for those that share its open files. */
 uint64_t planted_exec(uint64_t flags) { return defect_on(DEFECT_EXEC_SHARES_FILES) ? 0 : flags; }
