@@ -188,6 +188,7 @@ struct arch_task {
     uint64_t user_ssp;         /* [O] IA32_PL3_SSP */
     void *fpu;                 /* [I] XSAVE area of arch_fpu_bytes(), 64-byte aligned, kernel/'s */
     int pid;                   /* [I] what arch_current_pid() answers */
+    uint16_t ds, es;           /* [O] selectors, which 32-bit code needs */
     struct arch_trap trap;     /* [O] */
 };
 
@@ -195,7 +196,8 @@ size_t arch_fpu_bytes(void);
 void arch_fpu_reset(void);                   /* initial state in the running task's registers */
 void arch_fpu_fork(struct arch_task *child); /* running task's registers -> child->fpu */
 
-/* Prepare a new task: when first switched to, it returns to user mode by a copy of *frame. */
+/* Prepare a new task: when first switched to, it returns to user mode by a copy of *frame, with the
+ * running task's DS and ES. */
 void arch_task_init_user(struct arch_task *task, const struct trap_frame *frame);
 /* The same, but it calls function(argument) with interrupts off, which must never return. */
 void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), void *argument);
@@ -240,6 +242,7 @@ struct stack_info;
 struct signal_setup {
     const struct siginfo *info;
     bool with_info;    /* SA_SIGINFO: the handler reads *info */
+    bool compat;       /* handler, restorer and the frame are of 32-bit code */
     bool switch_stack; /* SA_ONSTACK: to stack, if there is one and it is not in use */
     uint64_t handler, restorer;
     uint64_t mask; /* the one to return to */
@@ -263,6 +266,9 @@ struct signal_return {
  * except for what a program may not change. 0, or -EFAULT with *back changed if it could be
  * read. */
 MUST_CHECK int arch_signal_leave(struct trap_frame *frame, struct signal_return *back);
+/* The same after a handler of 32-bit code, with siginfo or without. */
+MUST_CHECK int arch_signal_leave32(struct trap_frame *frame, bool with_info,
+                                   struct signal_return *back);
 /* The task gets a signal for the exception in *frame. */
 void arch_signal_note(struct arch_task *task, const struct trap_frame *frame, uint64_t address);
 

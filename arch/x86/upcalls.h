@@ -21,6 +21,9 @@ NORETURN void entry_cpu_begin(uint64_t stack_top);
  * Interrupts on. */
 void entry_syscall(struct trap_frame *frame);
 
+/* An INT 80h: i386's number in frame->rax. Interrupts on. */
+void entry_syscall32(struct trap_frame *frame);
+
 /* ---- Page faults: mm/ ---------------------------------------------------- */
 
 /* Page-fault error code (Intel SDM vol. 3, "Page-Fault Exceptions"). */

@@ -10,7 +10,7 @@
 
 #define SA_KNOWN                                                                                   \
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER \
-     | SA_RESETHAND)
+     | SA_RESETHAND | SA_IA32)
 
 /* ---- Looking ------------------------------------------------------------ */
 
@@ -122,14 +122,17 @@ static void process_drop(struct process *process, int signal, struct list *dropp
                      signal_bit(signal), dropped);
 }
 
-static void action_set(int signal, const struct signal_action *new, struct signal_action *old)
+int signal_action_change(int signal, const struct signal_action *new, struct signal_action *old)
 {
     struct process *process = process_current();
     struct list dropped;
+    if (!signal_valid(signal) || (new &&signal_bit(signal) & SIGNALS_UNBLOCKABLE))
+        return -EINVAL;
     list_init(&dropped);
     uint64_t irq = spin_lock_irq(&tasks_lock);
     spin_lock(&process->lock);
     *old = process->action[signal];
+    old->flags &= ~SA_IA32;
     if (new) {
         process->action[signal] = *new;
         process->action[signal].flags &= SA_KNOWN;
@@ -140,6 +143,7 @@ static void action_set(int signal, const struct signal_action *new, struct signa
     spin_unlock(&process->lock);
     spin_unlock_irq(&tasks_lock, irq);
     entries_free(&dropped);
+    return 0;
 }
 
 long sys_rt_sigaction(int signal, uaddr_t from, uaddr_t to, size_t set_bytes)
@@ -149,9 +153,11 @@ long sys_rt_sigaction(int signal, uaddr_t from, uaddr_t to, size_t set_bytes)
         return -EINVAL;
     if (from.v && arch_copy_from_user(&new, from, sizeof(new)))
         return -EFAULT;
-    if (!signal_valid(signal) || (from.v && signal_bit(signal) & SIGNALS_UNBLOCKABLE))
-        return -EINVAL;
-    action_set(signal, from.v ? &new : NULL, &old);
+    if (from.v)
+        new.flags &= ~SA_IA32;
+    int err = signal_action_change(signal, from.v ? &new : NULL, &old);
+    if (err)
+        return err;
     return to.v && arch_copy_to_user(to, &old, sizeof(old)) ? -EFAULT : 0;
 }
 

@@ -57,6 +57,7 @@ static void handler_begin(struct trap_frame *frame, const struct siginfo *info,
     struct signal_setup setup = {
         .info = info,
         .with_info = action->flags & SA_SIGINFO,
+        .compat = action->flags & SA_IA32,
         .switch_stack = action->flags & SA_ONSTACK,
         .handler = action->handler,
         .restorer = action->restorer,
@@ -67,7 +68,7 @@ static void handler_begin(struct trap_frame *frame, const struct siginfo *info,
     uint64_t sp;
     call_resume(frame, action);
     if (!(action->flags & SA_RESTORER) || arch_signal_store(frame, &setup, &sp)
-        || shadow_push(action->restorer)) {
+        || (setup.compat ? shadow_absent() : shadow_push(action->restorer))) {
         signal_force_kernel(SIGSEGV, info->signo == SIGSEGV); /* not to the same handler again */
         return;
     }
@@ -79,21 +80,37 @@ static void handler_begin(struct trap_frame *frame, const struct siginfo *info,
     signal_mask_set(own->mask | action->mask | more);
 }
 
+/* The handler has returned, and err says whether its frame could be read. */
+static long handler_end(struct trap_frame *frame, const struct signal_return *back, int err)
+{
+    struct stack_info stack = { back->stack_base, back->stack_flags, 0, back->stack_bytes };
+    signal_mask_set(back->mask);
+    if (err)
+        signal_force_kernel(SIGSEGV, false);
+    else
+        (void)!signal_stack_set(&stack, frame->rsp);
+    task_current()->signals.restart.again = NULL;
+    frame->error = NOT_A_CALL;
+    return (long)frame->rax;
+}
+
 long sys_rt_sigreturn(void)
 {
     struct task *task = task_current();
     struct trap_frame *frame = arch_user_frame(&task->arch);
     struct signal_return back = { .mask = task->signals.mask };
     int err = arch_signal_leave(frame, &back);
-    signal_mask_set(back.mask);
-    struct stack_info stack = { back.stack_base, back.stack_flags, 0, back.stack_bytes };
-    if (err || shadow_pop())
-        signal_force_kernel(SIGSEGV, false);
-    else
-        (void)!signal_stack_set(&stack, frame->rsp);
-    task->signals.restart.again = NULL;
-    frame->error = NOT_A_CALL;
-    return (long)frame->rax;
+    return handler_end(frame, &back, err ? err : shadow_pop());
+}
+
+long signal_return32(bool with_info)
+{
+    struct task *task = task_current();
+    struct trap_frame *frame = arch_user_frame(&task->arch);
+    const struct stack_info *stack = &task->signals.stack;
+    struct signal_return back = { task->signals.mask, stack->base, stack->bytes, stack->flags };
+    int err = shadow_absent();
+    return handler_end(frame, &back, err ? err : arch_signal_leave32(frame, with_info, &back));
 }
 
 /* ---- Acting ------------------------------------------------------------- */

@@ -29,6 +29,13 @@ int shadow_push(uint64_t restorer)
     return 0;
 }
 
+int shadow_absent(void)
+{
+    uint64_t u_cet, ssp;
+    arch_shstk_read(&u_cet, &ssp);
+    return planted_signal_page(!(u_cet & CET_SHSTK_EN)) ? 0 : -EFAULT;
+}
+
 /* Read the token while its page stays what it is. INCSSP can leave SSP just behind a shadow stack,
  * where a program may have put memory that it writes itself. */
 static int token_read(struct frame *frame, size_t offset, void *token)

@@ -46,6 +46,12 @@ void signal_force_kernel(int signal, bool fatal); /* the same, with SI_KERNEL */
 
 /* ---- A task's own (action.c) -------------------------------------------- */
 
+struct signal_action;
+/* As sigaction(2) for the current process; new: NULL for none. 0 or -EINVAL. */
+MUST_CHECK int signal_action_change(int signal, const struct signal_action *new,
+                                    struct signal_action *old);
+/* As rt_sigreturn(2), after a handler of 32-bit code with siginfo or without; returns RAX. */
+long signal_return32(bool with_info);
 void signal_mask_set(uint64_t mask); /* the current task's */
 /* Take one of the current task's pending signals in among; false: none. */
 bool signal_take(uint64_t among, struct siginfo *info);
@@ -85,6 +91,9 @@ void group_parent_gone(const struct process *process, const struct process *pare
 /* Push what a handler needs on the current task's shadow stack, if it has one: the token with the
  * SSP to return to, and the address that the handler's RET goes to. 0 or -EFAULT. */
 MUST_CHECK int shadow_push(uint64_t restorer);
+/* -EFAULT if the current task has a shadow stack, which 32-bit code cannot use: it lies above
+ * 4 GiB. */
+MUST_CHECK int shadow_absent(void);
 /* Pop the token. -EINVAL, with nothing changed: SSP does not point to one. */
 MUST_CHECK int shadow_pop(void);
 

@@ -61,7 +61,7 @@ static void syscall_enable(void)
     wrmsr(MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
     wrmsr(MSR_STAR, (uint64_t)(USER_DS - 8) << 48 | (uint64_t)KERNEL_CS << 32);
     wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
-    wrmsr(MSR_CSTAR, 0);
+    wrmsr(MSR_CSTAR, (uint64_t)syscall32_entry);
     wrmsr(MSR_FMASK,
           RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
     if (has_sysenter()) {

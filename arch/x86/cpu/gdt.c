@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Segments and the task-state segment. The selectors are those Linux programs see: user CS 0x33,
- * SS 0x2b. */
+ * SS 0x2b; 0x23 is 32-bit code. */
 #include "arch/x86/cpu/gdt.h"
 
 #include "arch/x86/arch.h"
@@ -33,6 +33,7 @@ static uint8_t boot_ist_stacks[IST_COUNT][IST_STACK_BYTES] __attribute__((aligne
 
 #define SEGMENT_KERNEL_CODE 0x00af9b000000ffffull
 #define SEGMENT_KERNEL_DATA 0x00cf93000000ffffull
+#define SEGMENT_USER_CODE32 0x00cffb000000ffffull
 #define SEGMENT_USER_DATA   0x00cff3000000ffffull
 #define SEGMENT_USER_CODE   0x00affb000000ffffull
 #define TSS_AVAILABLE       0x89ull
@@ -44,6 +45,7 @@ static void gdt_fill(uint64_t *gdt, const struct tss *tss)
     uint64_t base = (uint64_t)tss, limit = sizeof(*tss) - 1;
     gdt[KERNEL_CS / 8] = SEGMENT_KERNEL_CODE;
     gdt[KERNEL_DS / 8] = SEGMENT_KERNEL_DATA;
+    gdt[USER_CS32 / 8] = SEGMENT_USER_CODE32;
     gdt[USER_DS / 8] = SEGMENT_USER_DATA;
     gdt[USER_CS / 8] = SEGMENT_USER_CODE;
     gdt[TSS_SELECTOR / 8] = limit | (base & 0xffffff) << 16 | TSS_AVAILABLE << 40
@@ -62,7 +64,7 @@ static void gdt_load(const uint64_t *gdt)
                      "pushq %%rax\n\t"
                      "lretq\n"
                      "1:\n\t"
-                     "mov %2, %%ds\n\tmov %2, %%es\n\tmov %2, %%ss\n\t"
+                     "mov %2, %%ss\n\tmov %3, %%ds\n\tmov %3, %%es\n\t"
                      "mov %3, %%fs\n\tmov %3, %%gs\n\t"
                      "ltr %w4"
                      :

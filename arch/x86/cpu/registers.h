@@ -67,6 +67,7 @@
 
 #define KERNEL_CS    0x10
 #define KERNEL_DS    0x18
+#define USER_CS32    0x23
 #define USER_DS      0x2b
 #define USER_CS      0x33
 #define TSS_SELECTOR 0x38
@@ -84,6 +85,22 @@ CPU_REGISTER(cr4)
 CPU_REGISTER(cr8)
 CPU_REGISTER(dr6)
 CPU_REGISTER(dr7)
+
+static inline uint16_t read_ds(void)
+{
+    uint16_t v;
+    __asm__ volatile("mov %%ds, %0" : "=r"(v));
+    return v;
+}
+static inline uint16_t read_es(void)
+{
+    uint16_t v;
+    __asm__ volatile("mov %%es, %0" : "=r"(v));
+    return v;
+}
+/* Selectors that a program may load; others are #GP. */
+static inline void write_ds(uint16_t v) { __asm__ volatile("mov %0, %%ds" : : "r"(v)); }
+static inline void write_es(uint16_t v) { __asm__ volatile("mov %0, %%es" : : "r"(v)); }
 
 static inline uint64_t read_cr2(void)
 {

@@ -31,6 +31,8 @@ void arch_task_init_user(struct arch_task *task, const struct trap_frame *frame)
     struct switch_frame *begin = (struct switch_frame *)copy - 1;
     *begin = (struct switch_frame){ .rip = (uint64_t)task_begin };
     task->kernel_sp = (uint64_t)begin;
+    task->ds = read_ds();
+    task->es = read_es();
 }
 
 void arch_task_init_kernel(struct arch_task *task, void (*function)(void *), void *argument)
@@ -53,6 +55,8 @@ void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp)
         .rsp = rsp,
         .ss = USER_DS,
     };
+    write_ds(0);
+    write_es(0);
 }
 
 void arch_enter_user(struct trap_frame *frame)
@@ -70,6 +74,17 @@ void arch_task_begin(struct arch_task *arch, struct task *task)
 
 uint64_t arch_boot_stack_top(void) { return (uint64_t)boot_stack_top; }
 
+/* 64-bit code does not look at DS and ES, which are mostly null. */
+static void segments_switch(struct arch_task *prev, const struct arch_task *next)
+{
+    prev->ds = read_ds();
+    prev->es = read_es();
+    if (prev->ds | prev->es | next->ds | next->es) {
+        write_ds(next->ds);
+        write_es(next->es);
+    }
+}
+
 void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *next_task)
 {
     if (prev->fpu)
@@ -81,6 +96,7 @@ void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *ne
     prev->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
     wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
     cet_switch(prev, next);
+    segments_switch(prev, next);
     gdt_set_kernel_stack(next->kernel_stack_top);
     percpu()->task = next_task;
     percpu()->pid = next->pid;

@@ -19,7 +19,7 @@ struct gate {
 };
 
 #define GATE_INTERRUPT      0x8e
-#define GATE_INTERRUPT_USER 0xee /* ring 3 may execute INT 3 and INT 4 */
+#define GATE_INTERRUPT_USER 0xee /* ring 3 may execute INT 3, INT 4 and INT 80h */
 
 static struct gate idt[256] __attribute__((aligned(64)));
 
@@ -48,7 +48,7 @@ void idt_init(void)
 {
     for (unsigned v = 0; v < 256; v++) {
         uint64_t at = planted_entry(v, trap_vectors[v]);
-        uint8_t type = v == 3 || v == 4 ? GATE_INTERRUPT_USER : GATE_INTERRUPT;
+        uint8_t type = v == 3 || v == 4 || v == VECTOR_INT80 ? GATE_INTERRUPT_USER : GATE_INTERRUPT;
         idt[v] = (struct gate){
             (uint16_t)at,         KERNEL_CS, vector_ist(v), type, (uint16_t)(at >> 16),
             (uint32_t)(at >> 32), 0

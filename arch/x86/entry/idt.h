@@ -14,6 +14,7 @@
 #define VECTOR_CP       21
 #define VECTOR_ISA_BASE 0x30
 #define VECTOR_TIMER    0x40
+#define VECTOR_INT80    0x80 /* i386's system calls */
 #define VECTOR_KICK     0xf0 /* look for work */
 #define VECTOR_FLUSH    0xf1 /* tlb.c's requests */
 #define VECTOR_SPURIOUS 0xff

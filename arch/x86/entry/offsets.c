@@ -19,7 +19,8 @@ _Static_assert(sizeof(struct trap_frame) == 176, "frame.inc: TF_BYTES");
 MIRRORS(8, percpu, kernel_stack);
 MIRRORS(16, percpu, user_rsp);
 MIRRORS(24, percpu, user_work);
-_Static_assert(KERNEL_CS == 0x10 && KERNEL_DS == 0x18 && USER_DS == 0x2b && USER_CS == 0x33,
+_Static_assert(KERNEL_CS == 0x10 && KERNEL_DS == 0x18 && USER_CS32 == 0x23 && USER_DS == 0x2b
+                   && USER_CS == 0x33,
                "frame.inc: selectors");
 _Static_assert(TRAP_SYSCALL == 0x100 && (RFLAGS_TF | RFLAGS_RF) == 0x10100, "frame.inc: numbers");
 _Static_assert(DIRECT_MAP_BASE == 0xffff888000000000ull && (DIRECT_MAP_BASE >> 39 & 511) == 273,

@@ -6,7 +6,9 @@
 
         extern  entry_syscall
         extern  trap_return
+        extern  trap_registers
         global  syscall_entry
+        global  syscall32_entry
 
 section .text
         align   16
@@ -60,3 +62,19 @@ syscall_entry:
         mov     rsp, [rsp + TF_RSP - TF_VECTOR]
         swapgs
         o64 sysret
+
+; SYSCALL of 32-bit code. Intel's CPUs refuse it; AMD's and QEMU's come here, and it ends the same
+; way: an invalid opcode, by the frame that the exception would have made. Interrupts are off.
+syscall32_entry:
+        swapgs
+        mov     [gs:CPU_USER_RSP], rsp
+        mov     rsp, [gs:CPU_KERNEL_STACK]
+        sub     ecx, 2                  ; back to the instruction
+        push    qword USER_DS
+        push    qword [gs:CPU_USER_RSP]
+        push    r11
+        push    qword USER_CS32
+        push    rcx
+        push    qword 0
+        push    qword 6
+        jmp     trap_registers

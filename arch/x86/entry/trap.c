@@ -200,6 +200,15 @@ static void interrupt(struct trap_frame *frame)
     lock_interrupt_end(locks);
 }
 
+/* From here on it is a system call, which a signal may interrupt. */
+static void software_interrupt(struct trap_frame *frame)
+{
+    frame->vector = TRAP_SYSCALL;
+    frame->error = (uint32_t)frame->rax;
+    arch_irq_enable();
+    entry_syscall32(frame);
+}
+
 static COLD void exception(struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_NMI && smp_nmi(frame))
@@ -229,6 +238,8 @@ void x86_trap(struct trap_frame *frame)
             user_page_fault(frame, va);
         else
             kernel_page_fault(frame, va);
+    } else if (frame->vector == VECTOR_INT80 && trap_from_user(frame)) {
+        software_interrupt(frame);
     } else if (frame->vector >= 32) {
         interrupt(frame);
     } else {

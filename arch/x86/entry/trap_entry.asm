@@ -12,6 +12,7 @@
         global  trap_return
         global  task_begin
         global  trap_common
+        global  trap_registers
         global  segment_common
         global  ist_common
         global  ist_gs_ours
@@ -53,15 +54,15 @@ segment_common:
         cmp     qword [rsp + 16], trap_return.iretq
         jne     trap_common
         swapgs
-        jmp     trap_common.kernel
+        jmp     trap_registers
 
 ; From vectors that use the interrupted stack or the task's kernel stack. Whose GS is loaded follows
 ; from the saved CS.
 trap_common:
         test    byte [rsp + 24], 3
-        jz      .kernel
+        jz      trap_registers
         swapgs
-.kernel:
+trap_registers:
         push_registers
 trap_body:
         cld

@@ -10,6 +10,7 @@
  * A program may write there what it likes before it calls rt_sigreturn(). So whatever is read from
  * a frame is either one of the program's own registers, or cut down to what the program may set.
  */
+#include "arch/x86/signal/frame.h"
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/fpu.h"
 #include "arch/x86/cpu/planted.h"
@@ -55,23 +56,20 @@ _Static_assert(sizeof(struct registers) == 256 && sizeof(struct context) == 304
                    && sizeof(struct signal_frame) == 440,
                "the signal frame is not Linux's");
 
-/* What a program may change of RFLAGS: AC OF DF TF SF ZF AF PF CF RF. */
-#define RFLAGS_OF_PROGRAM 0x50dd5ull
-
-/* Where the frame goes, and the FPU's registers; false: the stack ends before. */
-static bool frame_place(const struct trap_frame *frame, const struct signal_setup *setup,
-                        uint64_t *sp, uint64_t *fpu)
+bool signal_frame_place(const struct trap_frame *frame, const struct signal_setup *setup,
+                        size_t bytes, uint64_t *sp, uint64_t *fpu)
 {
     const struct stack_info *stack = setup->stack;
     bool disarms = stack->flags & SS_AUTODISARM;
     bool inside = !disarms && stack_info_holds(stack, frame->rsp);
-    uint64_t from = frame->rsp - RED_ZONE;
+    uint64_t from = frame->rsp - (setup->compat ? 0 : RED_ZONE);
     if (setup->switch_stack && stack->bytes && (disarms || !stack_info_holds(stack, from))) {
         from = stack->base + stack->bytes;
         inside = true;
     }
     *fpu = align_down(from - fpu_user_bytes(), FPU_ALIGN);
-    *sp = align_down(*fpu - sizeof(struct signal_frame), 16) - 8;
+    *sp = setup->compat ? align_down(*fpu - FSAVE_BYTES - bytes + 4, 16) - 4
+                        : align_down(*fpu - bytes, 16) - 8;
     return !inside || stack_info_holds(stack, *sp);
 }
 
@@ -86,7 +84,7 @@ static void registers_out(const struct trap_frame *frame, struct registers *to)
     EACH_REGISTER(OUT)
 #undef OUT
     to->rflags = frame->rflags;
-    to->cs = USER_CS;
+    to->cs = (uint16_t)frame->cs;
     to->ss = USER_DS;
 }
 
@@ -94,7 +92,9 @@ int arch_signal_store(const struct trap_frame *frame, const struct signal_setup 
                       uint64_t *sp)
 {
     uint64_t fpu;
-    if (!frame_place(frame, setup, sp, &fpu))
+    if (setup->compat)
+        return signal_store32(frame, setup, sp);
+    if (!signal_frame_place(frame, setup, sizeof(struct signal_frame), sp, &fpu))
         return -EFAULT;
     struct signal_frame out = { .restorer = setup->restorer, .info = *setup->info };
     struct context *context = &out.context;
@@ -123,7 +123,15 @@ void arch_signal_enter(struct trap_frame *frame, const struct signal_setup *setu
     frame->rflags &= ~(RFLAGS_DF | RFLAGS_RF | RFLAGS_TF);
     frame->cs = USER_CS;
     frame->ss = USER_DS;
+    if (setup->compat)
+        signal_enter32(frame, setup, sp);
     arch_fpu_reset();
+}
+
+void signal_flags_in(struct trap_frame *frame, uint64_t flags)
+{
+    uint64_t settable = planted_flags(RFLAGS_OF_PROGRAM);
+    frame->rflags = (frame->rflags & ~settable) | (flags & settable);
 }
 
 static void registers_in(struct trap_frame *frame, const struct registers *from)
@@ -131,10 +139,11 @@ static void registers_in(struct trap_frame *frame, const struct registers *from)
 #define IN(name) frame->name = from->name;
     EACH_REGISTER(IN)
 #undef IN
-    frame->cs = USER_CS;
+    frame->cs = from->cs == USER_CS32 ? USER_CS32 : USER_CS;
     frame->ss = USER_DS;
-    uint64_t settable = planted_flags(RFLAGS_OF_PROGRAM);
-    frame->rflags = (frame->rflags & ~settable) | (from->rflags & settable);
+    signal_flags_in(frame, from->rflags);
+    if (frame->cs == USER_CS32)
+        arch_request_user_return(); /* SYSRET would return to 64-bit code */
 }
 
 /* RET has popped the restorer. */
