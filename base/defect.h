@@ -81,6 +81,8 @@ enum defect {
     DEFECT_FILL_ORDINARY,      /* a page provided for a shadow stack becomes ordinary memory */
     DEFECT_CLOSE_WAKES_NOBODY, /* the end of a userfaultfd leaves those that wait for it waiting */
     DEFECT_FORK_DEAF,          /* fork does not look whether signals are due */
+    DEFECT_VM_WRITE_FORCED,    /* process_vm_writev writes as a debugger does */
+    DEFECT_WITHHELD_KEPT,      /* fork shares what it should withhold from the child */
     DEFECT_COUNT
 };
 

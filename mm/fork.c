@@ -35,7 +35,7 @@ static bool leaves_are_wanted(struct mm *parent, enum fork_way way)
 /* Does a child get this VMA empty, or not at all? */
 static bool is_withheld(const struct vma *vma)
 {
-    return vma->flags & (VM_DONTFORK | VM_WIPEONFORK);
+    return planted_withheld(vma->flags & (VM_DONTFORK | VM_WIPEONFORK));
 }
 
 /* Take the leaves of such VMAs from the child. On failure the child has none but own tables

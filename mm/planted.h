@@ -39,6 +39,8 @@ struct flush *planted_due(struct flush *flush);
 bool planted_everywhere(bool everywhere);
 /* gup: is the path to the leaf own */
 bool planted_own(bool own);
+/* fork: does the child get this VMA empty, or not at all */
+bool planted_withheld(bool withheld);
 /* fork: are all paths to be owned at once; the address space to take down again, because memory ran
  * out */
 bool planted_leaves(bool wanted);
@@ -89,6 +91,7 @@ static inline struct flush *planted_due(struct flush *flush) { return flush; }
 static inline bool planted_everywhere(bool everywhere) { return everywhere; }
 static inline bool planted_own(bool own) { return own; }
 static inline uint32_t planted_gone(uint32_t fewer) { return fewer; }
+static inline bool planted_withheld(bool withheld) { return withheld; }
 static inline bool planted_leaves(bool wanted) { return wanted; }
 static inline struct mm *planted_undo(struct mm *child) { return child; }
 static inline bool planted_reuse(const struct vma *vma, bool last_owner) { return last_owner; }

@@ -96,8 +96,8 @@ int place_decide(struct mm *mm, const struct map_request *request, uint64_t len,
         return place_exactly(mm, request, len, align, replace);
     uint64_t hint = align_up(max_u64(request->start, USER_START), align);
     uint64_t high = request->high ? request->high : USER_END;
-    bool good = request->start && range_is_user(hint, len) && hint >= request->low
-                && hint + len <= high && place_is_free(mm, hint, hint + len, 0);
+    bool good = request->start && range_is_user(hint, len) && hint + len <= high
+                && place_is_free(mm, hint, hint + len, 0);
     *start = good ? hint : place_any(mm, request, len, align);
     return *start ? 0 : -ENOMEM;
 }

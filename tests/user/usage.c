@@ -222,6 +222,7 @@ TEST(the_process_with_most_memory_is_killed_first, "oom_kills_asker")
 {
     int ends[2], status;
     char byte;
+    penumbra_only(); /* Linux gives out more memory than it has, and looks for some for minutes */
     CHECK(pipe(ends) == 0);
     int hog = fork();
     if (hog == 0)

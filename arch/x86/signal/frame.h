@@ -8,8 +8,8 @@
 /* Where a frame of that many bytes goes, and the FPU's registers; false: the stack ends before. */
 MUST_CHECK bool signal_frame_place(const struct trap_frame *frame, const struct signal_setup *setup,
                                    size_t bytes, uint64_t *sp, uint64_t *fpu);
-#define FSAVE_BYTES 112 /* what FSAVE writes: a frame of 32-bit code has it before the FPU's area \
-                         */
+/* What FSAVE writes: a frame of 32-bit code has it before the FPU's area. */
+#define FSAVE_BYTES 112
 
 /* What a program may change of RFLAGS: AC OF DF TF SF ZF AF PF CF RF. */
 #define RFLAGS_OF_PROGRAM 0x50dd5ull

@@ -92,6 +92,9 @@ bool planted_last(bool last) { return last || defect_on(DEFECT_SHARED_TABLE_FREE
 /* sharer_kept: the last owner copies the table, and the old one is never free again. */
 uint32_t planted_gone(uint32_t fewer) { return defect_on(DEFECT_SHARER_KEPT) ? 0 : fewer; }
 
+/* withheld_kept: a child finds the pages that were advised away from it. */
+bool planted_withheld(bool withheld) { return withheld && !defect_on(DEFECT_WITHHELD_KEPT); }
+
 /* fork_owns_all: right, and as slow as the memory is large. */
 bool planted_leaves(bool wanted) { return wanted || defect_on(DEFECT_FORK_OWNS_ALL); }
 
