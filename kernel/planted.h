@@ -34,6 +34,8 @@ bool planted_orphan(bool orphaned);
 bool planted_close(bool due);
 /* fork: is there a signal that comes first */
 bool planted_fork(bool due);
+/* process_vm: GUP_* of a transfer */
+unsigned planted_vm(unsigned flags);
 /* exec: CLONE_* of what to unshare */
 uint64_t planted_exec(uint64_t flags);
 #else
@@ -53,6 +55,7 @@ static inline bool planted_overrun(bool waits) { return waits; }
 static inline bool planted_orphan(bool orphaned) { return orphaned; }
 static inline bool planted_close(bool due) { return due; }
 static inline bool planted_fork(bool due) { return due; }
+static inline unsigned planted_vm(unsigned flags) { return flags; }
 static inline uint64_t planted_exec(uint64_t flags) { return flags; }
 #endif
 

@@ -131,6 +131,10 @@ SYSCALL2(293, pipe2, uaddr_t, fds, int, flags)
 SYSCALL4(297, rt_tgsigqueueinfo, int, pid, int, tid, int, signal, uaddr_t, info)
 SYSCALL4(302, prlimit64, int, pid, unsigned, resource, uaddr_t, new, uaddr_t, old)
 SYSCALL3(309, getcpu, uaddr_t, cpu, uaddr_t, node, uaddr_t, unused)
+SYSCALL6(310, process_vm_readv, int, pid, uaddr_t, own, unsigned long, own_count, uaddr_t, other,
+         unsigned long, other_count, uint64_t, flags)
+SYSCALL6(311, process_vm_writev, int, pid, uaddr_t, own, unsigned long, own_count, uaddr_t, other,
+         unsigned long, other_count, uint64_t, flags)
 SYSCALL3(318, getrandom, uaddr_t, to, size_t, len, unsigned, flags)
 SYSCALL1(323, userfaultfd, int, flags)
 SYSCALL3(325, mlock2, uint64_t, start, size_t, len, int, flags)

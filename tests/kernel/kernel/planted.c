@@ -68,5 +68,11 @@ bool planted_close(bool due) { return due && !defect_on(DEFECT_CLOSE_WAKES_NOBOD
 /* fork_deaf: a child is made while its parent is being killed. */
 bool planted_fork(bool due) { return due && !defect_on(DEFECT_FORK_DEAF); }
 
+/* vm_write_forced: another process's memory is written as a debugger writes it. */
+unsigned planted_vm(unsigned flags)
+{
+    return flags | (defect_on(DEFECT_VM_WRITE_FORCED) ? GUP_FORCE : 0);
+}
+
 /* exec_shares_files: what a new program closes is closed for those that share its open files. */
 uint64_t planted_exec(uint64_t flags) { return defect_on(DEFECT_EXEC_SHARES_FILES) ? 0 : flags; }
