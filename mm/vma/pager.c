@@ -83,11 +83,9 @@ int mm_pager_set(struct mm *mm, uint64_t start, uint64_t end, struct vm_pager *p
     return err;
 }
 
-void mm_pager_end(struct vm_pager *pager)
+/* Nobody asks it for pages of mm any more. */
+static void vmas_forget(struct mm *mm, const struct vm_pager *pager)
 {
-    struct mm *mm = mm_pager_hold(pager);
-    if (!mm)
-        return;
     write_lock(&mm->lock);
     struct vma *vma;
     for (uint64_t at = 0, end; (vma = vma_find(mm, at)) != NULL; at = end) {
@@ -96,13 +94,24 @@ void mm_pager_end(struct vm_pager *pager)
             range_set(mm, vma->start, end, NULL);
     }
     write_unlock(&mm->lock);
+}
+
+/* An address space whose last user has just left still knows its pagers, until it forgets them. */
+void mm_pager_end(struct vm_pager *pager)
+{
+    struct mm *mm = mm_pager_hold(pager);
+    if (mm)
+        vmas_forget(mm, pager);
     spin_lock(&pagers_lock);
-    struct vm_pager **at = &mm->pagers;
-    while (*at != pager)
-        at = &(*at)->next;
-    *at = pager->next;
+    if (pager->mm) {
+        struct vm_pager **at = &pager->mm->pagers;
+        while (*at != pager)
+            at = &(*at)->next;
+        *at = pager->next;
+    }
     spin_unlock(&pagers_lock);
-    mm_put(mm);
+    if (mm)
+        mm_put(mm);
 }
 
 /* ---- Missing pages ------------------------------------------------------ */
