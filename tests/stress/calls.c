@@ -26,22 +26,24 @@
 #include "test.h"
 
 #define CALLS_A_MEMBER 300
-#define KICK_MS        4   /* if no call ends for so long, calls that wait are interrupted; */
-#define HANG_MS        100 /* after so long, all members are killed */
+#define KICK_MS        4     /* if no call ends for so long, calls that wait are interrupted; */
+#define HANG_MS        100   /* after so long, all members are killed; */
+#define KILLED_MS      10000 /* and after so long, none must be left */
 
 /* ---- A family ----------------------------------------------------------- */
 
 static __thread int calls_left;
+static __thread unsigned slot;
 
 void member_add(void)
 {
-    int *slot = &FAMILY->members[below(MEMBERS)];
-    __atomic_store_n(slot, (int)raw0(SYS_gettid), __ATOMIC_RELAXED);
+    slot = below(MEMBERS);
+    __atomic_store_n(&FAMILY->members[slot].tid, (int)raw0(SYS_gettid), __ATOMIC_RELAXED);
 }
 
 int member(void)
 {
-    int id = below(3) ? FAMILY->members[below(MEMBERS)] : (int)raw0(SYS_gettid);
+    int id = below(3) ? FAMILY->members[below(MEMBERS)].tid : (int)raw0(SYS_gettid);
     return id > 1 ? id : getpid();
 }
 
@@ -61,6 +63,7 @@ void call_make(void)
     int birth = call.number == SYS_fork || call.number == SYS_vfork || call.number == SYS_clone
                 || call.number == SYS_clone3;
     __atomic_fetch_add(&FAMILY->made, 1, __ATOMIC_RELAXED);
+    FAMILY->members[slot].call = (int)call.number;
     long result = raw6(call.number, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4],
                        (long)a[5]);
     if (birth && result == 0 && !is_fork(&call)) /* perhaps on an invalid stack */
@@ -158,6 +161,37 @@ static void home_empty(void)
     }
 }
 
+/* Some members do not end though they were killed: print who is left, and in which calls. */
+static void survivors_show(void)
+{
+    char path[40];
+    for (int i = 0; i < MEMBERS; i++)
+        printf("    # member %d: call %d\n", FAMILY->members[i].tid, FAMILY->members[i].call);
+    for (int pid = 2; pid < 100000; pid++) {
+        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        if (access(path, F_OK) == 0)
+            printf("    # left: %s", file_text(path));
+    }
+    fflush(stdout);
+}
+
+/* Kill all members, and wait for their ends. */
+static void members_end(void)
+{
+    struct timespec tick = { 0, 2000000 };
+    long began = now_ms();
+    int ended;
+    kill(-1, SIGKILL);
+    while ((ended = waitpid(-1, NULL, WNOHANG)) >= 0 && now_ms() - began < KILLED_MS) {
+        if (!ended)
+            nanosleep(&tick, NULL);
+    }
+    if (ended < 0)
+        return;
+    survivors_show();
+    CHECK(ended < 0);
+}
+
 /* Wait for the family's end. Calls that wait are interrupted by signals at random; a family that
  * completes no call for HANG_MS is stuck in one, and is killed. */
 static void family_end(int pid)
@@ -175,8 +209,7 @@ static void family_end(int pid)
         }
         nanosleep(&tick, NULL);
     }
-    kill(-1, SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0) {}
+    members_end();
     CHECK_EQ(in_child(home_empty, NULL), 0); /* in a child, so that process 1 allocates nothing */
 }
 

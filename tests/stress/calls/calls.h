@@ -22,7 +22,9 @@ unsigned below(unsigned limit);
 /* In memory that all of them share, far from all that a call is given to write to. */
 struct family {
     volatile long made; /* calls made so far, in all rounds */
-    int members[MEMBERS];
+    struct {
+        int tid, call; /* the number of its last call */
+    } members[MEMBERS];
 };
 #define FAMILY ((struct family *)0x23456000)
 
