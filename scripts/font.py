@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A console font in PSF 1 with 512 glyphs of 8 by 16 dots and a Unicode table, gzipped (argument) ->
-C source of the tables of kernel/drivers/font.h on stdout."""
+"""A console font (argument: a gzipped PSF 1 of 512 glyphs, 8 by 16 dots, with a Unicode table) -> C
+source of the tables of kernel/drivers/font.h on stdout."""
 import gzip
 import struct
 import sys
