@@ -52,8 +52,8 @@ BENCH_PROGRAMS := $(call programs,tests,bench)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run demo check test stress fuzz ways coverage mutants bench portable selftest loc \
-        clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
+.PHONY: all run demo check test stress fuzz ways coverage mutants bench portable selftest strace \
+        loc clean help usb run-bochs run-qemu run-kvm qemu-gdb images FORCE
 
 all: $(BUILD)/penumbra.img
 
@@ -71,6 +71,7 @@ help:
 	@echo 'make mutants         how many planted defects and patches the quick tests notice'
 	@echo 'make portable        the user-space tests here and on Linux, and how they differ'
 	@echo 'make selftest        how far Linux'"'"'s test of shadow stacks gets here, in Bochs'
+	@echo 'make strace          strace, built from Debian'"'"'s source, traces busybox here'
 	@echo 'make bench loc clean qemu-gdb'
 	@echo 'make usb DEV=/dev/sdX   write the image to a USB stick'
 
@@ -255,6 +256,9 @@ portable: images
 # Linux's own test of shadow stacks, as far as it gets.
 selftest: images
 	@tests/selftest/selftest.py
+# strace traces busybox here.
+strace: images
+	@tests/selftest/strace.py
 qemu-gdb: $(BUILD)/penumbra.img
 	@scripts/emulate --qemu --gdb $<
 usb: $(BUILD)/penumbra.img

@@ -83,6 +83,8 @@ enum defect {
     DEFECT_FORK_DEAF,          /* fork does not look whether signals are due */
     DEFECT_VM_WRITE_FORCED,    /* process_vm_writev writes as a debugger does */
     DEFECT_WITHHELD_KEPT,      /* fork shares what it should withhold from the child */
+    DEFECT_PTRACE_ANYONE,      /* a request may come from another than the tracer */
+    DEFECT_PTRACE_ANY_SSP,     /* a tracer may set any SSP */
     DEFECT_COUNT
 };
 

@@ -28,6 +28,9 @@ bool planted_signal_page(bool shadow_stack);
 bool planted_signal_token(bool marked);
 /* time: does the timer's last signal still wait, so that this one is an overrun */
 bool planted_overrun(bool waits);
+/* ptrace: does the request come from the task's tracer; may SSP become this */
+bool planted_tracer(bool mine);
+bool planted_ssp_range(bool allowed);
 /* stop: is the group orphaned */
 bool planted_orphan(bool orphaned);
 /* userfaultfd: is a task to be woken when the file ends */
@@ -52,6 +55,8 @@ static inline bool planted_breath(bool due) { return due; }
 static inline bool planted_signal_page(bool shadow_stack) { return shadow_stack; }
 static inline bool planted_signal_token(bool marked) { return marked; }
 static inline bool planted_overrun(bool waits) { return waits; }
+static inline bool planted_tracer(bool mine) { return mine; }
+static inline bool planted_ssp_range(bool allowed) { return allowed; }
 static inline bool planted_orphan(bool orphaned) { return orphaned; }
 static inline bool planted_close(bool due) { return due; }
 static inline bool planted_fork(bool due) { return due; }

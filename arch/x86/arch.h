@@ -190,6 +190,7 @@ struct arch_task {
     int pid;                   /* [I] what arch_current_pid() answers */
     uint16_t ds, es;           /* [O] selectors, which 32-bit code needs */
     struct arch_trap trap;     /* [O] */
+    bool calls_traced;         /* [O] its system calls go through entry_syscall_traced() */
 };
 
 size_t arch_fpu_bytes(void);
@@ -232,6 +233,25 @@ uint64_t arch_get_gs_base(void);
 
 /* Set up *frame to start a program: all registers zero, interrupts on. */
 void arch_frame_start_user(struct trap_frame *frame, uint64_t rip, uint64_t rsp);
+
+/* ---- For a tracer (arch/x86/cpu/user_regs.c, fpu.c) --------------------- */
+
+struct user_regs;
+/* The registers of a task that is off its CPU, and stays so. */
+void arch_regs_get(struct arch_task *task, struct user_regs *regs);
+/* -EIO, with nothing changed: a selector or a base that a program cannot have. */
+MUST_CHECK int arch_regs_set(struct arch_task *task, const struct user_regs *regs);
+/* The x87, SSE and AVX registers in Linux's layout: arch_fpu_bytes(), or the legacy part alone. */
+#define ARCH_FPU_LEGACY_BYTES 512
+void arch_fpu_get(const struct arch_task *task, void *to, size_t len_bytes);
+/* -EINVAL, with nothing changed: XRSTOR would refuse it. */
+MUST_CHECK int arch_fpu_set(struct arch_task *task, const void *from, size_t len_bytes);
+/* Its single-step flag; also of the running task. */
+bool arch_step_get(struct arch_task *task);
+void arch_step_set(struct arch_task *task, bool on);
+/* Its system calls go through entry_syscall_traced(), or not; of the running task, or of one that
+ * is off its CPU. */
+void arch_calls_trace(struct arch_task *task, bool on);
 
 /* ---- Signal handlers (arch/x86/signal/frame.c) -------------------------- */
 

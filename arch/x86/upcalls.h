@@ -21,6 +21,9 @@ NORETURN void entry_cpu_begin(uint64_t stack_top);
  * Interrupts on. */
 void entry_syscall(struct trap_frame *frame);
 
+/* The same of a task for which arch_calls_trace() was called. */
+void entry_syscall_traced(struct trap_frame *frame);
+
 /* An INT 80h: i386's number in frame->rax. Interrupts on. */
 void entry_syscall32(struct trap_frame *frame);
 

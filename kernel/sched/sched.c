@@ -231,6 +231,16 @@ void sched_interrupt(struct task *task)
     arch_irq_restore(irq);
 }
 
+bool sched_is_asleep(const struct task *task)
+{
+    uint64_t irq = arch_irq_save();
+    struct run_queue *queue = queue_lock_of(task);
+    bool asleep = task->state == TASK_WAITING && queue->running != task;
+    spin_unlock(&queue->lock);
+    arch_irq_restore(irq);
+    return asleep;
+}
+
 static void timer_insert(struct run_queue *queue, struct task *task)
 {
     struct list *where = queue->timers.prev;

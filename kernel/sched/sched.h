@@ -30,6 +30,8 @@ void sched_wake(struct task *task);
 /* Make a waiting task test its condition again, and a running one pass entry_user_return(). The
  * task cannot go away meanwhile. */
 void sched_interrupt(struct task *task);
+/* Is the task waiting, its registers saved? So it stays until somebody wakes it. */
+bool sched_is_asleep(const struct task *task);
 /* Let task run on these CPUs only, some of which are online. */
 void sched_set_affinity(struct task *task, uint64_t cpus);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a process and its tasks have decided about signals: actions, masks and signal stacks; and
  * taking a signal that is due. */
+#include "kernel/ptrace/tracee.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
@@ -49,7 +50,8 @@ bool signal_due(const struct task *task)
 bool signal_fatal_due(const struct task *task)
 {
     const struct process *process = task->process;
-    for (uint64_t due = due_set(task) & ~SIGNALS_STOP; due; due &= due - 1) {
+    uint64_t fatal = task_traced(task) ? signal_bit(SIGKILL) : ~SIGNALS_STOP;
+    for (uint64_t due = due_set(task) & fatal; due; due &= due - 1) {
         int signal = __builtin_ctzll(due) + 1;
         if (process->action[signal].handler == SIG_DFL && !signal_default_ignored(signal)
             && (!process->unkillable || signal == task->signals.forced.signo))
@@ -60,8 +62,10 @@ bool signal_fatal_due(const struct task *task)
 
 bool signal_kill_due(const struct task *task)
 {
-    return pending_set(task) & signal_bit(SIGKILL) || task_must_leave(task);
+    return signal_killed(task) || task_must_leave(task);
 }
+
+bool signal_killed(const struct task *task) { return pending_set(task) & signal_bit(SIGKILL); }
 
 /* ---- Taking ------------------------------------------------------------- */
 

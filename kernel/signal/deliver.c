@@ -4,6 +4,7 @@
  * interrupted ends or begins again.
  */
 #include "arch/x86/upcalls.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/restart.h"
 #include "kernel/signal/signal.h"
@@ -67,6 +68,7 @@ static void handler_begin(struct trap_frame *frame, const struct siginfo *info,
     };
     uint64_t sp;
     call_resume(frame, action);
+    bool stepping = trace_unstep();
     if (!(action->flags & SA_RESTORER) || arch_signal_store(frame, &setup, &sp)
         || (setup.compat ? shadow_absent() : shadow_push(action->restorer))) {
         signal_force_kernel(SIGSEGV, info->signo == SIGSEGV); /* not to the same handler again */
@@ -78,6 +80,8 @@ static void handler_begin(struct trap_frame *frame, const struct siginfo *info,
         signal_stack_reset(&own->stack);
     uint64_t more = action->flags & SA_NODEFER ? 0 : signal_bit(info->signo);
     signal_mask_set(own->mask | action->mask | more);
+    if (stepping)
+        trace_handler();
 }
 
 /* The handler has returned, and err says whether its frame could be read. */
@@ -151,10 +155,10 @@ static void signals_act(struct trap_frame *frame)
     for (;;) {
         if (__atomic_load_n(&own->notice, __ATOMIC_RELAXED))
             notices_act();
-        else if (signal_take(~own->mask, &info))
-            signal_act(frame, &info);
-        else
+        else if (!signal_take(~own->mask, &info))
             break;
+        else if (!task_traced(task_current()) || trace_signal(&info))
+            signal_act(frame, &info);
     }
     call_resume(frame, NULL);
     if (own->restore_mask) {

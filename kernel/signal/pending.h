@@ -47,6 +47,7 @@ struct task_signals {
 /* The process stops, and this task has yet to; its parent is to hear that it goes on. */
 #define NOTICE_STOP      1u
 #define NOTICE_CONTINUED 2u
+#define NOTICE_TRAP      4u /* its tracer wants it to stop */
 
 #define SIGNALS_UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
 static inline uint64_t signal_bit(int signal) { return 1ull << (signal - 1); }

@@ -4,6 +4,7 @@
 #include "arch/x86/upcalls.h"
 #include "base/log.h"
 #include "base/trace.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/task.h"
 
@@ -40,12 +41,16 @@ static uint64_t address_told(const struct refusal *why)
     return none ? 0 : why->si_addr;
 }
 
-/* A program that has a handler may cause such signals by the thousand, and is not the log's. */
+/* A program that has a handler, or a tracer, may cause such signals by the thousand, and is not the
+ * log's. */
 void entry_refused(struct trap_frame *frame, const struct refusal *why)
 {
     struct task *task = task_current();
-    if (task->process->action[why->signal].handler <= SIG_IGN
-        || task->signals.mask & signal_bit(why->signal))
+    if (why->signal == SIGTRAP && trace_step_lost())
+        return;
+    if (!task_traced(task)
+        && (task->process->action[why->signal].handler <= SIG_IGN
+            || task->signals.mask & signal_bit(why->signal)))
         log_line("refused: pid %d (%s) %s %s addr %#lx error %#lx rip %#lx: %s", task->process->pid,
                  task->name, signal_name(why->signal), code_name(why->signal, why->si_code),
                  why->si_addr, why->error, frame->rip, why->reason);

@@ -5,6 +5,7 @@
  */
 #include "base/string.h"
 #include "kernel/planted.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
@@ -12,10 +13,12 @@
 #include "uapi/errno.h"
 
 /* Is the signal thrown away when sent? A signal that task blocks is kept even if it is ignored: it
- * may no longer be once it is unblocked. init keeps only what it has a handler for. */
+ * may no longer be once it is unblocked. A tracer hears of all. init keeps only what it has a
+ * handler for. */
 static bool is_discarded(const struct process *process, const struct task *task, int signal)
 {
-    if (__atomic_load_n(&task->signals.mask, __ATOMIC_SEQ_CST) & signal_bit(signal))
+    if (__atomic_load_n(&task->signals.mask, __ATOMIC_SEQ_CST) & signal_bit(signal)
+        || (task_traced(task) && signal != SIGKILL))
         return false;
     return signal_ignored(process, signal)
            || (process->unkillable && process->action[signal].handler == SIG_DFL);

@@ -20,6 +20,7 @@ bool signal_ignored(const struct process *process, int signal);
 bool signal_default_ignored(int signal);
 /* Must the task give up whatever it waits for, because its process ends? */
 bool signal_kill_due(const struct task *task);
+bool signal_killed(const struct task *task); /* by SIGKILL, which it has not taken yet */
 
 /* ---- Sending (send.c) --------------------------------------------------- */
 
@@ -78,6 +79,10 @@ void signal_counter(struct process *process, int signal);
 void stop_join(struct task *thread);
 /* The task has left its process's threads: nobody waits for it to stop. */
 void stop_leave(struct task *task);
+/* Nobody traces the task any more: it stops if its process is stopped. tasks_lock is held. */
+void stop_rejoin(struct task *task);
+/* The task is traced now: if it is stopped, it stops for its tracer instead. tasks_lock is held. */
+void stop_hand_over(struct task *task);
 /* Tell listener of a child that stops or goes on: its waits end, and it gets SIGCHLD, in *entry,
  * which child_entry() has made, if it wants that. tasks_lock is held. */
 struct signal_entry *child_entry(void);

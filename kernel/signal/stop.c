@@ -11,6 +11,7 @@
  * said here of a process changes with tasks_lock held.
  */
 #include "kernel/planted.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/exit.h"
@@ -60,7 +61,7 @@ static bool group_has_stopped(int group)
 {
     list_for_each (link, &all_processes) {
         const struct process *process = list_entry(link, struct process, all_link);
-        if (process->group == group && process->stop.signal && !process->stop.left)
+        if (process->group == group && process->stop.whole)
             return true;
     }
     return false;
@@ -78,18 +79,23 @@ void group_parent_gone(const struct process *process, const struct process *pare
 
 /* ---- Stopping ----------------------------------------------------------- */
 
+/* The task takes part in the stop that is under way, or is whole already. */
+static void stop_add(struct task *task)
+{
+    if (task->stopped || task->signals.notice & NOTICE_STOP)
+        return;
+    notice_set(task, NOTICE_STOP);
+    task->process->stop.left++;
+    sched_interrupt(task);
+}
+
 /* Every thread of the current process is to stop. */
 static void stop_begin(struct process *process, int signal)
 {
-    process->stop.signal = signal;
-    list_for_each (link, &process->threads) {
-        struct task *task = list_entry(link, struct task, thread_link);
-        if (task->stopped || task->signals.notice & NOTICE_STOP)
-            continue;
-        notice_set(task, NOTICE_STOP);
-        process->stop.left++;
-        sched_interrupt(task);
-    }
+    if (!process->stop.whole)
+        process->stop.signal = signal;
+    list_for_each (link, &process->threads)
+        stop_add(list_entry(link, struct task, thread_link));
 }
 
 void signal_stop(int signal)
@@ -114,8 +120,9 @@ void stop_join(struct task *thread)
 /* One thread fewer has yet to stop. */
 static void stop_count(struct process *process, struct signal_entry **entry)
 {
-    if (--process->stop.left || list_empty(&process->threads))
+    if (--process->stop.left || process->stop.whole || list_empty(&process->threads))
         return;
+    process->stop.whole = true;
     process->stop.status = status_stopped(process->stop.signal);
     parent_tell(process, CLD_STOPPED, process->stop.signal, entry);
 }
@@ -130,6 +137,21 @@ void stop_leave(struct task *task)
         stop_count(task->process, &entry);
     spin_unlock_irq(&tasks_lock, irq);
     entry_free(entry);
+}
+
+void stop_rejoin(struct task *task)
+{
+    if (task->process->stop.signal)
+        stop_add(task);
+}
+
+void stop_hand_over(struct task *task)
+{
+    if (!task->stopped)
+        return;
+    __atomic_store_n(&task->stopped, false, __ATOMIC_RELEASE);
+    notice_set(task, NOTICE_TRAP);
+    sched_interrupt(task);
 }
 
 /* Stop, until the process goes on or ends. */
@@ -152,14 +174,18 @@ void notices_act(void)
     uint64_t irq = spin_lock_irq(&tasks_lock);
     if (notice_take(self, NOTICE_CONTINUED))
         parent_tell(process, CLD_CONTINUED, SIGCONT, &entry);
-    bool stops = notice_take(self, NOTICE_STOP);
+    bool stops = notice_take(self, NOTICE_STOP), traps = notice_take(self, NOTICE_TRAP);
+    bool traced = self->tracee;
+    int signal = process->stop.signal;
     if (stops) {
-        self->stopped = true;
+        self->stopped = !traced;
         stop_count(process, &entry);
     }
     spin_unlock_irq(&tasks_lock, irq);
     entry_free(entry);
-    if (stops)
+    if (traced && (stops || traps))
+        trace_stop(signal);
+    else if (stops)
         stop_sleep(self);
     if (task_must_leave(self))
         task_exit(0);
@@ -174,6 +200,7 @@ static void stop_end(struct process *process)
         struct task *task = list_entry(link, struct task, thread_link);
         (void)notice_take(task, NOTICE_STOP);
         __atomic_store_n(&task->stopped, false, __ATOMIC_RELEASE);
+        tracee_notify(task);
         if (link == process->threads.next)
             notice_set(task, NOTICE_CONTINUED);
         sched_interrupt(task);

@@ -13,6 +13,7 @@
 #include "kernel/fs/path.h"
 #include "kernel/fs/path_of.h"
 #include "kernel/planted.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/signal/signal.h"
 #include "kernel/syscall/syscall.h"
 #include "kernel/task/args.h"
@@ -334,9 +335,13 @@ long sys_execve(uaddr_t user_path, uaddr_t argv, uaddr_t envp)
     if (err)
         return err;
     memcpy(at, given, (size_t)len + 1);
+    struct task *task = task_current();
+    int tid = task->tid; /* a new program's is the pid */
     err = args_from_user(&args, argv, envp);
     if (!err)
-        err = scripts_exec(at, &args, arch_user_frame(&task_current()->arch));
+        err = scripts_exec(at, &args, arch_user_frame(&task->arch));
     args_free(&args);
+    if (!err && task_traced(task))
+        trace_exec(tid);
     return err; /* on success RAX of the new frame: 0 */
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/inode.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/sched/futex.h"
 #include "kernel/sched/robust.h"
 #include "kernel/sched/sched.h"
@@ -117,6 +118,35 @@ static void children_ended(struct process *parent, const struct siginfo *info)
     process_put(parent);
 }
 
+/* The zombie is its parent's, or joins unwanted. tasks_lock is held. */
+static void zombie_tell(struct process *process, struct list *unwanted)
+{
+    if (process_unwanted(process)) {
+        process_unpublish(process);
+        list_append(&process->sibling, unwanted);
+    }
+}
+
+static void unwanted_put(struct list *unwanted)
+{
+    list_for_each_safe (link, after, unwanted)
+        process_put(list_entry(link, struct process, sibling));
+}
+
+void process_zombie_tell(struct process *process)
+{
+    struct list unwanted = LIST_INIT(unwanted);
+    uint64_t irq = spin_lock_irq(&tasks_lock);
+    struct process *parent = process->parent;
+    struct siginfo info = end_info(process);
+    process->watch = NULL;
+    process_hold(parent);
+    zombie_tell(process, &unwanted);
+    spin_unlock_irq(&tasks_lock, irq);
+    children_ended(parent, &info);
+    unwanted_put(&unwanted);
+}
+
 /* No thread is left: the process becomes a zombie, or vanishes if nobody would wait for it. */
 static void process_end(struct process *process)
 {
@@ -128,20 +158,21 @@ static void process_end(struct process *process)
     struct siginfo info = end_info(process);
     process->zombie = true;
     group_parent_gone(process, parent);
-    if (process_unwanted(process)) {
-        process_unpublish(process);
-        list_append(&process->sibling, &unwanted);
-    }
+    bool watched = tracee_zombie(process);
+    if (!watched)
+        zombie_tell(process, &unwanted);
     process_hold(parent);
     if (reaper)
         process_hold(reaper);
     spin_unlock_irq(&tasks_lock, irq);
 
-    children_ended(parent, &info);
+    if (watched)
+        process_put(parent);
+    else
+        children_ended(parent, &info);
     if (reaper)
         children_ended(reaper, &orphan);
-    list_for_each_safe (link, after, &unwanted)
-        process_put(list_entry(link, struct process, sibling));
+    unwanted_put(&unwanted);
 }
 
 void task_exit(int wait_status)
@@ -149,11 +180,15 @@ void task_exit(int wait_status)
     struct task *task = task_current();
     struct process *process = task->process;
     struct list dropped = LIST_INIT(dropped);
+    struct list tracees = LIST_INIT(tracees);
+    trace_exit(process->exiting ? process->wait_status : wait_status);
     sched_dying();
     task_tell_memory(task);
     uint64_t irq = spin_lock_irq(&tasks_lock);
     usage_hand_over(task);
     list_remove(&task->thread_link);
+    tracees_leave(task, &tracees);
+    tracee_task_gone(task, process->exiting ? process->wait_status : wait_status);
     bool last = list_empty(&process->threads);
     if (!last)
         process_children_pass(task);
@@ -161,6 +196,7 @@ void task_exit(int wait_status)
         process->wait_status = wait_status;
     spin_unlock_irq(&tasks_lock, irq);
     stop_leave(task);
+    tracees_free(&tracees);
     if (last && process == init_process)
         init_ended(process->wait_status);
     if (last)

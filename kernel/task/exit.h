@@ -35,6 +35,9 @@ void task_tell_memory(struct task *task);
 /* What a signal to its parent, SIGCHLD or another, says of a child: CLD_* and a signal or exit
  * code. tasks_lock is held. */
 struct siginfo process_child_info(const struct process *child, int signal, int code, int value);
+/* A zombie that its tracer has seen is its parent's to wait for; it vanishes if nobody would. No
+ * spinlock is held; the caller has a reference. */
+void process_zombie_tell(struct process *process);
 /* A vfork child gives the borrowed address space back to its parent. */
 void task_vfork_done(struct task *task);
 

@@ -5,6 +5,7 @@
 #include "kernel/fs/file.h"
 #include "kernel/fs/inode.h"
 #include "kernel/planted.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/restart.h"
 #include "kernel/signal/signal.h"
@@ -12,6 +13,7 @@
 #include "kernel/task/process.h"
 #include "kernel/task/shstk.h"
 #include "uapi/errno.h"
+#include "uapi/ptrace.h"
 #include "uapi/sched.h"
 
 struct clone_request {
@@ -24,11 +26,12 @@ struct clone_request {
 
 #define CLONE_FLAGS_THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 #define CLONE_FLAGS_TIDS   (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
-/* Nothing is traced, and nothing has an I/O context or System V semaphores. */
-#define CLONE_FLAGS_VOID   (CLONE_PTRACE | CLONE_UNTRACED | CLONE_SYSVSEM | CLONE_IO)
+/* Nothing has an I/O context or System V semaphores. */
+#define CLONE_FLAGS_VOID   (CLONE_SYSVSEM | CLONE_IO)
 #define CLONE_FLAGS_KNOWN                                                             \
     (CSIGNAL | CLONE_FLAGS_THREAD | CLONE_FLAGS_TIDS | CLONE_FLAGS_VOID | CLONE_VFORK \
-     | CLONE_PARENT | CLONE_SETTLS | CLONE_DETACHED | CLONE_CLEAR_SIGHAND)
+     | CLONE_PTRACE | CLONE_UNTRACED | CLONE_PARENT | CLONE_SETTLS | CLONE_DETACHED   \
+     | CLONE_CLEAR_SIGHAND)
 
 /* ---- Ways --------------------------------------------------------------- */
 
@@ -162,6 +165,30 @@ static bool clone_is_late(void)
     return late;
 }
 
+/* The child is ready: it runs. Returns its pid once a vfork child has given the memory back; or a
+ * negative errno, and nobody knows the child. */
+static long child_begin(struct process *child, const struct clone_request *request,
+                        struct trace_clone *trace)
+{
+    struct vfork vfork = { .maker = process_current() };
+    struct task *task = process_task(child);
+    if (request->flags & CLONE_VFORK)
+        task->vfork = &vfork;
+    int err = process_publish(child, vfork.maker, request->flags & CLONE_PARENT);
+    if (err)
+        return err;
+    trace_clone_adopt(trace, task);
+    tids_store(task, request);
+    int pid = child->pid;
+    sched_add(task);
+    trace_clone_end(trace, pid);
+    if (request->flags & CLONE_VFORK) {
+        vfork_wait(pid, &vfork);
+        trace_event(PTRACE_EVENT_VFORK_DONE, (uint64_t)pid);
+    }
+    return pid;
+}
+
 static long clone_process(const struct clone_request *request)
 {
     if (clone_is_late())
@@ -174,28 +201,23 @@ static long clone_process(const struct clone_request *request)
     if (err)
         goto undo_process;
     struct task *task = process_task(child);
-    err = child_shstk(task, request);
+    struct trace_clone trace;
+    err = trace_clone_begin(&trace, request->flags);
+    if (!err)
+        err = child_shstk(task, request);
     if (err)
-        goto undo_resources;
+        goto undo_trace;
     process_inherit(child, request->flags);
     task->mm = child->mm;
     task_inherit(task, request);
-    struct vfork vfork = { .maker = parent };
-    if (request->flags & CLONE_VFORK)
-        task->vfork = &vfork;
-    err = process_publish(child, parent, request->flags & CLONE_PARENT);
-    if (err)
-        goto undo_task;
-    tids_store(task, request);
-    int pid = child->pid;
-    sched_add(task);
-    if (request->flags & CLONE_VFORK)
-        vfork_wait(pid, &vfork);
-    return pid;
-undo_task:
+    long pid = child_begin(child, request, &trace);
+    if (pid > 0)
+        return pid;
+    err = (int)pid;
     program_end(child->program);
     shstk_thread_end(task);
-undo_resources:
+undo_trace:
+    trace_clone_end(&trace, 0);
     child_resources_put(child);
 undo_process:
     process_discard(child);
@@ -217,8 +239,12 @@ static long clone_thread(const struct clone_request *request)
     }
     mm_hold(task->mm);
     task_inherit(task, request);
-    err = thread_publish(task);
+    struct trace_clone trace;
+    err = trace_clone_begin(&trace, request->flags);
+    if (!err)
+        err = thread_publish(task);
     if (err) {
+        trace_clone_end(&trace, 0);
         shstk_thread_end(task);
         mm_put(task->mm);
         task_free(task);
@@ -226,7 +252,9 @@ static long clone_thread(const struct clone_request *request)
     }
     tids_store(task, request);
     int tid = task->tid;
+    trace_clone_adopt(&trace, task);
     sched_add(task);
+    trace_clone_end(&trace, tid);
     return tid;
 }
 

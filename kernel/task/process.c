@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "base/string.h"
 #include "kernel/planted.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/signal/restart.h"
 #include "kernel/signal/signal.h"
 #include "kernel/task/limits.h"
@@ -69,6 +70,7 @@ struct process *process_create(void)
     list_init(&process->sibling);
     list_init(&process->threads);
     list_init(&process->all_link);
+    list_init(&process->tracees);
     wait_queue_init(&process->child_wait);
     pending_init(&process->pending);
     timers_init(process);
@@ -164,6 +166,7 @@ void task_take_pid(struct task *task)
 {
     task_unpublish(task);
     tid_set(task, task->process->pid);
+    tracee_take_pid(task);
 }
 
 int process_publish(struct process *process, struct process *maker, bool sibling)
@@ -254,7 +257,7 @@ struct process *process_orphans_give(struct process *process, struct list *unwan
         __atomic_store_n(&child->parent_pid, reaper->pid, __ATOMIC_RELAXED);
         list_append(link, &reaper->children);
         group_parent_gone(child, process);
-        if (!child->zombie)
+        if (!child->zombie || process_hidden(child))
             continue;
         told = reaper;
         *zombie = child;
@@ -336,7 +339,11 @@ char process_state_letter(struct process *process)
 {
     uint64_t irq = spin_lock_irq(&tasks_lock);
     const struct task *first = task_find_locked(process->pid);
-    char letter = !first ? 'Z' : first->stopped ? 'T' : first->state == TASK_WAITING ? 'S' : 'R';
+    char letter = !first                         ? 'Z'
+                  : first->trap.on               ? 't'
+                  : first->stopped               ? 'T'
+                  : first->state == TASK_WAITING ? 'S'
+                                                 : 'R';
     spin_unlock_irq(&tasks_lock, irq);
     return letter;
 }

@@ -54,7 +54,7 @@ MUST_CHECK struct process *process_next(int pid);
 MUST_CHECK struct mm *process_mm(struct process *process);
 /* May the caller look into (and write) target's memory: itself or one of its descendants. */
 bool process_may_trace(struct process *caller, struct process *target);
-char process_state_letter(struct process *process); /* R S T Z, of its first thread */
+char process_state_letter(struct process *process); /* R S T t Z, of its first thread */
 void process_path(struct process *process, char path[PROCESS_PATH_BYTES]); /* what exec ran */
 unsigned process_count(void);                                              /* zombies included */
 unsigned process_thread_count(struct process *process);

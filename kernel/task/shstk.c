@@ -144,6 +144,12 @@ static long shstk_disable(struct task *task)
     return 0;
 }
 
+void shstk_lock(struct task *task, uint64_t bits, bool locked)
+{
+    features_set(&task->shstk_locked,
+                 locked ? task->shstk_locked | bits : task->shstk_locked & ~bits);
+}
+
 long shstk_prctl(int option, uint64_t features)
 {
     struct task *task = task_current();
@@ -151,9 +157,7 @@ long shstk_prctl(int option, uint64_t features)
     case ARCH_SHSTK_STATUS:
         return arch_copy_to_user(uaddr(features), &task->shstk_features, sizeof(uint64_t)) ? -EFAULT
                                                                                            : 0;
-    case ARCH_SHSTK_LOCK:
-        features_set(&task->shstk_locked, task->shstk_locked | features);
-        return 0;
+    case ARCH_SHSTK_LOCK: shstk_lock(task, features, true); return 0;
     case ARCH_SHSTK_UNLOCK: /* a debugger's privilege, through ptrace */ return -EINVAL;
     }
     if (features & task->shstk_locked)

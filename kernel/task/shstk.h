@@ -23,6 +23,8 @@ MUST_CHECK int shstk_thread(struct task *thread, uint64_t stack_bytes);
 /* Unmap the stack that shstk_thread() or exec mapped for task. If no other task uses the address
  * space, leave it: it goes with the address space. */
 void shstk_thread_end(struct task *task);
+/* The task's features in bits, known or not, can no longer be changed, or, by its tracer, can. */
+void shstk_lock(struct task *task, uint64_t bits, bool locked);
 /* arch_prctl() with ARCH_SHSTK_ENABLE, DISABLE, LOCK, UNLOCK or STATUS. */
 long shstk_prctl(int option, uint64_t features);
 

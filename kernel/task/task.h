@@ -68,8 +68,22 @@ struct limit {
 /* A process's stop, see kernel/signal/stop.c. */
 struct stop {
     int signal;    /* the process is stopped, or about to be, by this; 0: it runs */
+    bool whole;    /* every thread has stopped, and the parent has been told */
     unsigned left; /* threads that have yet to stop */
     int status;    /* wait status of its last stop or going on, 0 once wait4() has told it */
+};
+
+/* A traced task's stop for its tracer, see kernel/ptrace/. [T] but what [H] marks, which the tracer
+ * changes while it holds the task still; the task itself reads without the lock. */
+struct trap {
+    bool on;
+    bool listening;       /* the tracer has no requests until it stops anew */
+    bool stepping;        /* [H] TF is the tracer's, not the program's */
+    bool calls;           /* [H] it stops at system calls */
+    bool is_signal;       /* it stopped for a signal, which info tells of */
+    int code;             /* what wait4() is to tell, status >> 8; 0 once it has */
+    int signal;           /* what the task goes on with, 0 for none */
+    struct siginfo *info; /* on the task's stack; NULL: none */
 };
 
 /* What the threads of a process share.
@@ -99,6 +113,8 @@ struct process {
     struct timer itimers[TIMER_KINDS];             /* [T] of setitimer() */
     bool cpu_timers;                               /* [A] one of these counts CPU time */
     struct stop stop;                              /* [T] */
+    struct list tracees;                           /* [T] of tracee.link: whom its threads trace */
+    struct tracee *watch;          /* [T] who traces its first thread, see kernel/ptrace/ */
     bool unkillable;               /* [P] init: no default action ends it, unless forced */
     int wait_status;               /* [T] as wait4 reports it, once a zombie or exiting */
     int exit_signal;               /* [T] sent to the parent at the end, 0 for none */
@@ -144,7 +160,9 @@ struct task {
     /* [O] the stack the kernel made for it, 0 when none */
     uint64_t shstk_start, shstk_bytes;
     struct task_signals signals;
-    bool stopped;               /* [T] with its process; the task reads it without */
+    bool stopped;          /* [T] with its process; the task reads it without */
+    struct tracee *tracee; /* [T] NULL: nobody traces it; see task_traced() */
+    struct trap trap;
     uaddr_t clear_tid;          /* [O] the word to zero at the end, 0 for none */
     uaddr_t robust_list;        /* [O] the head of the list of robust futexes, 0 for none */
     struct vfork *vfork;        /* [T] a parent that waits until it has its memory back, or NULL */

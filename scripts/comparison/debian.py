@@ -44,9 +44,10 @@ def run(*command, cwd=None):
 
 
 class Apt:
-    """An apt that knows the backports, from the mirror which the machine's own apt uses."""
+    """An apt that knows packages, or sources, of one suite alone, the backports unless another is
+    named, from the mirror which the machine's own apt uses."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, kind="deb", suite=SUITE + "-backports"):
         self.folder = folder
         listed = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)")
         mirrors = [line.split()[0] for line in listed.splitlines() if line.endswith(" " + SUITE)]
@@ -56,7 +57,7 @@ class Apt:
             os.makedirs(os.path.join(folder, name), exist_ok=True)
         signed = f"[signed-by={KEYRING}] " if os.path.exists(KEYRING) else ""
         with open(os.path.join(folder, "sources.list"), "w") as file:
-            file.write(f"deb {signed}{mirrors[0]} {SUITE}-backports main\n")
+            file.write(f"{kind} {signed}{mirrors[0]} {suite} main\n")
         self.run("apt-get", "-q", "update", "--error-on=any")
 
     def run(self, program, *words):

@@ -77,11 +77,51 @@ void arch_fpu_fork(struct arch_task *child)
     fpu_save(child->fpu);
 }
 
+/* ---- For a tracer -------------------------------------------------------- */
+
+#define SOFTWARE_AT 464 /* the bytes of the legacy part that are software's */
+#define MXCSR_AT    24
+#define MXCSR_USUAL 0xffbfu /* its bits that exist, where FXSAVE does not say */
+
+void arch_fpu_get(const struct arch_task *task, void *to, size_t len_bytes)
+{
+    const uint64_t features = xsave_mask;
+    memcpy(to, task->fpu, len_bytes);
+    memset((char *)to + SOFTWARE_AT, 0, FXSAVE_BYTES - SOFTWARE_AT);
+    if (len_bytes > FXSAVE_BYTES)
+        memcpy((char *)to + SOFTWARE_AT, &features, sizeof(features));
+}
+
+/* Is this header of an XSAVE area one that XRSTOR takes? */
+static bool header_allowed(const uint64_t header[8])
+{
+    uint64_t others = header[0] & ~(uint64_t)xsave_mask;
+    for (int i = 1; i < 8; i++)
+        others |= header[i];
+    return others == 0;
+}
+
+int arch_fpu_set(struct arch_task *task, const void *from, size_t len_bytes)
+{
+    uint32_t mxcsr[2], known[2];
+    uint64_t header[8] = { 0 };
+    memcpy(mxcsr, (const char *)from + MXCSR_AT, sizeof(mxcsr));
+    memcpy(known, (char *)task->fpu + MXCSR_AT, sizeof(known));
+    if (len_bytes > FXSAVE_BYTES)
+        memcpy(header, (const char *)from + FXSAVE_BYTES, sizeof(header));
+    if (mxcsr[0] & ~(known[1] ? known[1] : MXCSR_USUAL) || !header_allowed(header))
+        return -EINVAL;
+    memcpy(task->fpu, from, len_bytes);
+    memcpy((char *)task->fpu + MXCSR_AT + sizeof(*known), &known[1], sizeof(known[1]));
+    if (len_bytes == FXSAVE_BYTES && xsave_mask)
+        *((uint8_t *)task->fpu + FXSAVE_BYTES) |= 3; /* x87 and SSE are there */
+    return 0;
+}
+
 /* ---- Signal frames ------------------------------------------------------ */
 
 #define FRAME_MAGIC1 0x46505853u /* FP_XSTATE_MAGIC1 */
 #define FRAME_MAGIC2 0x46505845u /* behind the area */
-#define SOFTWARE_AT  464         /* the bytes of the legacy part that are software's */
 
 /* Linux's struct _fpx_sw_bytes, and XSAVE's header, which follows it. */
 struct frame_words {

@@ -65,6 +65,9 @@
 #define RFLAGS_AC   (1ull << 18)
 #define RFLAGS_IOPL (3ull << 12)
 
+/* What a program may change of RFLAGS: AC OF DF TF SF ZF AF PF CF RF. */
+#define RFLAGS_OF_PROGRAM 0x50dd5ull
+
 #define KERNEL_CS    0x10
 #define KERNEL_DS    0x18
 #define USER_CS32    0x23

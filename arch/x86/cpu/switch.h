@@ -11,4 +11,7 @@ void x86_switch_stack(uint64_t *save_sp, uint64_t new_sp);
 /* Where a new kernel task starts: calls the function in R12 with the argument in RBX. */
 void kernel_task_begin(void);
 
+/* user_regs.c: this CPU's SYSCALLs go through entry_syscall_traced(), or not. */
+void calls_traced_load(bool on);
+
 #endif

@@ -97,6 +97,8 @@ void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *ne
     wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
     cet_switch(prev, next);
     segments_switch(prev, next);
+    if (prev->calls_traced != next->calls_traced)
+        calls_traced_load(next->calls_traced);
     gdt_set_kernel_stack(next->kernel_stack_top);
     percpu()->task = next_task;
     percpu()->pid = next->pid;

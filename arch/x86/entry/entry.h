@@ -8,6 +8,7 @@
 extern const uint64_t trap_vectors[256]; /* each vector's entry */
 void syscall_entry(void);
 void syscall32_entry(void);
+void syscall_entry_traced(void);
 void task_begin(void);  /* where a new user task starts */
 void trap_return(void); /* returns to where the frame at RSP says */
 

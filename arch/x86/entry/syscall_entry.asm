@@ -5,14 +5,16 @@
 %include "entry/frame.inc"
 
         extern  entry_syscall
+        extern  entry_syscall_traced
         extern  trap_return
         extern  trap_registers
         global  syscall_entry
         global  syscall32_entry
+        global  syscall_entry_traced
 
 section .text
-        align   16
-syscall_entry:
+; syscall_begin: make the frame, and its address the first argument; interrupts on.
+%macro syscall_begin 0
         swapgs
         mov     [gs:CPU_USER_RSP], rsp
         mov     rsp, [gs:CPU_KERNEL_STACK]
@@ -26,6 +28,18 @@ syscall_entry:
         push_registers
         mov     rdi, rsp
         sti
+%endmacro
+
+; LSTAR points here while a task runs whose system calls are traced.
+        align   16
+syscall_entry_traced:
+        syscall_begin
+        call    entry_syscall_traced
+        jmp     trap_return
+
+        align   16
+syscall_entry:
+        syscall_begin
         call    entry_syscall
         cli
         cmp     dword [gs:CPU_USER_WORK], 0

@@ -11,8 +11,6 @@ MUST_CHECK bool signal_frame_place(const struct trap_frame *frame, const struct 
 /* What FSAVE writes: a frame of 32-bit code has it before the FPU's area. */
 #define FSAVE_BYTES 112
 
-/* What a program may change of RFLAGS: AC OF DF TF SF ZF AF PF CF RF. */
-#define RFLAGS_OF_PROGRAM 0x50dd5ull
 /* RFLAGS of *frame become what a signal frame says, as far as that is the program's. */
 void signal_flags_in(struct trap_frame *frame, uint64_t flags);
 

@@ -74,6 +74,8 @@ static const char *const names[DEFECT_COUNT] = {
     [DEFECT_ORPHANS_STOP] = "orphans_stop",
     [DEFECT_FILL_ORDINARY] = "fill_ordinary",
     [DEFECT_CLOSE_WAKES_NOBODY] = "close_wakes_nobody",
+    [DEFECT_PTRACE_ANYONE] = "ptrace_anyone",
+    [DEFECT_PTRACE_ANY_SSP] = "ptrace_any_ssp",
 };
 
 const char *defect_name(enum defect defect) { return names[defect]; }

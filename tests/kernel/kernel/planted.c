@@ -59,6 +59,13 @@ bool planted_signal_token(bool marked)
 
 /* overruns_lost: how often a timer expired while its signal waited is not counted. */
 bool planted_overrun(bool waits) { return waits && !defect_on(DEFECT_OVERRUNS_LOST); }
+
+/* ptrace_anyone: who does not trace a task has its memory and its registers. */
+bool planted_tracer(bool mine) { return mine || defect_on(DEFECT_PTRACE_ANYONE); }
+
+/* ptrace_any_ssp: a tracer sets an SSP that is misaligned, or the kernel's. */
+bool planted_ssp_range(bool allowed) { return allowed || defect_on(DEFECT_PTRACE_ANY_SSP); }
+
 /* orphans_stop: a process stops that nobody can let go on. */
 bool planted_orphan(bool orphaned) { return orphaned && !defect_on(DEFECT_ORPHANS_STOP); }
 

@@ -216,7 +216,7 @@ static int confined(const struct call *call, uint64_t *a)
 {
     if (strcmp(call->name, "reboot") == 0)
         a[0] &= 0xffff;
-    if (is(call->name, "exit exit_group execve rt_sigprocmask rt_sigreturn"))
+    if (is(call->name, "exit exit_group execve rt_sigprocmask rt_sigreturn ptrace"))
         return below(20) == 0;
     return !is(call->name, "kill tkill tgkill pause rt_sigsuspend rt_sigtimedwait wait4 waitid")
            || below(4) == 0;
