@@ -352,7 +352,7 @@ long sys_userfaultfd(int flags)
     if (flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY))
         return -EINVAL;
     struct userfaultfd *uffd = kzalloc(sizeof(*uffd));
-    struct file *file = uffd ? file_create(&uffd_ops, uffd, O_RDWR | (flags & O_NONBLOCK)) : NULL;
+    struct file *file = uffd ? file_create(&uffd_ops, uffd, O_RDONLY | (flags & O_NONBLOCK)) : NULL;
     if (!file) {
         kfree(uffd);
         return -ENOMEM;
