@@ -53,6 +53,8 @@ def usable(root):
 class Bochs(Machine):
     name = "bochs"
     patience = "about 15 s"
+    options = ""  # more of the configuration file
+    commands = "c\n"  # for the debugger
 
     def check(self):
         if not shutil.which("bochs"):
@@ -85,10 +87,10 @@ class Bochs(Machine):
         else:
             open(self.path("serial"), "w").close()
             com1 = "enabled=1, mode=file, dev=serial"
-        self.write("rc", self.config(com1))
+        self.write("rc", self.config(com1) + self.options)
         command = ["bochs", "-q", "-f", "rc"]
         if has_debugger():
-            self.write("commands", "c\n")
+            self.write("commands", self.commands)
             command += ["-rc", "commands"]
         with open(self.path("out"), "w") as out:
             self.process = self.spawn(

@@ -1,56 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Process 1 of the benchmark image: measures how many instructions the kernel's main paths take. In
- * Bochs the TSC counts executed instructions; elsewhere it counts cycles, and the numbers mean
- * little. Each figure is the least of several rounds, so a round with a timer tick in it does not
- * count. A figure includes the few instructions of the measuring loop.
+ * Process 1 of the benchmark image: how many instructions the kernel's main paths take. This half
+ * measures processes and memory, then between.c the rest; figure.h tells how.
  */
-#include <signal.h>
+#define _GNU_SOURCE
+#include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "figure.h"
 #include "ptes.h"
-#include "raw.h"
 
 #define PAGES 128
 
-static void report(const char *name, uint64_t instructions)
-{
-    printf("bench: %s %lu instructions\n", name, instructions);
-    fflush(stdout);
-}
-
-/* Call measure(argument) so many times. Returns the least result. */
-static uint64_t least(uint64_t (*measure)(long), long argument, int rounds)
-{
-    uint64_t best = ~0ull;
-    for (int i = 0; i < rounds; i++) {
-        uint64_t one = measure(argument);
-        best = one < best ? one : best;
-    }
-    return best;
-}
-
+/* Linux has one way only, and no such file. */
 static void fork_shares(const char *what)
 {
-    if (file_put_text("/proc/self/fork", what)) {
-        perror("/proc/self/fork");
-        _exit(1);
-    }
-}
-
-static volatile char *fresh_pages(size_t bytes)
-{
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) {
-        perror("mmap");
-        _exit(1);
-    }
-    return at;
+    if (file_put_text("/proc/self/fork", what) && errno != ENOENT)
+        fail("/proc/self/fork");
 }
 
 /* ---- System calls and processes ----------------------------------------- */
@@ -58,7 +25,7 @@ static volatile char *fresh_pages(size_t bytes)
 static uint64_t null_call(long calls)
 {
     uint64_t start = rdtsc();
-    for (long i = 0; i < calls; i++) {
+    for (long left = calls; left; left--) {
         long number = SYS_getppid;
         __asm__ volatile("syscall" : "+a"(number) : : "rcx", "r11", "memory");
     }
@@ -79,14 +46,11 @@ static uint64_t fork_exit_wait(long unused)
     return rdtsc() - start;
 }
 
-static uint64_t fork_exit_wait_with(long mib)
+static void fork_with(const char *name, size_t bytes)
 {
-    volatile char *at = fresh_pages((size_t)mib << 20);
-    for (long i = 0; i < mib << 20; i += 4096)
-        at[i] = 1;
-    uint64_t best = least(fork_exit_wait, 0, 3);
-    munmap((void *)at, (size_t)mib << 20);
-    return best;
+    volatile char *at = filled_pages(bytes);
+    figure(name, fork_exit_wait, 0, 3);
+    munmap((void *)at, bytes);
 }
 
 /* ---- Faults ------------------------------------------------------------- */
@@ -182,27 +146,43 @@ static void shadow_stack_faults(void)
     report("copy-on-access fault, reuse", costs.reuse);
 }
 
-/* ---- Signals ------------------------------------------------------------ */
+/* ---- Mapping ------------------------------------------------------------ */
 
-static void handle(int signal) { (void)signal; }
-
-/* From kill() of the process itself to the instruction behind it, through the handler. */
-static uint64_t signal_handled(long pid)
+static uint64_t map_unmap(long unused)
 {
+    (void)unused;
     uint64_t start = rdtsc();
-    raw2(SYS_kill, pid, SIGUSR1);
+    volatile char *at = fresh_pages(4096);
+    *at = 1;
+    munmap((void *)at, 4096);
     return rdtsc() - start;
 }
 
-/* Switches the shadow stack off. */
-static void signals(void)
+#define MOVED_BYTES (64ul << 20)
+
+static volatile char *place[2];
+
+static uint64_t remap(long unused)
 {
-    signal(SIGUSR1, handle);
-    if (rdssp())
-        report("signal, handler and return, with a shadow stack",
-               least(signal_handled, getpid(), 10));
-    raw_arch_prctl(ARCH_SHSTK_DISABLE, ARCH_SHSTK_SHSTK);
-    report("signal, handler and return", least(signal_handled, getpid(), 10));
+    (void)unused;
+    uint64_t start = rdtsc();
+    void *moved = mremap((void *)place[0], MOVED_BYTES, MOVED_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
+                         place[1]);
+    uint64_t spent = rdtsc() - start;
+    if (moved != place[1])
+        fail("mremap");
+    place[1] = place[0];
+    place[0] = moved;
+    return spent;
+}
+
+static void mapping_figures(void)
+{
+    figure("mmap+store+munmap, one page", map_unmap, 0, 5);
+    place[0] = filled_pages(MOVED_BYTES);
+    place[1] = fresh_pages(MOVED_BYTES);
+    figure("mremap that moves 64 MiB", remap, 0, 5);
+    munmap((void *)place[0], MOVED_BYTES);
 }
 
 /* ---- Many mappings ------------------------------------------------------ */
@@ -218,10 +198,8 @@ static void map_one(long i)
 {
     mapping[i] = mmap(NULL, MAPPING, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping[i] == MAP_FAILED) {
-        perror("mmap");
-        _exit(1);
-    }
+    if (mapping[i] == MAP_FAILED)
+        fail("mmap");
 }
 
 /* One of the mappings that can be stored to; the samples are spread over all. */
@@ -232,6 +210,13 @@ static void report_with(const char *what, long count, uint64_t instructions)
     char name[64];
     snprintf(name, sizeof(name), "%s, %ld mappings", what, count);
     report(name, instructions);
+}
+
+static void fork_with_mappings(long count)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "fork+exit+wait, %ld mappings", count);
+    figure(name, fork_exit_wait, 0, 3);
 }
 
 /* Unmap one, and map one, which goes where the other was. */
@@ -280,23 +265,24 @@ static void many_mappings(long count)
     for (long i = 0; i < count; i++)
         map_one(i);
     exchange(count);
-    report_with("fork+exit+wait", count, least(fork_exit_wait, 0, 3));
+    fork_with_mappings(count);
     touch_samples(count);
     for (long i = 0; i < count; i++)
         munmap((void *)mapping[i], MAPPING);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    if (pipe(hold)) {
-        perror("pipe");
-        return 1;
-    }
-    report("null system call", least(null_call, 1000, 5));
-    report("fork+exit+wait, small process", least(fork_exit_wait, 0, 10));
-    report("fork+exit+wait, 16 MiB", fork_exit_wait_with(16));
-    report("fork+exit+wait, 64 MiB", fork_exit_wait_with(64));
-    report("demand-zero fault", least(demand_zero, 0, 5));
+    (void)argc;
+    profiled = argv + 1;
+    if (pipe(hold))
+        fail("pipe");
+    figure("null system call", null_call, 1000, 5);
+    figure("fork+exit+wait, small process", fork_exit_wait, 0, 10);
+    fork_with("fork+exit+wait, 16 MiB", 16 << 20);
+    fork_with("fork+exit+wait, 64 MiB", 64 << 20);
+    figure("demand-zero fault", demand_zero, 0, 5);
+    mapping_figures();
     fork_shares("leaves"); /* below shared tables a fault is that of the path */
     data_faults();
     fork_shares("auto");
@@ -304,6 +290,6 @@ int main(void)
         many_mappings(count);
     fork_shares("leaves");
     shadow_stack_faults();
-    signals();
-    return 0;
+    execv("/bench/between", argv);
+    fail("/bench/between");
 }
