@@ -74,11 +74,17 @@ static inline void lock_checks_off(void) {}
 #endif
 
 COLD void spin_wait(struct spinlock *lock); /* the slow half of spin_lock() */
+#if __STDC_HOSTED__
+#define SPIN_WAIT(lock) spin_wait(lock)
+#else
+/* spin_wait_all() changes no register, so that a function which takes a lock need not save any. */
+#define SPIN_WAIT(lock) __asm__ volatile("call spin_wait_all" : : "D"(lock) : "memory", "cc")
+#endif
 
 static inline void spin_take(struct spinlock *lock)
 {
     if (__builtin_expect(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE), 0))
-        spin_wait(lock);
+        SPIN_WAIT(lock);
 }
 
 static inline void spin_lock(struct spinlock *lock)

@@ -10,7 +10,25 @@
 
 #define CPUS_MAX 64 /* a set of CPUs is one 64-bit word */
 
-unsigned arch_cpu_id(void); /* 0, 1, ... in order of arrival */
+#if __STDC_HOSTED__
+unsigned arch_cpu_id(void);           /* 0, 1, ... in order of arrival */
+struct task *arch_current_task(void); /* NULL until the first arch_switch() */
+#else
+/* Where struct percpu has them, see arch/x86/entry/offsets.c. */
+static inline unsigned arch_cpu_id(void)
+{
+    unsigned id;
+    __asm__ volatile("movl %%gs:28, %0" : "=r"(id));
+    return id;
+}
+/* No function sees the answer change: it is the caller. */
+static inline struct task *arch_current_task(void)
+{
+    struct task *task;
+    __asm__("movq %%gs:32, %0" : "=r"(task));
+    return task;
+}
+#endif
 int arch_current_pid(void); /* of the running task; 0 until the first arch_switch() */
 /* inside a spin loop: also serves what other CPUs ask of this one meanwhile */
 void arch_pause(void);

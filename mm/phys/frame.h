@@ -51,8 +51,7 @@ struct frame {
             uint32_t sharers; /* [T] entries that point to it; 1 for a root */
         } table;
         struct {
-            uint16_t free_head, object_bytes;
-            uint32_t next_pfn;
+            uint16_t class; /* mm/phys/slab.c */
         } slab;
         /* frames that programs map: the number of leaves; counted by the test build only. Atomic */
         struct {

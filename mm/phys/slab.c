@@ -42,18 +42,20 @@ static struct frame *object_frame(const void *object)
     return pfn_to_frame(arch_virt_to_phys(object).v >> PAGE_SHIFT);
 }
 
-/* Cut a new frame into objects. False when memory is out. The lock is not held. */
-static COLD bool class_grow(struct class *class, size_t bytes)
+/* Cut a new frame into objects, and take the first. NULL: memory is out. The lock is not held. */
+static COLD void *class_grow(struct class *class)
 {
+    unsigned bytes = 1u << (class - classes + CLASS_SHIFT_MIN);
     struct frame *frame = frame_alloc(FRAME_SLAB);
     if (!frame)
-        return false;
-    frame->slab.object_bytes = (uint16_t)bytes;
+        return NULL;
+    frame->slab.class = (uint16_t)(class - classes);
+    frame->count = 1;
     char *page = frame_va(frame);
     /* the frame may hold old firmware code, and QEMU is slow on such pages (docs/platform.md) */
     arch_page_zero(page);
     struct object *first = NULL;
-    for (size_t at = PAGE_SIZE; at > 0; at -= bytes) {
+    for (size_t at = PAGE_SIZE; at > bytes; at -= bytes) {
         struct object *object = (struct object *)(page + at - bytes);
         object->next = first;
         first = object;
@@ -63,7 +65,7 @@ static COLD bool class_grow(struct class *class, size_t bytes)
     last->next = class->free;
     class->free = first;
     spin_unlock(&class->lock);
-    return true;
+    return page;
 }
 
 static COLD void *large_alloc(size_t bytes)
@@ -93,21 +95,15 @@ void *kmalloc(size_t bytes)
         return large_alloc(bytes);
     if (failpoint_hit())
         return NULL;
-    unsigned index = class_index(bytes);
-    struct class *class = &classes[index];
-    for (;;) {
-        spin_lock(&class->lock);
-        struct object *object = class->free;
-        if (object) {
-            class->free = object->next;
-            object_frame(object)->count++;
-        }
-        spin_unlock(&class->lock);
-        if (object)
-            return object;
-        if (!class_grow(class, 1ull << (index + CLASS_SHIFT_MIN)))
-            return NULL;
+    struct class *class = &classes[class_index(bytes)];
+    spin_lock(&class->lock);
+    struct object *object = class->free;
+    if (object) {
+        class->free = object->next;
+        object_frame(object)->count++;
     }
+    spin_unlock(&class->lock);
+    return object ? object : class_grow(class);
 }
 
 void *kzalloc(size_t bytes)
@@ -128,9 +124,10 @@ void kfree(void *pointer)
         return;
     }
     ASSERT(frame->kind == FRAME_SLAB && frame->count != 0);
-    ASSERT(is_aligned((uint64_t)pointer, frame->slab.object_bytes));
-    struct class *class = &classes[class_index(frame->slab.object_bytes)];
-    watch_free_object(pointer, frame->slab.object_bytes);
+    uint64_t bytes = 1ull << (frame->slab.class + CLASS_SHIFT_MIN);
+    struct class *class = &classes[frame->slab.class];
+    ASSERT(is_aligned((uint64_t)pointer, bytes));
+    watch_free_object(pointer, bytes);
     struct object *object = pointer;
     spin_lock(&class->lock);
     object->next = class->free;

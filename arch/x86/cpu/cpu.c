@@ -9,8 +9,6 @@
 
 /* ---- This CPU ----------------------------------------------------------- */
 
-unsigned arch_cpu_id(void) { return percpu()->cpu_id; }
-struct task *arch_current_task(void) { return percpu()->task; }
 uint64_t arch_fault_count(void) { return percpu()->faults; }
 int arch_current_pid(void) { return percpu()->pid; }
 struct mm *arch_current_mm(void) { return percpu()->mm; }

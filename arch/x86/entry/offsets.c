@@ -19,6 +19,8 @@ _Static_assert(sizeof(struct trap_frame) == 176, "frame.inc: TF_BYTES");
 MIRRORS(8, percpu, kernel_stack);
 MIRRORS(16, percpu, user_rsp);
 MIRRORS(24, percpu, user_work);
+_Static_assert(offsetof(struct percpu, cpu_id) == 28 && offsetof(struct percpu, task) == 32,
+               "arch/x86/inline.h");
 _Static_assert(KERNEL_CS == 0x10 && KERNEL_DS == 0x18 && USER_CS32 == 0x23 && USER_DS == 0x2b
                    && USER_CS == 0x33,
                "frame.inc: selectors");
