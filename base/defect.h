@@ -34,7 +34,7 @@ enum defect {
     DEFECT_WRSS_ALWAYS,      /* WRSS is enabled for every protected task */
     DEFECT_NO_SHOOTDOWN,     /* other CPUs are not told of a TLB flush */
     DEFECT_CPU_SILENT,       /* CPUs named by ACPI are not sent their start-up interrupt */
-    DEFECT_LOCK_ORDER, /* a signal sent takes the lock of the process tree inside a process's */
+    DEFECT_LOCK_ORDER,       /* a process's end takes the lock of the process tree inside its own */
     /* the handlers with stacks of their own conclude from the saved CS whose GS is loaded */
     DEFECT_IST_BY_CS,
     DEFECT_NMI_DOES_WORK, /* an NMI from user mode does what waits for a return to user mode */

@@ -128,6 +128,8 @@ static void process_one_start(void)
         panic("no memory for init");
     struct task *task = process_task(process);
     fork_start(process);
+    limits_begin(process);
+    process->path[0] = '\0';
     stdio_open(process->files);
     (void)!process_publish(process, NULL, false);
     arch_fpu_reset();

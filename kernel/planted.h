@@ -11,7 +11,7 @@ struct process;
 #ifdef CONFIG_TEST
 /* shstk: may the task use WRSS */
 bool planted_wrss(bool allowed);
-/* signal: the lock to take, for a signal to process */
+/* exit: the lock to take for the end of process */
 struct spinlock *planted_order(struct spinlock *lock, struct process *process);
 /* sched: the CPU that is idle; interrupts off */
 unsigned planted_idle(unsigned cpu);

@@ -37,11 +37,10 @@ static inline bool trap_from_user(const struct trap_frame *frame) { return (fram
 
 /* ---- This CPU ----------------------------------------------------------- */
 
-/* arch_cpu_id(), arch_current_pid(), arch_pause(), arch_cycles(), arch_halt() and arch_irq_*():
- * inline.h */
-struct task *arch_current_task(void); /* NULL until the first arch_switch() */
-uint64_t arch_fault_count(void);      /* page faults resolved since boot */
-struct mm *arch_current_mm(void);     /* what the running task runs, NULL for the kernel's own */
+/* arch_cpu_id(), arch_current_task(), arch_current_pid(), arch_pause(), arch_cycles(), arch_halt()
+ * and arch_irq_*(): inline.h */
+uint64_t arch_fault_count(void);  /* page faults resolved since boot */
+struct mm *arch_current_mm(void); /* what the running task runs, NULL for the kernel's own */
 
 /* enable interrupts and halt in one step; returns with them off */
 void arch_wait_for_interrupt(void);
@@ -178,7 +177,7 @@ struct arch_trap {
 };
 
 /* A task's machine state. [O] the task itself, while it runs: then the registers hold the truth.
- * [I] fixed before the task runs */
+ * [I] fixed before the task runs  [R] its run queue is locked */
 struct arch_task {
     uint64_t kernel_sp;        /* [O] */
     uint64_t kernel_stack_top; /* [I] */
@@ -189,6 +188,7 @@ struct arch_task {
     void *fpu;                 /* [I] XSAVE area of arch_fpu_bytes(), 64-byte aligned, kernel/'s */
     int pid;                   /* [I] what arch_current_pid() answers */
     uint16_t ds, es;           /* [O] selectors, which 32-bit code needs */
+    uint32_t user_work;        /* [R] arch_request_user_return(), asked while it does not run */
     struct arch_trap trap;     /* [O] */
     bool calls_traced;         /* [O] its system calls go through entry_syscall_traced() */
 };
@@ -215,15 +215,17 @@ struct trap_frame *arch_user_frame(struct arch_task *task);
 
 /*
  * Run next instead of prev; returns when somebody switches back. Interrupts off. Saves and loads
- * FPU, FS and GS base, IA32_U_CET and IA32_PL3_SSP, sets the stack for the next entry and what
- * arch_current_*() answer. The address space is arch_mm_load()'s affair.
+ * FPU, FS and GS base, IA32_U_CET, IA32_PL3_SSP and what arch_request_user_return() asked, sets the
+ * stack for the next entry and what arch_current_*() answer. The address space is arch_mm_load()'s
+ * affair.
  */
 void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *next_task);
 
-/* Ask that entry_user_return() be called before this CPU next returns to user mode. Cleared by
- * that call. */
+/* Ask that entry_user_return() be called before the running task next returns to user mode. Cleared
+ * by that call. */
 void arch_request_user_return(void);
-/* The same for any CPU. Another one is interrupted, lest it stay in user mode. */
+/* The same for the task that any CPU runs. Another one is interrupted, lest it stay in user mode.
+ */
 void arch_request_user_return_of(unsigned cpu);
 
 void arch_set_fs_base(uint64_t base); /* of the running task; base is canonical */

@@ -76,7 +76,6 @@ static void switch_away(struct run_queue *queue)
     queue->running = next;
     if (next->mm != arch_current_mm() || !next->mm)
         mm_activate(next->mm);
-    arch_request_user_return(); /* the next task's signals may be due */
     arch_switch(&prev->arch, &next->arch, next);
     switch_finish();
 }
@@ -225,6 +224,8 @@ void sched_interrupt(struct task *task)
     uint64_t cpus = task_wake(queue, task);
     if (running)
         arch_request_user_return_of(queue_cpu(queue));
+    else
+        task->arch.user_work = true;
     spin_unlock(&queue->lock);
     if (cpus)
         idle_notify(cpus, queue_cpu(queue));

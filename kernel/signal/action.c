@@ -20,9 +20,16 @@ bool signal_default_ignored(int signal)
     return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
 }
 
+const struct signal_action *signal_action(const struct process *process, int signal)
+{
+    static const struct signal_action none = { .handler = SIG_DFL };
+    bool acted = __atomic_load_n(&process->acted, __ATOMIC_ACQUIRE) & signal_bit(signal);
+    return acted ? &process->action[signal] : &none;
+}
+
 bool signal_ignored(const struct process *process, int signal)
 {
-    uint64_t handler = process->action[signal].handler;
+    uint64_t handler = signal_action(process, signal)->handler;
     return handler == SIG_IGN || (handler == SIG_DFL && signal_default_ignored(signal));
 }
 
@@ -53,7 +60,7 @@ bool signal_fatal_due(const struct task *task)
     uint64_t fatal = task_traced(task) ? signal_bit(SIGKILL) : ~SIGNALS_STOP;
     for (uint64_t due = due_set(task) & fatal; due; due &= due - 1) {
         int signal = __builtin_ctzll(due) + 1;
-        if (process->action[signal].handler == SIG_DFL && !signal_default_ignored(signal)
+        if (signal_action(process, signal)->handler == SIG_DFL && !signal_default_ignored(signal)
             && (!process->unkillable || signal == task->signals.forced.signo))
             return true;
     }
@@ -97,12 +104,12 @@ void signal_force(const struct siginfo *info, bool fatal)
     struct process *process = task->process;
     uint64_t bit = signal_bit(info->signo);
     uint64_t irq = spin_lock_irq(&process->lock);
-    struct signal_action *action = &process->action[info->signo];
-    if (fatal || action->handler == SIG_IGN || task->signals.mask & bit) {
-        action->handler = SIG_DFL;
+    uint64_t handler = signal_action(process, info->signo)->handler;
+    if (fatal || handler == SIG_IGN || task->signals.mask & bit) {
+        process->action[info->signo].handler = handler = SIG_DFL;
         __atomic_store_n(&task->signals.mask, task->signals.mask & ~bit, __ATOMIC_SEQ_CST);
     }
-    if (action->handler == SIG_DFL)
+    if (handler == SIG_DFL)
         process->unkillable = false;
     spin_unlock_irq(&process->lock, irq);
     task->signals.forced = *info;
@@ -135,12 +142,16 @@ int signal_action_change(int signal, const struct signal_action *new, struct sig
     list_init(&dropped);
     uint64_t irq = spin_lock_irq(&tasks_lock);
     spin_lock(&process->lock);
-    *old = process->action[signal];
+    *old = *signal_action(process, signal);
     old->flags &= ~SA_IA32;
     if (new) {
-        process->action[signal] = *new;
-        process->action[signal].flags &= SA_KNOWN;
-        process->action[signal].mask &= ~SIGNALS_UNBLOCKABLE;
+        process->action[signal] = (struct signal_action){
+            new->handler,
+            new->flags &SA_KNOWN,
+            new->restorer,
+            new->mask & ~SIGNALS_UNBLOCKABLE,
+        };
+        __atomic_or_fetch(&process->acted, signal_bit(signal), __ATOMIC_RELEASE);
         if (signal_ignored(process, signal))
             process_drop(process, signal, &dropped);
     }
@@ -165,9 +176,24 @@ long sys_rt_sigaction(int signal, uaddr_t from, uaddr_t to, size_t set_bytes)
     return to.v && arch_copy_to_user(to, &old, sizeof(old)) ? -EFAULT : 0;
 }
 
+void signal_actions_copy(struct process *process, const struct process *from, bool without_handlers)
+{
+    uint64_t acted = 0;
+    for (uint64_t left = from->acted; left; left &= left - 1) {
+        int signal = __builtin_ctzll(left) + 1;
+        struct signal_action action = from->action[signal];
+        if (without_handlers && action.handler != SIG_IGN)
+            continue;
+        process->action[signal] = without_handlers ? (struct signal_action){ .handler = SIG_IGN }
+                                                   : action;
+        acted |= signal_bit(signal);
+    }
+    process->acted = acted;
+}
+
 void signals_exec(struct process *process)
 {
-    process_handlers_reset(process);
+    signal_actions_copy(process, process, true);
     signal_stack_reset(&task_current()->signals.stack);
 }
 
@@ -177,8 +203,9 @@ void signals_exec(struct process *process)
 void signal_mask_set(uint64_t mask)
 {
     struct task *task = task_current();
-    __atomic_store_n(&task->signals.mask, mask & ~SIGNALS_UNBLOCKABLE, __ATOMIC_SEQ_CST);
-    if (signal_due(task))
+    mask &= ~SIGNALS_UNBLOCKABLE;
+    __atomic_store_n(&task->signals.mask, mask, __ATOMIC_SEQ_CST);
+    if (pending_set(task) & ~mask)
         arch_request_user_return();
 }
 

@@ -123,7 +123,7 @@ long signal_return32(bool with_info)
 static struct signal_action action_take(struct process *process, int signal)
 {
     uint64_t irq = spin_lock_irq(&process->lock);
-    struct signal_action action = process->action[signal];
+    struct signal_action action = *signal_action(process, signal);
     if (action.handler > SIG_IGN && action.flags & SA_RESETHAND)
         process->action[signal].handler = SIG_DFL;
     spin_unlock_irq(&process->lock, irq);

@@ -49,7 +49,7 @@ void entry_refused(struct trap_frame *frame, const struct refusal *why)
     if (why->signal == SIGTRAP && trace_step_lost())
         return;
     if (!task_traced(task)
-        && (task->process->action[why->signal].handler <= SIG_IGN
+        && (signal_action(task->process, why->signal)->handler <= SIG_IGN
             || task->signals.mask & signal_bit(why->signal)))
         log_line("refused: pid %d (%s) %s %s addr %#lx error %#lx rip %#lx: %s", task->process->pid,
                  task->name, signal_name(why->signal), code_name(why->signal, why->si_code),

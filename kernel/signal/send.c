@@ -4,7 +4,6 @@
  * locks stand above tasks_lock. In interrupts no entry is made.
  */
 #include "base/string.h"
-#include "kernel/planted.h"
 #include "kernel/ptrace/tracee.h"
 #include "kernel/sched/sched.h"
 #include "kernel/signal/signal.h"
@@ -21,7 +20,13 @@ static bool is_discarded(const struct process *process, const struct task *task,
         || (task_traced(task) && signal != SIGKILL))
         return false;
     return signal_ignored(process, signal)
-           || (process->unkillable && process->action[signal].handler == SIG_DFL);
+           || (process->unkillable && signal_action(process, signal)->handler == SIG_DFL);
+}
+
+bool process_hears(const struct process *process, int signal)
+{
+    return signal != 0 && !list_empty(&process->threads)
+           && !is_discarded(process, process_task(process), signal);
 }
 
 /* Must the task look at a signal that has just become pending? */
@@ -63,7 +68,7 @@ int process_signal_info(struct process *process, const struct siginfo *info)
     struct signal_entry *entry = entry_create(info);
     if (is_refused(info, entry))
         return -EAGAIN;
-    uint64_t irq = spin_lock_irq(planted_order(&tasks_lock, process));
+    uint64_t irq = spin_lock_irq(&tasks_lock);
     signal_post(process, NULL, info, &entry);
     spin_unlock_irq(&tasks_lock, irq);
     entry_free(entry);
@@ -76,16 +81,41 @@ void process_signal(struct process *process, int signal)
     (void)process_signal_info(process, &info);
 }
 
-int thread_signal(int tgid, int tid, const struct siginfo *info)
+/* SIGCONT and what stops a process: one takes the others back. */
+#define JOB_CONTROL                                                                        \
+    (signal_bit(SIGCONT) | signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) \
+     | signal_bit(SIGTTOU))
+
+/* A signal that the current task sends itself, and has a handler for, is handled before it does
+ * anything else: it needs no entry and no lock. False: this is no such signal. */
+static bool signal_self(int pid, int tid, const struct siginfo *info)
 {
+    struct task *self = task_current();
+    struct task_signals *own = &self->signals;
+    const struct process *process = self->process;
+    bool alone = process->threads.next == process->threads.prev; /* then it stays so */
+    if ((tid ? tid != self->tid : !alone) || (pid ? pid != process->pid : !tid) || own->forced.signo
+        || (own->mask | JOB_CONTROL) & signal_bit(info->signo)
+        || signal_action(process, info->signo)->handler <= SIG_IGN)
+        return false;
+    own->forced = *info;
+    arch_request_user_return();
+    return true;
+}
+
+int thread_signal(int pid, int tid, const struct siginfo *info)
+{
+    if (info->signo && signal_self(pid, tid, info))
+        return 0;
     struct signal_entry *entry = info->signo ? entry_create(info) : NULL;
     uint64_t irq = spin_lock_irq(&tasks_lock);
-    struct task *task = task_find_locked(tid);
-    int err = task && (!tgid || task->process->pid == tgid) ? 0 : -ESRCH;
+    struct task *task = tid ? task_find_locked(tid) : NULL;
+    struct process *process = task ? task->process : tid ? NULL : process_find_locked(pid);
+    int err = process && (!task || !pid || process->pid == pid) ? 0 : -ESRCH;
     if (!err && info->signo && is_refused(info, entry))
         err = -EAGAIN;
     if (!err && info->signo)
-        signal_post(task->process, task, info, &entry);
+        signal_post(process, task, info, &entry);
     spin_unlock_irq(&tasks_lock, irq);
     entry_free(entry);
     return err;
@@ -203,16 +233,6 @@ void signal_send_self(int signal)
     (void)!thread_signal(0, task_current()->tid, &info);
 }
 
-static long signal_one(int pid, const struct siginfo *info)
-{
-    struct process *process = process_find(pid);
-    if (!process)
-        return -ESRCH;
-    long err = info->signo ? process_signal_info(process, info) : 0;
-    process_put(process);
-    return err;
-}
-
 static bool is_sendable(int signal) { return signal == 0 || signal_valid(signal); }
 
 long sys_kill(int pid, int signal)
@@ -221,7 +241,7 @@ long sys_kill(int pid, int signal)
     if (!is_sendable(signal))
         return -EINVAL;
     if (pid > 0)
-        return signal_one(pid, &info);
+        return thread_signal(pid, 0, &info);
     if (pid == INT32_MIN)
         return -ESRCH;
     struct crowd crowd = { pid == -1 ? 0 : pid ? -pid : (int)sys_getpgid(0), process_current() };
@@ -256,7 +276,7 @@ long sys_rt_sigqueueinfo(int pid, int signal, uaddr_t from)
 {
     struct siginfo info;
     int err = info_in(pid, signal, from, &info);
-    return err ? err : signal_one(pid, &info);
+    return err ? err : thread_signal(pid, 0, &info);
 }
 
 long sys_rt_tgsigqueueinfo(int pid, int tid, int signal, uaddr_t from)

@@ -14,6 +14,8 @@ struct task;
 bool signal_due(const struct task *task);
 /* Is there one that ends its process? */
 bool signal_fatal_due(const struct task *task);
+/* What the process does about it. process.lock is held, or the answer may be old. */
+const struct signal_action *signal_action(const struct process *process, int signal);
 /* Does the process ignore it, by its action? process.lock is held, or the answer may be old. */
 bool signal_ignored(const struct process *process, int signal);
 /* What signals do by default, if not nothing, is to stop (SIGNALS_STOP) or to end the process. */
@@ -32,13 +34,15 @@ void process_signal(struct process *process, int signal); /* the kernel's */
  * afterwards, or left. tasks_lock is held. */
 void signal_post(struct process *process, struct task *thread, const struct siginfo *info,
                  struct signal_entry **entry);
+/* Would the process keep this signal now? tasks_lock is held. */
+bool process_hears(const struct process *process, int signal);
 /* Send signal to all processes but init and one more (NULL: no exception). Signal 0 sends nothing.
  * Returns whether there were any. Safe in interrupt context. */
 bool processes_signal(const struct process *except, int signal);
 void group_signal(int group, int signal); /* the kernel's, to a group; tasks_lock is held */
-/* Send a signal to one thread of a process; -ESRCH when the process has no thread with this tid.
- * tgid 0: a thread of any process. */
-MUST_CHECK int thread_signal(int tgid, int tid, const struct siginfo *info);
+/* Send a signal to the process with this pid or, unless tid is 0, to its thread with this tid; pid
+ * 0: to a thread of any process. -ESRCH: there is none. Signal 0 sends nothing. */
+MUST_CHECK int thread_signal(int pid, int tid, const struct siginfo *info);
 void signal_send_self(int signal); /* to the current task, as from its own process */
 /* Send the current task a signal that its own instruction caused. As on Linux: when it is blocked
  * or ignored, or fatal is set, it takes its default action; it ends init as well. */
@@ -59,7 +63,12 @@ bool signal_take(uint64_t among, struct siginfo *info);
 /* A new task's; a thread or a child that shares memory, but no vfork child, has no signal stack. */
 void task_signals_init(struct task *task);
 void task_signals_inherit(struct task *task, bool own_stack);
-/* exec: handlers become the default action. tasks_lock and process.lock are held. */
+/* The actions of from become those of process, which is from itself or known to nobody else;
+ * without_handlers: as exec leaves them. from->lock is held. */
+void signal_actions_copy(struct process *process, const struct process *from,
+                         bool without_handlers);
+/* exec: what is not ignored takes its default action; all lose their flags. tasks_lock and
+ * process.lock are held. */
 void signals_exec(struct process *process);
 void signal_stack_reset(struct stack_info *stack);
 /* As sigaltstack(2), of a task whose stack pointer is sp. */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/inode.h"
+#include "kernel/planted.h"
 #include "kernel/ptrace/tracee.h"
 #include "kernel/sched/futex.h"
 #include "kernel/sched/robust.h"
@@ -31,9 +32,12 @@ struct siginfo process_child_info(const struct process *child, int signal, int c
     };
 }
 
-/* What SIGCHLD, or whatever the exit signal is, says of a process that has ended. */
+/* What SIGCHLD, or whatever the exit signal is, says of a process that has ended. signo 0: its
+ * parent would not keep it. tasks_lock is held. */
 static struct siginfo end_info(const struct process *process)
 {
+    if (!process_hears(process->parent, process->exit_signal))
+        return (struct siginfo){ 0 };
     int status = process->wait_status, signal = status_signal(status);
     return process_child_info(process, process->exit_signal, signal ? CLD_KILLED : CLD_EXITED,
                               signal ? signal : status_code(status));
@@ -138,7 +142,7 @@ void process_zombie_tell(struct process *process)
     struct list unwanted = LIST_INIT(unwanted);
     uint64_t irq = spin_lock_irq(&tasks_lock);
     struct process *parent = process->parent;
-    struct siginfo info = end_info(process);
+    struct siginfo info = end_info(process, parent);
     process->watch = NULL;
     process_hold(parent);
     zombie_tell(process, &unwanted);
@@ -151,7 +155,7 @@ void process_zombie_tell(struct process *process)
 static void process_end(struct process *process)
 {
     struct list unwanted = LIST_INIT(unwanted);
-    uint64_t irq = spin_lock_irq(&tasks_lock);
+    uint64_t irq = spin_lock_irq(planted_order(&tasks_lock, process));
     struct process *zombie, *parent = process->parent;
     struct process *reaper = process_orphans_give(process, &unwanted, &zombie);
     struct siginfo orphan = reaper ? end_info(zombie) : (struct siginfo){ 0 };

@@ -86,14 +86,12 @@ static void process_inherit(struct process *child, uint64_t flags)
 {
     struct process *parent = process_current();
     uint64_t irq = spin_lock_irq(&parent->lock);
-    memcpy(child->action, parent->action, sizeof(child->action));
+    signal_actions_copy(child, parent, flags & CLONE_CLEAR_SIGHAND);
     memcpy(child->limits, parent->limits, sizeof(child->limits));
     memcpy(child->path, parent->path, strlen(parent->path) + 1);
     child->program = parent->program;
     program_hold(child->program);
     spin_unlock_irq(&parent->lock, irq);
-    if (flags & CLONE_CLEAR_SIGHAND)
-        process_handlers_reset(child);
     int signal = (int)(flags & CSIGNAL);
     child->exit_signal = signal <= SIGNAL_COUNT ? signal : 0;
 }

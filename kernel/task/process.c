@@ -40,6 +40,7 @@ static struct task *task_create(struct process *process)
         return NULL;
     }
     task->process = process;
+    task->arch.user_work = true;
     task->affinity = ~0ull;
     list_init(&task->run_link);
     list_init(&task->wait_link);
@@ -60,9 +61,10 @@ void task_free(struct task *task)
 
 struct process *process_create(void)
 {
-    struct process *process = kzalloc(sizeof(*process));
+    struct process *process = kmalloc(sizeof(*process));
     if (!process)
         return NULL;
+    memset(process, 0, offsetof(struct process, itimers));
     process->refs = 1;
     process->exit_signal = SIGCHLD;
     process->lock = (struct spinlock)SPINLOCK_INIT(LOCK_PROCESS);
@@ -74,7 +76,6 @@ struct process *process_create(void)
     wait_queue_init(&process->child_wait);
     pending_init(&process->pending);
     timers_init(process);
-    limits_begin(process);
     struct task *task = task_create(process);
     if (!task) {
         kfree(process);
@@ -88,14 +89,6 @@ void process_discard(struct process *process)
 {
     task_free(process_task(process));
     kfree(process);
-}
-
-void process_handlers_reset(struct process *process)
-{
-    for (int i = 1; i <= SIGNAL_COUNT; i++) {
-        uint64_t handler = process->action[i].handler == SIG_IGN ? SIG_IGN : SIG_DFL;
-        process->action[i] = (struct signal_action){ .handler = handler };
-    }
 }
 
 struct task *task_find_locked(int tid)
@@ -237,7 +230,7 @@ void process_children_pass(const struct task *task)
 
 bool process_unwanted(const struct process *zombie)
 {
-    const struct signal_action *action = &zombie->parent->action[SIGCHLD];
+    const struct signal_action *action = signal_action(zombie->parent, SIGCHLD);
     return zombie->exit_signal == SIGCHLD
            && (action->handler == SIG_IGN || action->flags & SA_NOCLDWAIT);
 }

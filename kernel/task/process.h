@@ -11,8 +11,8 @@ extern struct process *init_process; /* fixed once it is published */
 
 /* ---- Making ------------------------------------------------------------- */
 
-/* A process with one task, neither visible nor runnable yet; its mm and files are the caller's
- * to fill in. NULL: no memory. */
+/* A process with one task, neither visible nor runnable yet; its mm, files, limits and path are the
+ * caller's to fill in. NULL: no memory. */
 MUST_CHECK struct process *process_create(void);
 /* Undo process_create(). The caller sees to mm and files. */
 void process_discard(struct process *process);
@@ -20,13 +20,10 @@ void process_discard(struct process *process);
  * parent's, with maker's exit signal. NULL: nobody made init. -ERESTARTNOINTR, with nothing
  * changed: the current task is being killed, and the child might escape what kills its group. */
 MUST_CHECK int process_publish(struct process *process, struct process *maker, bool sibling);
-static inline struct task *process_task(struct process *process)
+static inline struct task *process_task(const struct process *process)
 {
     return list_entry(process->threads.next, struct task, thread_link);
 }
-/* Signals that are not ignored take their default action; all lose their flags. process->lock is
- * held, unless nobody else knows the process. */
-void process_handlers_reset(struct process *process);
 void task_free(struct task *task); /* stack, FPU area, structure */
 
 /* Another task for the current process, neither visible nor runnable yet; NULL: no memory.

@@ -93,27 +93,26 @@ struct process {
     int pid;       /* [I] */
     uint32_t refs; /* [A] */
     struct spinlock lock;
-    struct process *parent;                        /* [T] */
-    const struct task *made_by;                    /* [T] the thread of parent that waits for it */
-    int parent_pid;                                /* [A] its number, 0 for none; changes with it */
-    int group, session;                            /* [T] the pids of those that began them */
-    struct list children;                          /* [T] of process.sibling */
-    struct list sibling;                           /* [T] */
-    struct list threads;                           /* [T] of task.thread_link, the oldest first */
-    struct list all_link;                          /* [T] every process */
-    struct process *hash_next;                     /* [T] same bucket of pids */
-    struct mm *mm;                                 /* [P] NULL once exited */
-    struct files *files;                           /* [O] NULL once exited */
-    struct fs *fs;                                 /* [O] NULL once exited */
-    struct inode *program;                         /* [P] what it runs, begun; NULL once exited */
-    struct signal_action action[SIGNAL_COUNT + 1]; /* [P] */
-    struct signal_pending pending;                 /* [P] signals sent to the process */
-    struct list timers;                            /* [T] of timer_create(), by timer.link */
-    unsigned next_timer;                           /* [T] its number */
-    struct timer itimers[TIMER_KINDS];             /* [T] of setitimer() */
-    bool cpu_timers;                               /* [A] one of these counts CPU time */
-    struct stop stop;                              /* [T] */
-    struct list tracees;                           /* [T] of tracee.link: whom its threads trace */
+    struct process *parent;        /* [T] */
+    const struct task *made_by;    /* [T] the thread of parent that waits for it */
+    int parent_pid;                /* [A] its number, 0 for none; changes with it */
+    int group, session;            /* [T] the pids of those that began them */
+    struct list children;          /* [T] of process.sibling */
+    struct list sibling;           /* [T] */
+    struct list threads;           /* [T] of task.thread_link, the oldest first */
+    struct list all_link;          /* [T] every process */
+    struct process *hash_next;     /* [T] same bucket of pids */
+    struct mm *mm;                 /* [P] NULL once exited */
+    struct files *files;           /* [O] NULL once exited */
+    struct fs *fs;                 /* [O] NULL once exited */
+    struct inode *program;         /* [P] what it runs, begun; NULL once exited */
+    uint64_t acted;                /* [P] signal_bit() of each that has an action */
+    struct signal_pending pending; /* [P] signals sent to the process */
+    struct list timers;            /* [T] of timer_create(), by timer.link */
+    unsigned next_timer;           /* [T] its number */
+    bool cpu_timers;               /* [A] one of these counts CPU time */
+    struct stop stop;              /* [T] */
+    struct list tracees;           /* [T] of tracee.link: whom its threads trace */
     struct tracee *watch;          /* [T] who traces its first thread, see kernel/ptrace/ */
     bool unkillable;               /* [P] init: no default action ends it, unless forced */
     int wait_status;               /* [T] as wait4 reports it, once a zombie or exiting */
@@ -124,11 +123,14 @@ struct process {
     bool exiting;                  /* [A] exit_group or a fatal signal: every thread leaves */
     struct task *execing;          /* [A] the one that all others leave to */
     enum fork_way fork_way;        /* [A] how it forks */
-    struct limit limits[LIMITS];   /* [P] soft is read without */
     struct usage ended_used;       /* [T] by the threads that have ended */
     struct usage children_used;    /* [T] by the children it has waited for, and by theirs */
-    char path[PROCESS_PATH_BYTES]; /* [P] what exec ran, for /proc/PID/exe */
     struct wait_queue child_wait;  /* waiters for a child's change, and a vfork parent */
+    /* From here on a new process is not cleared, but filled in. */
+    struct timer itimers[TIMER_KINDS];             /* [T] of setitimer() */
+    struct limit limits[LIMITS];                   /* [P] soft is read without */
+    char path[PROCESS_PATH_BYTES];                 /* [P] what exec ran, for /proc/PID/exe */
+    struct signal_action action[SIGNAL_COUNT + 1]; /* [P] of the signals in acted */
 };
 
 /* A thread of maker waits until the task it made has left the address space. [T] */

@@ -52,7 +52,7 @@ def lock_order(boots):
     boot.expect_text(
         r"^panic: .*lock of rank \d+: taken while one of a later rank is held \(rank \d+\)$"
     )
-    boot.expect_text(r"planted_disorder|process_signal")
+    boot.expect_text(r"planted_order|process_end")
     boot.expect_text(r"^panic: end$")
 
 

@@ -22,6 +22,20 @@
 static uint32_t xsave_mask; /* 0: FXSAVE */
 static uint32_t area_bytes = FXSAVE_BYTES;
 
+#define FRAME_MAGIC1       0x46505853u /* FP_XSTATE_MAGIC1 */
+#define FRAME_MAGIC2       0x46505845u /* behind the area */
+#define FRAME_MAGIC2_BYTES sizeof(uint32_t)
+#define SOFTWARE_AT        464 /* the bytes of the legacy part that are software's */
+
+/* Linux's struct _fpx_sw_bytes, and XSAVE's header, which follows it. */
+struct frame_words {
+    uint32_t magic1, extended_bytes;
+    uint64_t features;
+    uint32_t bytes, pad[7];
+    uint64_t header[8];
+};
+static struct frame_words frame_words; /* [I] what every frame has */
+
 void fpu_init_this(void)
 {
     uint64_t cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
@@ -37,6 +51,12 @@ void fpu_init(void)
     fpu_init_this();
     if (xsave_mask)
         area_bytes = cpuid(0xd, 0).ebx; /* for the components that XCR0 holds now */
+    frame_words = (struct frame_words){
+        .magic1 = FRAME_MAGIC1,
+        .extended_bytes = area_bytes + FRAME_MAGIC2_BYTES,
+        .features = xsave_mask,
+        .bytes = area_bytes,
+    };
 }
 
 size_t arch_fpu_bytes(void) { return area_bytes; }
@@ -120,32 +140,15 @@ int arch_fpu_set(struct arch_task *task, const void *from, size_t len_bytes)
 
 /* ---- Signal frames ------------------------------------------------------ */
 
-#define FRAME_MAGIC1 0x46505853u /* FP_XSTATE_MAGIC1 */
-#define FRAME_MAGIC2 0x46505845u /* behind the area */
-
-/* Linux's struct _fpx_sw_bytes, and XSAVE's header, which follows it. */
-struct frame_words {
-    uint32_t magic1, extended_bytes;
-    uint64_t features;
-    uint32_t bytes, pad[7];
-    uint64_t header[8];
-};
-
 bool fpu_has_xsave(void) { return xsave_mask != 0; }
 
-size_t fpu_user_bytes(void) { return area_bytes + (xsave_mask ? sizeof(uint32_t) : 0); }
+size_t fpu_user_bytes(void) { return area_bytes + (xsave_mask ? FRAME_MAGIC2_BYTES : 0); }
 
 int fpu_save_user(uint64_t area)
 {
     const uint32_t magic2 = FRAME_MAGIC2;
-    const struct frame_words words = {
-        .magic1 = FRAME_MAGIC1,
-        .extended_bytes = area_bytes + (uint32_t)sizeof(magic2),
-        .features = xsave_mask,
-        .bytes = area_bytes,
-    };
     if (xsave_mask
-        && (arch_copy_to_user(uaddr(area + SOFTWARE_AT), &words, sizeof(words))
+        && (arch_copy_to_user(uaddr(area + SOFTWARE_AT), &frame_words, sizeof(frame_words))
             || arch_copy_to_user(uaddr(area + area_bytes), &magic2, sizeof(magic2))))
         return -EFAULT;
     return x86_fpu_save_user(uaddr(area), area_bytes, xsave_mask);
@@ -173,7 +176,8 @@ int fpu_restore_user(uint64_t area)
 {
     uint32_t features = 0;
     int err = area && xsave_mask ? claimed(area, &features) : 0;
-    arch_fpu_reset(); /* what the area does not hold */
+    if (!features || features != xsave_mask)
+        arch_fpu_reset(); /* what the area does not hold */
     if (area && !err)
         err = x86_fpu_restore_user(uaddr(area), features ? area_bytes : FXSAVE_BYTES, features);
     if (err)

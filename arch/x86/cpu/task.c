@@ -102,6 +102,8 @@ void arch_switch(struct arch_task *prev, struct arch_task *next, struct task *ne
     gdt_set_kernel_stack(next->kernel_stack_top);
     percpu()->task = next_task;
     percpu()->pid = next->pid;
+    prev->user_work = percpu()->user_work;
+    percpu()->user_work = next->user_work;
     x86_switch_stack(&prev->kernel_sp, next->kernel_sp);
 }
 

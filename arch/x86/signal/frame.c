@@ -16,6 +16,7 @@
 #include "arch/x86/cpu/planted.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/entry/idt.h"
+#include "base/string.h"
 #include "uapi/errno.h"
 #include "uapi/signal.h"
 
@@ -86,8 +87,11 @@ static void registers_out(const struct trap_frame *frame, struct registers *to)
     to->rflags = frame->rflags;
     to->cs = (uint16_t)frame->cs;
     to->ss = USER_DS;
+    to->gs = to->fs = 0;
+    memset(to->reserved, 0, sizeof(to->reserved));
 }
 
+/* Nothing is cleared before: each field is set. */
 int arch_signal_store(const struct trap_frame *frame, const struct signal_setup *setup,
                       uint64_t *sp)
 {
@@ -96,18 +100,25 @@ int arch_signal_store(const struct trap_frame *frame, const struct signal_setup 
         return signal_store32(frame, setup, sp);
     if (!signal_frame_place(frame, setup, sizeof(struct signal_frame), sp, &fpu))
         return -EFAULT;
-    struct signal_frame out = { .restorer = setup->restorer, .info = *setup->info };
+    struct signal_frame out;
     struct context *context = &out.context;
+    out.restorer = setup->restorer;
     context->flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (fpu_has_xsave() ? UC_FP_XSTATE : 0);
+    context->link = 0;
     context->stack = *setup->stack;
     context->mask = setup->mask;
     registers_out(frame, &context->registers);
     context->registers.error = setup->trap->error;
     context->registers.vector = setup->trap->vector;
-    context->registers.address = setup->trap->address;
     context->registers.old_mask = setup->mask;
+    context->registers.address = setup->trap->address;
     context->registers.fpu = fpu;
-    size_t len = setup->with_info ? sizeof(out) : offsetof(struct signal_frame, info);
+    size_t len = offsetof(struct signal_frame, info);
+    if (setup->with_info) {
+        len = sizeof(out);
+        memset(out.info_bytes, 0, sizeof(out.info_bytes));
+        out.info = *setup->info;
+    }
     int err = arch_copy_to_user(uaddr(*sp), &out, len);
     return err ? err : fpu_save_user(fpu);
 }
