@@ -60,9 +60,9 @@ static long pipe_deliver(struct file *file, uaddr_t to, size_t len, bool may_wai
 {
     struct pipe *pipe = file->object;
     struct look look;
-    int err = 0;
-    if (!pipe_look(pipe, len, &look))
-        err = may_wait ? wait_until(&pipe->wait, pipe_look(pipe, len, &look), 0) : -EAGAIN;
+    int err = may_wait ? wait_until(&pipe->wait, pipe_look(pipe, len, &look), 0)
+              : pipe_look(pipe, len, &look) ? 0
+                                            : -EAGAIN;
     if (!err && arch_copy_to_user(to, look.bytes, look.got))
         err = -EFAULT;
     if (err)
@@ -84,7 +84,7 @@ static long pipe_read(struct file *file, uaddr_t to, size_t len, uint64_t *posit
         bool may_wait = !done && !(file_flags(file) & O_NONBLOCK);
         now = pipe_deliver(file, uaddr(to.v + done), len - done, may_wait, &at_end);
         done += now > 0 ? (size_t)now : 0;
-        if (task_breathe())
+        if (done < len && task_breathe())
             break;
     }
     if (done)
@@ -111,11 +111,10 @@ static long pipe_write_part(struct file *file, const char *from, size_t part, bo
 {
     struct pipe *pipe = file->object;
     long put;
-    if (pipe_put(pipe, from, part, whole, &put))
-        return put;
-    if (file_flags(file) & O_NONBLOCK)
-        return -EAGAIN;
-    int err = wait_until(&pipe->wait, pipe_put(pipe, from, part, whole, &put), 0);
+    int err = !(file_flags(file) & O_NONBLOCK)
+                  ? wait_until(&pipe->wait, pipe_put(pipe, from, part, whole, &put), 0)
+              : pipe_put(pipe, from, part, whole, &put) ? 0
+                                                        : -EAGAIN;
     return err ? err : put;
 }
 
@@ -135,7 +134,7 @@ static long pipe_write(struct file *file, uaddr_t from, size_t len, uint64_t *po
             done += (size_t)now;
             pipe_changed(file->object);
         }
-        if (task_breathe())
+        if (done < len && task_breathe())
             break;
     }
     if (bounce != small)

@@ -10,9 +10,11 @@ static size_t piece(size_t at, size_t len) { return min_u64(len, RING_BYTES - at
 size_t ring_peek(const struct ring *ring, char *to, size_t len, uint64_t *first)
 {
     size_t count = min_u64(len, ring->len), one = piece(ring->start, count);
-    memcpy(to, ring->bytes + ring->start, one);
-    memcpy(to + one, ring->bytes, count - one);
     *first = ring->taken;
+    if (count)
+        memcpy(to, ring->bytes + ring->start, one);
+    if (count > one)
+        memcpy(to + one, ring->bytes, count - one);
     return count;
 }
 
@@ -36,6 +38,7 @@ void ring_put(struct ring *ring, const char *from, size_t len)
 {
     size_t end = (ring->start + ring->len) % RING_BYTES, one = piece(end, len);
     memcpy(ring->bytes + end, from, one);
-    memcpy(ring->bytes, from + one, len - one);
+    if (len > one)
+        memcpy(ring->bytes, from + one, len - one);
     ring->len += len;
 }

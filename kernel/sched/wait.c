@@ -37,15 +37,15 @@ static void queue_leave(struct wait_queue *queue)
     spin_unlock_irq(&queue->lock, irq);
 }
 
-/* A signal that arrives after this look finds the task waiting, and wakes it. */
-static int queue_sleep(const struct wait *wait)
+/* Why a wait must end before the next sleep, if it must. A signal that arrives after this look
+ * finds the task waiting, and wakes it. */
+static int wait_must_end(const struct wait *wait)
 {
     const struct task *task = task_current();
-    bool (*due)(const struct task *) = wait->kind == WAIT_FOR_DEATH ? signal_fatal_due : signal_due;
     uint64_t deadline_ns = wait->deadline_ns;
-    if (!due(task) && !(deadline_ns && arch_clock_ns() >= deadline_ns))
-        sched_sleep(deadline_ns);
-    if (due(task)) {
+    if (wait->kind == WAIT_DEAF)
+        return 0;
+    if (wait->kind == WAIT_FOR_DEATH ? signal_fatal_due(task) : signal_due(task)) {
         arch_request_user_return(); /* another thread may take the signal, but the call ends */
         return -ERESTARTSYS;
     }
@@ -56,12 +56,15 @@ bool wait_again(struct wait *wait)
 {
     if (wait->err)
         return false;
-    if (wait->in_queue && wait->kind == WAIT_DEAF)
-        sched_sleep(0);
-    else if (wait->in_queue)
-        wait->err = queue_sleep(wait);
-    queue_enter(wait->queue);
-    wait->in_queue = true;
+    wait->in_queue = !wait->in_queue;
+    if (wait->in_queue) {
+        queue_enter(wait->queue);
+        return true;
+    }
+    wait->err = wait_must_end(wait);
+    if (!wait->err)
+        sched_sleep(wait->deadline_ns);
+    queue_leave(wait->queue);
     return true;
 }
 

@@ -57,8 +57,8 @@ struct wait {
         wait_over(&wait_);                                            \
         holds_ ? 0 : wait_.err;                                       \
     })
-/* Enter the queue, or sleep in it; false when the wait is over although the condition does not
- * hold. For WAIT_LOOP() alone, as is wait_over(). */
+/* Enter the queue, or sleep in it and leave it; false when the wait is over although the condition
+ * does not hold. For WAIT_LOOP() alone, as is wait_over(). */
 MUST_CHECK bool wait_again(struct wait *wait);
 void wait_over(struct wait *wait);
 
