@@ -25,10 +25,11 @@ static int vmas_copy(struct mm *child, struct mm *parent)
     return vma_copy_all(child, parent);
 }
 
+/* What shares tables already had that many frames. */
 static bool leaves_are_wanted(struct mm *parent, enum fork_way way)
 {
     if (way == FORK_AUTO)
-        return tables_count(parent, TABLES_FROM, true) < TABLES_FROM;
+        return !parent->shares && tables_count(parent, TABLES_FROM, true) < TABLES_FROM;
     return way == FORK_LEAVES;
 }
 

@@ -32,11 +32,11 @@ struct siginfo process_child_info(const struct process *child, int signal, int c
     };
 }
 
-/* What SIGCHLD, or whatever the exit signal is, says of a process that has ended. signo 0: its
+/* What SIGCHLD, or whatever the exit signal is, tells parent of a process that has ended. signo 0:
  * parent would not keep it. tasks_lock is held. */
-static struct siginfo end_info(const struct process *process)
+static struct siginfo end_info(const struct process *process, const struct process *parent)
 {
-    if (!process_hears(process->parent, process->exit_signal))
+    if (!process_hears(parent, process->exit_signal))
         return (struct siginfo){ 0 };
     int status = process->wait_status, signal = status_signal(status);
     return process_child_info(process, process->exit_signal, signal ? CLD_KILLED : CLD_EXITED,
@@ -158,8 +158,8 @@ static void process_end(struct process *process)
     uint64_t irq = spin_lock_irq(planted_order(&tasks_lock, process));
     struct process *zombie, *parent = process->parent;
     struct process *reaper = process_orphans_give(process, &unwanted, &zombie);
-    struct siginfo orphan = reaper ? end_info(zombie) : (struct siginfo){ 0 };
-    struct siginfo info = end_info(process);
+    struct siginfo orphan = reaper ? end_info(zombie, reaper) : (struct siginfo){ 0 };
+    struct siginfo info = end_info(process, parent);
     process->zombie = true;
     group_parent_gone(process, parent);
     bool watched = tracee_zombie(process);
