@@ -182,7 +182,7 @@ static bool stock_fill(struct list *stock, unsigned *have, unsigned count,
 }
 
 /* Send to all that there are at one moment. Returns 0, or -ESRCH: nobody. */
-static int crowd_signal(const struct crowd *crowd, const struct siginfo *info)
+static COLD int crowd_signal(const struct crowd *crowd, const struct siginfo *info)
 {
     struct list stock;
     unsigned have = 0, count = 0;
