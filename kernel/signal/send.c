@@ -81,13 +81,9 @@ void process_signal(struct process *process, int signal)
     (void)process_signal_info(process, &info);
 }
 
-/* SIGCONT and what stops a process: one takes the others back. */
-#define JOB_CONTROL                                                                        \
-    (signal_bit(SIGCONT) | signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) \
-     | signal_bit(SIGTTOU))
-
 /* A signal that the current task sends itself, and has a handler for, is handled before it does
- * anything else: it needs no entry and no lock. False: this is no such signal. */
+ * anything else: it needs no entry and no lock. False: this is no such signal, or one that takes
+ * others back. */
 static bool signal_self(int pid, int tid, const struct siginfo *info)
 {
     struct task *self = task_current();
@@ -95,7 +91,7 @@ static bool signal_self(int pid, int tid, const struct siginfo *info)
     const struct process *process = self->process;
     bool alone = process->threads.next == process->threads.prev; /* then it stays so */
     if ((tid ? tid != self->tid : !alone) || (pid ? pid != process->pid : !tid) || own->forced.signo
-        || (own->mask | JOB_CONTROL) & signal_bit(info->signo)
+        || (own->mask | SIGNALS_STOP | signal_bit(SIGCONT)) & signal_bit(info->signo)
         || signal_action(process, info->signo)->handler <= SIG_IGN)
         return false;
     own->forced = *info;

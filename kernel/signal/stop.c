@@ -27,7 +27,7 @@ struct signal_entry *child_entry(void)
 
 void child_tell(struct process *listener, const struct siginfo *info, struct signal_entry **entry)
 {
-    const struct signal_action *action = &listener->action[SIGCHLD];
+    const struct signal_action *action = signal_action(listener, SIGCHLD);
     if (*entry)
         (*entry)->info = *info;
     if (action->handler != SIG_IGN && !(action->flags & SA_NOCLDSTOP))
