@@ -46,8 +46,10 @@ struct look {
 static bool pipe_look(struct pipe *pipe, size_t len, struct look *look)
 {
     spin_lock(&pipe->lock);
-    look->got = ring_peek(&pipe->ring, look->bytes, min_u64(len, sizeof(look->bytes)),
-                          &look->first);
+    look->got = 0;
+    if (pipe->ring.len)
+        look->got = ring_peek(&pipe->ring, look->bytes, min_u64(len, sizeof(look->bytes)),
+                              &look->first);
     bool at_end = !pipe->writers;
     spin_unlock(&pipe->lock);
     return look->got || at_end;
@@ -69,7 +71,7 @@ static long pipe_deliver(struct file *file, uaddr_t to, size_t len, bool may_wai
         return err;
     *at_end = !look.got;
     spin_lock(&pipe->lock);
-    bool mine = ring_drop(&pipe->ring, look.first, look.got);
+    bool mine = look.got && ring_drop(&pipe->ring, look.first, look.got);
     spin_unlock(&pipe->lock);
     return mine ? (long)look.got : 0;
 }

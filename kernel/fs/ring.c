@@ -11,8 +11,7 @@ size_t ring_peek(const struct ring *ring, char *to, size_t len, uint64_t *first)
 {
     size_t count = min_u64(len, ring->len), one = piece(ring->start, count);
     *first = ring->taken;
-    if (count)
-        memcpy(to, ring->bytes + ring->start, one);
+    memcpy(to, ring->bytes + ring->start, one);
     if (count > one)
         memcpy(to + one, ring->bytes, count - one);
     return count;

@@ -81,11 +81,6 @@ bool signal_take(uint64_t among, struct siginfo *info)
     struct task *task = task_current();
     struct process *process = task->process;
     struct signal_entry *used;
-    if (task->signals.forced.signo) {
-        *info = task->signals.forced;
-        task->signals.forced.signo = 0;
-        return true;
-    }
     if (!(pending_set(task) & among))
         return false;
     uint64_t irq = spin_lock_irq(&process->lock);

@@ -145,6 +145,13 @@ static void signal_act(struct trap_frame *frame, const struct siginfo *info)
         process_exit(status_killed(info->signo));
 }
 
+static bool forced_take(struct task_signals *own, struct siginfo *info)
+{
+    *info = own->forced;
+    own->forced.signo = 0;
+    return info->signo != 0;
+}
+
 /* Act on all of the current task's due signals: returns, or ends the process. */
 static void signals_act(struct trap_frame *frame)
 {
@@ -155,7 +162,7 @@ static void signals_act(struct trap_frame *frame)
     for (;;) {
         if (__atomic_load_n(&own->notice, __ATOMIC_RELAXED))
             notices_act();
-        else if (!signal_take(~own->mask, &info))
+        else if (!forced_take(own, &info) && !signal_take(~own->mask, &info))
             break;
         else if (!task_traced(task_current()) || trace_signal(&info))
             signal_act(frame, &info);

@@ -81,28 +81,8 @@ void process_signal(struct process *process, int signal)
     (void)process_signal_info(process, &info);
 }
 
-/* A signal that the current task sends itself, and has a handler for, is handled before it does
- * anything else: it needs no entry and no lock. False: this is no such signal, or one that takes
- * others back. */
-static bool signal_self(int pid, int tid, const struct siginfo *info)
-{
-    struct task *self = task_current();
-    struct task_signals *own = &self->signals;
-    const struct process *process = self->process;
-    bool alone = process->threads.next == process->threads.prev; /* then it stays so */
-    if ((tid ? tid != self->tid : !alone) || (pid ? pid != process->pid : !tid) || own->forced.signo
-        || (own->mask | SIGNALS_STOP | signal_bit(SIGCONT)) & signal_bit(info->signo)
-        || signal_action(process, info->signo)->handler <= SIG_IGN)
-        return false;
-    own->forced = *info;
-    arch_request_user_return();
-    return true;
-}
-
 int thread_signal(int pid, int tid, const struct siginfo *info)
 {
-    if (info->signo && signal_self(pid, tid, info))
-        return 0;
     struct signal_entry *entry = info->signo ? entry_create(info) : NULL;
     uint64_t irq = spin_lock_irq(&tasks_lock);
     struct task *task = tid ? task_find_locked(tid) : NULL;
@@ -229,6 +209,29 @@ void signal_send_self(int signal)
     (void)!thread_signal(0, task_current()->tid, &info);
 }
 
+/* A signal that the current task sends itself, and has a handler for, is handled before it does
+ * anything else: it needs no entry and no lock. False: this is no such signal, or one that takes
+ * others back. */
+static bool signal_self(int pid, int tid, const struct siginfo *info)
+{
+    struct task *self = task_current();
+    struct task_signals *own = &self->signals;
+    const struct process *process = self->process;
+    bool alone = process->threads.next == process->threads.prev; /* then it stays so */
+    if ((tid ? tid != self->tid : !alone) || (pid ? pid != process->pid : !tid) || own->forced.signo
+        || (own->mask | SIGNALS_STOP | signal_bit(SIGCONT)) & signal_bit(info->signo)
+        || signal_action(process, info->signo)->handler <= SIG_IGN)
+        return false;
+    own->forced = *info;
+    arch_request_user_return();
+    return true;
+}
+
+static long signal_one(int pid, int tid, const struct siginfo *info)
+{
+    return info->signo && signal_self(pid, tid, info) ? 0 : thread_signal(pid, tid, info);
+}
+
 static bool is_sendable(int signal) { return signal == 0 || signal_valid(signal); }
 
 long sys_kill(int pid, int signal)
@@ -237,7 +240,7 @@ long sys_kill(int pid, int signal)
     if (!is_sendable(signal))
         return -EINVAL;
     if (pid > 0)
-        return thread_signal(pid, 0, &info);
+        return signal_one(pid, 0, &info);
     if (pid == INT32_MIN)
         return -ESRCH;
     struct crowd crowd = { pid == -1 ? 0 : pid ? -pid : (int)sys_getpgid(0), process_current() };
@@ -247,13 +250,13 @@ long sys_kill(int pid, int signal)
 long sys_tkill(int tid, int signal)
 {
     struct siginfo info = info_of_caller(signal, SI_TKILL);
-    return tid <= 0 || !is_sendable(signal) ? -EINVAL : thread_signal(0, tid, &info);
+    return tid <= 0 || !is_sendable(signal) ? -EINVAL : signal_one(0, tid, &info);
 }
 
 long sys_tgkill(int pid, int tid, int signal)
 {
     struct siginfo info = info_of_caller(signal, SI_TKILL);
-    return pid <= 0 || tid <= 0 || !is_sendable(signal) ? -EINVAL : thread_signal(pid, tid, &info);
+    return pid <= 0 || tid <= 0 || !is_sendable(signal) ? -EINVAL : signal_one(pid, tid, &info);
 }
 
 /* Nobody speaks for the kernel, or as another process's kill(), except to himself. */
