@@ -158,8 +158,9 @@ static void process_end(struct process *process)
     uint64_t irq = spin_lock_irq(planted_order(&tasks_lock, process));
     struct process *zombie, *parent = process->parent;
     struct process *reaper = process_orphans_give(process, &unwanted, &zombie);
-    struct siginfo orphan = reaper ? end_info(zombie, reaper) : (struct siginfo){ 0 };
-    struct siginfo info = end_info(process, parent);
+    struct siginfo orphan, info = end_info(process, parent);
+    if (reaper)
+        orphan = end_info(zombie, reaper);
     process->zombie = true;
     group_parent_gone(process, parent);
     bool watched = tracee_zombie(process);

@@ -88,7 +88,7 @@ static void process_inherit(struct process *child, uint64_t flags)
     uint64_t irq = spin_lock_irq(&parent->lock);
     signal_actions_copy(child, parent, flags & CLONE_CLEAR_SIGHAND);
     memcpy(child->limits, parent->limits, sizeof(child->limits));
-    memcpy(child->path, parent->path, strlen(parent->path) + 1);
+    memcpy(child->path, parent->path, sizeof(child->path));
     child->program = parent->program;
     program_hold(child->program);
     spin_unlock_irq(&parent->lock, irq);
