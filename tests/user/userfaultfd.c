@@ -200,7 +200,7 @@ static void look_after(int from)
     _exit(0);
 }
 
-TEST(filling_leaves_shared_tables_alone, "table_taken")
+TEST(filling_leaves_shared_tables_alone, "")
 {
     int status, told[2];
     char *large = mmap(NULL, 64 * PAGE, RW, ANON | MAP_POPULATE, -1, 0); /* so that fork shares */
