@@ -90,24 +90,6 @@ static const struct page_class *page_class(const struct vma *vma)
     return vma_is_shstk(vma) ? &shstk : &data;
 }
 
-/* The entry of a page that is clean, or that others may hold as well. */
-static inline pte_t leaf_clean(const struct vma *vma, uint64_t pfn, int level)
-{
-    return pte_mkyoung(mk_leaf(pfn, vma_prot(vma), level));
-}
-
-/*
- * The entry of a page that only this mapping holds, and that has been modified or is about to be:
- * (b) where only a debugger may write, else (c) for a shadow stack and (w) for data.
- */
-static inline pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
-{
-    pte_t pte = leaf_clean(vma, pfn, level);
-    if (!(vma->flags & VM_WRITE))
-        return pte_mkcow(pte);
-    return vma_is_shstk(vma) ? pte_mkwrite_shstk(pte) : pte_mkdirty(pte_mkwrite(pte));
-}
-
 /* Is this entry the only holder of all frames of its leaf, and are they of a kind it may own?
  * Table locked. */
 static inline bool leaf_is_last_owner(const struct vma *vma, leaf_t leaf)
@@ -187,25 +169,6 @@ static enum fault_outcome fault_demand_zero(const struct vma *vma, const struct 
                                      : leaf_clean(vma, frame_pfn(first), slot->level);
     slot_install(slot, vma, new, TRACE_DEMAND_ZERO, flush);
     return FAULT_OK_DEMAND_ZERO;
-}
-
-int fault_fill(struct mm *mm, const struct vma *vma, uint64_t va, struct frame *frame)
-{
-    struct flush flush;
-    flush_begin(&flush, mm);
-    struct slot slot;
-    if (slot_own(mm, vma, va, &slot) < 0)
-        return -ENOMEM;
-    bool empty = pte_none(slot_read(&slot));
-    pte_t new = frame ? leaf_owned(vma, frame_pfn(frame), 1)
-                      : leaf_clean(vma, frame_pfn(zero_frame()), 1);
-    if (empty && !frame)
-        frame_get(zero_frame());
-    if (empty)
-        slot_install(&slot, vma, planted_fill(new), TRACE_FILL, &flush);
-    slot_release(&slot);
-    flush_end(&flush);
-    return empty ? 0 : -EEXIST;
 }
 
 /* A private copy of a file's page, in exchange for the reference on that; NULL when memory is

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What get-user-pages shares with the page-fault handler. Private to mm/. */
+/* What get-user-pages and pagers share with the page-fault handler. Private to mm/. */
 #ifndef MM_FAULT_CASES_H
 #define MM_FAULT_CASES_H
 
 #include "mm/fault.h"
 #include "mm/table/table.h"
+#include "mm/vma/vma.h"
 
 /*
  * The kind of access to a page. OWN asks for a page that no other entry shares: for a store to
@@ -24,11 +25,22 @@ bool leaf_allows(const struct vma *vma, leaf_t leaf, enum access access);
 MUST_CHECK enum fault_outcome fault_resolve(struct mm *mm, const struct vma *vma, uint64_t va,
                                             enum access access);
 
+/* The entry of a page that is clean, or that others may hold as well. */
+static inline pte_t leaf_clean(const struct vma *vma, uint64_t pfn, int level)
+{
+    return pte_mkyoung(mk_leaf(pfn, vma_prot(vma), level));
+}
+
 /*
- * Put frame, whose reference goes to the entry, at va in vma, which wants small leaves of its kind;
- * or, for NULL, the zero page. 0, -EEXIST (there is a page already), -ENOMEM. mm.lock held for
- * reading.
+ * The entry of a page that only this mapping holds, and that has been modified or is about to be:
+ * (b) where only a debugger may write, else (c) for a shadow stack and (w) for data.
  */
-MUST_CHECK int fault_fill(struct mm *mm, const struct vma *vma, uint64_t va, struct frame *frame);
+static inline pte_t leaf_owned(const struct vma *vma, uint64_t pfn, int level)
+{
+    pte_t pte = leaf_clean(vma, pfn, level);
+    if (!(vma->flags & VM_WRITE))
+        return pte_mkcow(pte);
+    return vma_is_shstk(vma) ? pte_mkwrite_shstk(pte) : pte_mkdirty(pte_mkwrite(pte));
+}
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "mm/fault_cases.h"
 #include "mm/phys/zero.h"
+#include "mm/planted.h"
 #include "mm/vma/cut.h"
 #include "mm/vma/vma.h"
 #include "uapi/errno.h"
@@ -154,13 +155,36 @@ int mm_pager_kind(struct mm *mm, uint64_t va, uint64_t end, enum frame_kind *kin
     return vma ? 0 : -ENOENT;
 }
 
+/*
+ * Put frame, whose reference goes to the entry, at va in vma, which wants small leaves of its kind;
+ * or, for NULL, the zero page. 0, -EEXIST (there is a page already), -ENOMEM. mm.lock is held for
+ * reading.
+ */
+static int page_fill(struct mm *mm, const struct vma *vma, uint64_t va, struct frame *frame)
+{
+    struct flush flush;
+    flush_begin(&flush, mm);
+    struct slot slot;
+    if (slot_own(mm, vma, va, &slot) < 0)
+        return -ENOMEM;
+    pte_t new = frame ? leaf_owned(vma, frame_pfn(frame), 1)
+                      : leaf_clean(vma, frame_pfn(zero_frame()), 1);
+    bool filled = pte_none(slot_read(&slot))
+                  && slot_set(&slot, vma, (pte_t){ 0 }, planted_fill(new), TRACE_FILL, &flush);
+    if (filled && !frame)
+        frame_get(zero_frame());
+    slot_release(&slot);
+    flush_end(&flush);
+    return filled ? 0 : -EEXIST;
+}
+
 int mm_pager_fill(struct mm *mm, uint64_t va, uint64_t end, struct frame *frame)
 {
     int err = -ENOENT;
     read_lock(&mm->lock);
     const struct vma *vma = paged_find(mm, va, end);
     if (vma && (!frame || frame->kind == kind_of(vma)))
-        err = fault_fill(mm, vma, va, frame);
+        err = page_fill(mm, vma, va, frame);
     read_unlock(&mm->lock);
     return err;
 }
