@@ -50,7 +50,9 @@ static void line_draw(unsigned row, unsigned y, unsigned first, unsigned end)
         cell_t cell = (cell_t)(shown[row][c] - 1);
         unsigned dots = font_glyphs[CELL_GLYPH(cell)][y / scale];
         uint32_t ink = color[CELL_INK(cell)], paper = color[CELL_PAPER(cell)];
-        for (unsigned bit = 0x80; bit; bit >>= 1) {
+        for (unsigned n = dots ? 0 : FONT_WIDTH * scale; n; n--)
+            *at++ = paper;
+        for (unsigned bit = dots ? 0x80 : 0; bit; bit >>= 1) {
             for (unsigned n = 0; n < scale; n++)
                 *at++ = dots & bit ? ink : paper;
         }
@@ -183,9 +185,13 @@ void fbcon_remap(void)
     pixels = scale ? kmap_device(paddr(fb.base), fb_bytes(), KMAP_WRITE_COMBINING) : NULL;
     if (!pixels)
         return;
+    const uint32_t blank = vt_blank() + 1u;
     for (uint64_t i = 0; i < fb_bytes() / 4; i++)
         pixels[i] = 0;
-    memset(shown, 0, sizeof(shown));
+    for (unsigned row = 0; row < vt.rows; row++) {
+        for (unsigned c = 0; c < vt.columns; c++)
+            shown[row][c] = blank;
+    }
     page(0);
     log_line("screen: %ux%u, %u columns, %u rows", fb.width, fb.height, vt.columns, vt.rows);
 }

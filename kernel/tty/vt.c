@@ -5,14 +5,13 @@
 #include "base/string.h"
 #include "kernel/tty/vt_cells.h"
 
-#define INK 7 /* light grey on black */
 #define TAB 8
 
 /* ---- Sequences ---------------------------------------------------------- */
 
 static void pen_reset(struct vt *vt)
 {
-    vt->pen.ink = INK;
+    vt->pen.ink = VT_INK;
     vt->pen.paper = 0;
     vt->pen.bold = vt->pen.reverse = false;
 }
@@ -50,7 +49,7 @@ static void select_graphics(struct vt *vt)
         else if ((p >= 40 && p <= 47) || (p >= 100 && p <= 107))
             vt->pen.paper = (uint8_t)(p % 10);
         else if (p == 39)
-            vt->pen.ink = INK;
+            vt->pen.ink = VT_INK;
         else if (p == 49)
             vt->pen.paper = 0;
         else if (p == 38 || p == 48)

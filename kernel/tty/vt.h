@@ -49,6 +49,8 @@ void vt_init(struct vt *vt, unsigned rows, unsigned columns);
 void vt_write(struct vt *vt, const char *from, size_t len);
 /* What is to be seen there: text, and the cursor as a cell with its colours exchanged. */
 cell_t vt_cell(const struct vt *vt, unsigned row, unsigned column);
+/* What an empty screen has everywhere: black. */
+cell_t vt_blank(void);
 /* Scroll by half a screen, |pages| times: back (pages > 0) or forward again. */
 void vt_page(struct vt *vt, int pages);
 /* The rows from *first to *end, exclusive, may have changed since the last call. */

@@ -141,6 +141,8 @@ void vt_character_put(struct vt *vt, uint32_t code)
 
 /* ---- Looking ------------------------------------------------------------ */
 
+cell_t vt_blank(void) { return cell_make(glyph_of(' '), VT_INK, 0); }
+
 cell_t vt_cell(const struct vt *vt, unsigned row, unsigned column)
 {
     cell_t cell = vt->text[(vt->top - vt->back + row) % VT_ROWS_KEPT][column];

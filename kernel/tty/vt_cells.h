@@ -6,6 +6,7 @@
 
 #include "kernel/tty/vt.h"
 
+#define VT_INK         7      /* light grey, on black */
 #define VT_BRIGHT      8      /* added to a colour */
 #define VT_REPLACEMENT 0xfffd /* the character that stands for what cannot be shown */
 
