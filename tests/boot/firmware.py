@@ -60,7 +60,7 @@ def lit_pixels(shot):
     """How many pixels at the top of the screen have the colour of the kernel's text."""
     crop = ["convert", shot, "-crop", "1280x160+0+0", "rgb:-"]
     top = subprocess.run(crop, check=True, stdout=subprocess.PIPE).stdout
-    return [top[at : at + 3] for at in range(0, len(top), 3)].count(b"\xd0\xd0\xd0")
+    return [top[at : at + 3] for at in range(0, len(top), 3)].count(b"\xaa\xaa\xaa")
 
 
 def panics_on_the_screen(words, line):
