@@ -86,8 +86,13 @@ size_t log_read(char *buffer, size_t size)
     return len;
 }
 
+static bool taken_over;
+
+bool log_taken_over(void) { return taken_over; }
+
 void log_take_over(void)
 {
+    taken_over = true;
     lock_checks_off();
     line_begun = line_begun || console_lock.held;
     console_lock = (struct spinlock)SPINLOCK_INIT(LOCK_CONSOLE);

@@ -25,6 +25,8 @@ void console_exclusively(void (*what)(int), int argument);
 /* Only for the CPU that has stopped all others: from now on print without the lock, and begin on a
  * new line. */
 void log_take_over(void);
+/* Has one? What a console puts off is not seen any more. */
+bool log_taken_over(void);
 
 /* Copy at most size bytes of the ring, oldest first, to buffer; returns the count. */
 size_t log_read(char *buffer, size_t size);

@@ -33,6 +33,9 @@ static struct boot_framebuffer fb;
 static volatile uint32_t *pixels; /* NULL: text is remembered, not drawn */
 static unsigned scale;            /* of the font's dots, in pixels; 0: there is no screen */
 static uint32_t color[16];
+static bool ticking; /* fbcon_tick() is called */
+static bool late;    /* the screen is behind the text */
+static uint64_t rest_until_ns;
 
 /* The text. All of it is guarded by the log, which calls one console at a time. */
 static struct vt vt;
@@ -74,20 +77,47 @@ static void row_draw(unsigned row)
         line_draw(row, y, first, end);
 }
 
+/* To draw a screen that has scrolled takes long. Fast output is not drawn row by row then: for each
+ * moment of drawing, two are left for who writes. Ticks see to what was put off. */
 static void screen_draw(void)
 {
     unsigned row, end;
     if (!pixels)
         return;
+    uint64_t begin_ns = ticking ? arch_clock_ns() : 0;
     vt_changed(&vt, &row, &end);
     for (; row < end; row++)
         row_draw(row);
+    late = false;
+    if (ticking)
+        rest_until_ns = 3 * arch_clock_ns() - 2 * begin_ns;
+}
+
+static bool may_rest(void)
+{
+    return late && ticking && !log_taken_over() && arch_clock_ns() < rest_until_ns;
 }
 
 static void fbcon_write(const char *from, size_t len)
 {
+    unsigned top = vt.top;
     vt_write(&vt, from, len);
-    screen_draw();
+    late = late || vt.top != top;
+    if (!may_rest())
+        screen_draw();
+}
+
+static void catch_up(int unused)
+{
+    if (late && !may_rest())
+        screen_draw();
+}
+
+void fbcon_tick(void)
+{
+    ticking = true;
+    if (__atomic_load_n(&late, __ATOMIC_RELAXED))
+        console_exclusively(catch_up, 0);
 }
 
 static struct log_sink sink = { fbcon_write, NULL };
