@@ -75,6 +75,14 @@ void log_sink_register(struct log_sink *sink)
     spin_unlock_irq(&console_lock, irq);
 }
 
+void log_tick(void)
+{
+    for (const struct log_sink *sink = sinks; sink; sink = sink->next) {
+        if (sink->tick)
+            sink->tick();
+    }
+}
+
 size_t log_read(char *buffer, size_t size)
 {
     uint64_t irq = spin_lock_irq(&console_lock);

@@ -15,11 +15,14 @@ void log_line(const char *format, ...) PRINTF_LIKE(1, 2);
  */
 struct log_sink {
     void (*write)(const char *text, size_t len_bytes);
+    void (*tick)(void); /* at each tick of any CPU, no lock held; NULL: nothing */
     struct log_sink *next;
 };
 void log_sink_register(struct log_sink *sink);
 /* Text to the same devices, but not into the ring: what programs write to the console. */
 void console_write(const char *text, size_t len_bytes);
+/* At each tick of any CPU. */
+void log_tick(void);
 /* Call what(argument) while nothing is written to any console. Safe in interrupt context. */
 void console_exclusively(void (*what)(int), int argument);
 /* Only for the CPU that has stopped all others: from now on print without the lock, and begin on a

@@ -14,7 +14,7 @@ static void e9_write(const char *text, size_t len)
         arch_outb(E9_PORT, (uint8_t)text[i]);
 }
 
-static struct log_sink sink = { e9_write, NULL };
+static struct log_sink sink = { .write = e9_write };
 
 void e9_init(void)
 {

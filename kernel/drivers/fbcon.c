@@ -33,7 +33,7 @@ static struct boot_framebuffer fb;
 static volatile uint32_t *pixels; /* NULL: text is remembered, not drawn */
 static unsigned scale;            /* of the font's dots, in pixels; 0: there is no screen */
 static uint32_t color[16];
-static bool ticking; /* fbcon_tick() is called */
+static bool ticking; /* ticks come, so that drawing can be put off */
 static bool late;    /* the screen is behind the text */
 static uint64_t rest_until_ns;
 
@@ -113,14 +113,14 @@ static void catch_up(int unused)
         screen_draw();
 }
 
-void fbcon_tick(void)
+static void tick(void)
 {
     ticking = true;
     if (__atomic_load_n(&late, __ATOMIC_RELAXED))
         console_exclusively(catch_up, 0);
 }
 
-static struct log_sink sink = { fbcon_write, NULL };
+static struct log_sink sink = { .write = fbcon_write, .tick = tick };
 
 static void page(int pages)
 {

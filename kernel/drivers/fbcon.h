@@ -11,8 +11,6 @@ struct boot_framebuffer;
 void fbcon_init(const struct boot_framebuffer *firmwares);
 /* Map the framebuffer for good. The early map has just gone, and nothing has been logged since. */
 void fbcon_remap(void);
-/* At each tick of any CPU: draw what was put off. */
-void fbcon_tick(void);
 /* The size of the screen in characters; false: there is no screen. */
 bool fbcon_size(unsigned *rows, unsigned *columns);
 /* Scroll by half a screen, |pages| times: back through the text (pages > 0) or forward again (pages

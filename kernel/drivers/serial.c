@@ -51,7 +51,7 @@ static void serial_write(const char *text, size_t len)
     }
 }
 
-static struct log_sink sink = { serial_write, NULL };
+static struct log_sink sink = { .write = serial_write };
 
 void serial_init(void)
 {

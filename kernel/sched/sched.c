@@ -10,8 +10,8 @@
 #include "kernel/sched/sched.h"
 
 #include "arch/x86/upcalls.h"
+#include "base/log.h"
 #include "base/panic.h"
-#include "kernel/drivers/fbcon.h"
 #include "kernel/planted.h"
 #include "kernel/sched/queue.h"
 #include "kernel/sched/watchdog.h"
@@ -305,7 +305,7 @@ void entry_timer_tick(bool from_user)
     struct run_queue *queue = queue_here();
     uint64_t cpus, now = arch_clock_ns();
     watchdog_tick();
-    fbcon_tick();
+    log_tick();
     spin_lock(&queue->lock);
     unsigned woken = timers_expire(queue, now, &cpus);
     slice_use(queue, from_user);
