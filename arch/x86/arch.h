@@ -27,11 +27,12 @@ struct trap_frame {
     uint64_t r15, r14, r13, r12, rbp, rbx;
     uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
     uint64_t vector; /* 0-255, or TRAP_SYSCALL */
-    uint64_t error;  /* the CPU's error code, or 0; for a system call its number */
+    uint64_t error;  /* the CPU's error code, or 0; for a system call its number, or that below */
     uint64_t rip, cs, rflags, rsp, ss;
 };
-#define TRAP_SYSCALL  0x100
-#define SYSCALL_BYTES 2 /* of the instruction, which RIP has passed */
+#define TRAP_SYSCALL    0x100
+#define TRAP_NOT_A_CALL (~0ull) /* the call's result is decided */
+#define SYSCALL_BYTES   2       /* of the instruction, which RIP has passed */
 
 static inline bool trap_from_user(const struct trap_frame *frame) { return (frame->cs & 3) == 3; }
 

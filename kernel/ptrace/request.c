@@ -50,8 +50,6 @@ static long trace_me(void)
 /* tasks_lock is held. */
 static int attach(struct tracee *tracee, int tid, bool seize, unsigned options)
 {
-    const struct siginfo stop = { .signo = SIGSTOP, .code = SI_KERNEL };
-    struct signal_entry *none = NULL;
     struct task *task = task_find_locked(tid), *self = task_current();
     if (!task)
         return -ESRCH;
@@ -62,7 +60,7 @@ static int attach(struct tracee *tracee, int tid, bool seize, unsigned options)
     tracee->options = options;
     tracee_begin(tracee, task, self);
     if (!seize)
-        signal_post(task->process, task, &stop, &none);
+        signal_post_kernel(task->process, task, SIGSTOP);
     stop_hand_over(task);
     return 0;
 }
@@ -130,21 +128,17 @@ static long go_on(int tid, int request, uint64_t signal)
 /* Requests about a tracee that need not be stopped, or, to listen, must be in a certain stop. */
 static long push(int tid, int request)
 {
-    const struct siginfo kill = { .signo = SIGKILL, .code = SI_KERNEL };
-    struct signal_entry *none = NULL;
     struct task *task;
     uint64_t irq;
     int err = tracee_lock(tid, request == PTRACE_LISTEN, &task, &irq);
     if (err)
         return err;
     if (request == PTRACE_KILL) {
-        signal_post(task->process, task, &kill, &none);
+        signal_post_kernel(task->process, task, SIGKILL);
     } else if (!task->tracee->seized) {
         err = -EIO;
     } else if (request == PTRACE_INTERRUPT) {
-        notice_set(task, NOTICE_TRAP);
-        if (task->trap.listening)
-            tracee_resume(task, 0);
+        tracee_notify(task);
         sched_interrupt(task);
     } else if (!task->trap.info || task->trap.info->code >> 8 != PTRACE_EVENT_STOP) {
         err = -EIO;

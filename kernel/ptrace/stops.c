@@ -14,8 +14,6 @@
 #include "uapi/ptrace.h"
 #include "uapi/sched.h"
 
-#define NOT_A_CALL (~0ull)
-
 /* ---- One stop ----------------------------------------------------------- */
 
 /* The tracer's waits end, and it gets SIGCHLD. tasks_lock is held. */
@@ -187,10 +185,10 @@ void entry_syscall_traced(struct trap_frame *frame)
         call_stop(PTRACE_EVENTMSG_SYSCALL_ENTRY);
         if (signal_kill_due(self))
             return;
-        if (frame->error != NOT_A_CALL)
+        if (frame->error != TRAP_NOT_A_CALL)
             frame->rax = frame->error;
     }
-    if (frame->error != NOT_A_CALL)
+    if (frame->error != TRAP_NOT_A_CALL)
         entry_syscall(frame);
     if (self->trap.calls)
         call_stop(PTRACE_EVENTMSG_SYSCALL_EXIT);
@@ -221,8 +219,6 @@ int trace_clone_begin(struct trace_clone *clone, uint64_t flags)
 void trace_clone_adopt(struct trace_clone *clone, struct task *child)
 {
     const struct task *self = task_current();
-    struct signal_entry *none = NULL;
-    const struct siginfo stop = { .signo = SIGSTOP, .code = SI_KERNEL };
     if (self->trap.stepping)
         arch_step_set(&child->arch, false);
     if (!clone->child)
@@ -236,7 +232,7 @@ void trace_clone_adopt(struct trace_clone *clone, struct task *child)
         if (own->seized)
             notice_set(child, NOTICE_TRAP);
         else
-            signal_post(child->process, child, &stop, &none);
+            signal_post_kernel(child->process, child, SIGSTOP);
         clone->child = NULL;
     }
     spin_unlock_irq(&tasks_lock, irq);

@@ -122,14 +122,12 @@ void tracee_free(struct tracee *tracee)
 
 void tracees_leave(struct task *tracer, struct list *gone)
 {
-    struct siginfo kill = { .signo = SIGKILL, .code = SI_KERNEL };
     list_for_each_safe (link, after, &tracer->process->tracees) {
         struct tracee *tracee = list_entry(link, struct tracee, link);
-        struct signal_entry *none = NULL;
         if (tracee->tracer != tracer)
             continue;
         if (tracee->options & PTRACE_O_EXITKILL && tracee->task)
-            signal_post(tracee->process, NULL, &kill, &none);
+            signal_post_kernel(tracee->process, NULL, SIGKILL);
         const struct trap *trap = tracee->task ? &tracee->task->trap : NULL;
         tracee_end(tracee, trap && trap->is_signal ? trap->code : 0);
         list_append(link, gone);
@@ -149,11 +147,9 @@ void tracees_free(struct list *gone)
 static void ended_tell(struct tracee *tracee, int status)
 {
     struct process *tracer = tracee->tracer->process;
-    struct signal_entry *none = NULL;
-    struct siginfo info = { .signo = SIGCHLD, .code = SI_KERNEL };
     tracee->ended = true;
     tracee->status = status;
-    signal_post(tracer, NULL, &info, &none);
+    signal_post_kernel(tracer, NULL, SIGCHLD);
     wait_wake_all(&tracer->child_wait);
 }
 

@@ -16,14 +16,14 @@
 /* ---- Interrupted system calls ------------------------------------------- */
 
 #define RESTART_SYSCALL 219
-#define NOT_A_CALL      (~0ull) /* in frame->error: the result is decided */
 
 /* What an interrupted call returned, as a positive number; 0: it was not interrupted. */
 static int interrupted(const struct trap_frame *frame)
 {
     uint64_t code = -frame->rax;
     bool known = code >= ERESTARTSYS && code <= ERESTART_RESTARTBLOCK;
-    return known && frame->vector == TRAP_SYSCALL && frame->error != NOT_A_CALL ? (int)code : 0;
+    return known && frame->vector == TRAP_SYSCALL && frame->error != TRAP_NOT_A_CALL ? (int)code
+                                                                                     : 0;
 }
 
 /* Make the call again, or let it return -EINTR. action: of the handler that runs first, or NULL. */
@@ -40,7 +40,7 @@ static void call_resume(struct trap_frame *frame, const struct signal_action *ac
     } else {
         frame->rax = (uint64_t)-EINTR;
     }
-    frame->error = NOT_A_CALL;
+    frame->error = TRAP_NOT_A_CALL;
 }
 
 long sys_restart_syscall(void)
@@ -94,7 +94,7 @@ static long handler_end(struct trap_frame *frame, const struct signal_return *ba
     else
         (void)!signal_stack_set(&stack, frame->rsp);
     task_current()->signals.restart.again = NULL;
-    frame->error = NOT_A_CALL;
+    frame->error = TRAP_NOT_A_CALL;
     return (long)frame->rax;
 }
 

@@ -63,6 +63,13 @@ static bool is_refused(const struct siginfo *info, const struct signal_entry *en
     return !entry && info->signo >= SIGRTMIN && info->code != SI_USER;
 }
 
+void signal_post_kernel(struct process *process, struct task *thread, int signal)
+{
+    const struct siginfo info = { .signo = signal, .code = SI_KERNEL };
+    struct signal_entry *none = NULL;
+    signal_post(process, thread, &info, &none);
+}
+
 int process_signal_info(struct process *process, const struct siginfo *info)
 {
     struct signal_entry *entry = entry_create(info);

@@ -30,10 +30,12 @@ bool signal_killed(const struct task *task); /* by SIGKILL, which it has not tak
  * no memory, info is lost; a real-time signal is refused then (-EAGAIN), unless it is kill()'s. */
 int process_signal_info(struct process *process, const struct siginfo *info);
 void process_signal(struct process *process, int signal); /* the kernel's */
-/* The same to thread, or to the process when that is NULL. *entry, unless NULL, is used, and NULL
- * afterwards, or left. tasks_lock is held. */
+/* The same to thread, or to the process when that is NULL. *entry is used, and NULL
+ * afterwards, or left; it may be NULL before. tasks_lock is held. */
 void signal_post(struct process *process, struct task *thread, const struct siginfo *info,
                  struct signal_entry **entry);
+/* The same, from the kernel and without an entry. */
+void signal_post_kernel(struct process *process, struct task *thread, int signal);
 /* Would the process keep this signal now? tasks_lock is held. */
 bool process_hears(const struct process *process, int signal);
 /* Send signal to all processes but init and one more (NULL: no exception). Signal 0 sends nothing.

@@ -32,15 +32,24 @@ struct siginfo process_child_info(const struct process *child, int signal, int c
     };
 }
 
+int status_explain(int status, int *value)
+{
+    int signal = status_signal(status);
+    *value = status == STATUS_CONTINUED ? SIGCONT : signal && signal != 0x7f ? signal : status >> 8;
+    return status == STATUS_CONTINUED ? CLD_CONTINUED
+           : signal == 0x7f           ? CLD_STOPPED
+           : signal                   ? CLD_KILLED
+                                      : CLD_EXITED;
+}
+
 /* What SIGCHLD, or whatever the exit signal is, tells parent of a process that has ended. signo 0:
  * parent would not keep it. tasks_lock is held. */
 static struct siginfo end_info(const struct process *process, const struct process *parent)
 {
     if (!process_hears(parent, process->exit_signal))
         return (struct siginfo){ 0 };
-    int status = process->wait_status, signal = status_signal(status);
-    return process_child_info(process, process->exit_signal, signal ? CLD_KILLED : CLD_EXITED,
-                              signal ? signal : status_code(status));
+    int value, code = status_explain(process->wait_status, &value);
+    return process_child_info(process, process->exit_signal, code, value);
 }
 
 /* init is gone: say how and switch off. */

@@ -18,6 +18,8 @@ static inline int status_stopped(int signal) { return signal << 8 | 0x7f; }
 /* Taken apart again: the signal, or 0; the exit code, if there is no signal. */
 static inline int status_signal(int status) { return status & 0x7f; }
 static inline int status_code(int status) { return status >> 8 & 0xff; }
+/* CLD_* of any of these, and in *value the signal or exit code that goes with it. */
+int status_explain(int status, int *value);
 
 /* End the running task and, if it is the last, its process, which then gets this wait status, as on
  * Linux since 6.0, unless it was ended as a whole. */

@@ -168,17 +168,6 @@ long sys_wait4(int pid, uaddr_t status_to, int options, uaddr_t usage)
     return usage.v && usage_out(&search.usage, usage) ? -EFAULT : found;
 }
 
-/* CLD_*, and the signal or exit code that goes with it. */
-static int status_explain(int status, int *value)
-{
-    int signal = status_signal(status);
-    *value = status == STATUS_CONTINUED ? SIGCONT : signal && signal != 0x7f ? signal : status >> 8;
-    return status == STATUS_CONTINUED ? CLD_CONTINUED
-           : signal == 0x7f           ? CLD_STOPPED
-           : signal                   ? CLD_KILLED
-                                      : CLD_EXITED;
-}
-
 /* Tell the caller of waitid() what was found; all is 0 when nothing was. si_signo, si_errno,
  * si_code lie before a gap; si_pid, si_uid, si_status behind it. */
 static int info_out(const struct search *search, uaddr_t to)

@@ -99,7 +99,6 @@ void arch_fpu_fork(struct arch_task *child)
 
 /* ---- For a tracer -------------------------------------------------------- */
 
-#define SOFTWARE_AT 464 /* the bytes of the legacy part that are software's */
 #define MXCSR_AT    24
 #define MXCSR_USUAL 0xffbfu /* its bits that exist, where FXSAVE does not say */
 

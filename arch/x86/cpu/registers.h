@@ -68,6 +68,11 @@
 /* What a program may change of RFLAGS: AC OF DF TF SF ZF AF PF CF RF. */
 #define RFLAGS_OF_PROGRAM 0x50dd5ull
 
+/* The general registers and RIP: what trap frames, signal frames and tracers call by one name. */
+#define EACH_GENERAL_REGISTER(copy)                                                         \
+    copy(r8) copy(r9) copy(r10) copy(r11) copy(r12) copy(r13) copy(r14) copy(r15) copy(rdi) \
+        copy(rsi) copy(rbp) copy(rbx) copy(rdx) copy(rax) copy(rcx) copy(rsp) copy(rip)
+
 #define KERNEL_CS    0x10
 #define KERNEL_DS    0x18
 #define USER_CS32    0x23

@@ -3,25 +3,18 @@
  * writes is either one of the program's own registers, or cut down to what a program may set. */
 #include "arch/x86/arch.h"
 #include "arch/x86/cpu/percpu.h"
-#include "arch/x86/cpu/planted.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/cpu/switch.h"
 #include "arch/x86/entry/entry.h"
+#include "arch/x86/signal/frame.h"
 #include "uapi/errno.h"
 #include "uapi/ptrace.h"
-
-#define NOT_A_CALL (~0ull)
-
-/* What is read and written as it is, by the same name in both structures. */
-#define EACH_REGISTER(copy)                                                                  \
-    copy(r15) copy(r14) copy(r13) copy(r12) copy(rbp) copy(rbx) copy(r11) copy(r10) copy(r9) \
-        copy(r8) copy(rax) copy(rcx) copy(rdx) copy(rsi) copy(rdi) copy(rip) copy(rsp)
 
 void arch_regs_get(struct arch_task *task, struct user_regs *regs)
 {
     const struct trap_frame *frame = arch_user_frame(task);
     *regs = (struct user_regs){
-        .orig_rax = frame->vector == TRAP_SYSCALL ? frame->error : NOT_A_CALL,
+        .orig_rax = frame->vector == TRAP_SYSCALL ? frame->error : TRAP_NOT_A_CALL,
         .cs = frame->cs,
         .ss = frame->ss,
         .rflags = frame->rflags,
@@ -29,7 +22,7 @@ void arch_regs_get(struct arch_task *task, struct user_regs *regs)
         .gs_base = task->gs_base,
     };
 #define GET(name) regs->name = frame->name;
-    EACH_REGISTER(GET)
+    EACH_GENERAL_REGISTER(GET)
 #undef GET
 }
 
@@ -40,18 +33,17 @@ int arch_regs_set(struct arch_task *task, const struct user_regs *regs)
     bool stack = regs->ss == frame->ss || regs->ss == USER_DS;
     if (!code || !stack || regs->fs_base >= USER_END || regs->gs_base >= USER_END)
         return -EIO;
-    uint64_t settable = planted_flags(RFLAGS_OF_PROGRAM);
-    frame->rflags = (frame->rflags & ~settable) | (regs->rflags & settable);
+    program_flags_set(frame, regs->rflags);
     frame->cs = regs->cs;
     frame->ss = regs->ss;
     task->fs_base = regs->fs_base;
     task->gs_base = regs->gs_base;
     if (frame->vector == TRAP_SYSCALL || (int64_t)regs->orig_rax >= 0) {
         frame->vector = TRAP_SYSCALL;
-        frame->error = (int64_t)regs->orig_rax >= 0 ? regs->orig_rax : NOT_A_CALL;
+        frame->error = (int64_t)regs->orig_rax >= 0 ? regs->orig_rax : TRAP_NOT_A_CALL;
     }
 #define SET(name) frame->name = regs->name;
-    EACH_REGISTER(SET)
+    EACH_GENERAL_REGISTER(SET)
 #undef SET
     return 0;
 }

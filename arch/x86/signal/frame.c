@@ -74,15 +74,10 @@ bool signal_frame_place(const struct trap_frame *frame, const struct signal_setu
     return !inside || stack_info_holds(stack, *sp);
 }
 
-/* What is stored and restored as it is, by the same name in both structures. */
-#define EACH_REGISTER(copy)                                                                 \
-    copy(r8) copy(r9) copy(r10) copy(r11) copy(r12) copy(r13) copy(r14) copy(r15) copy(rdi) \
-        copy(rsi) copy(rbp) copy(rbx) copy(rdx) copy(rax) copy(rcx) copy(rsp) copy(rip)
-
 static void registers_out(const struct trap_frame *frame, struct registers *to)
 {
 #define OUT(name) to->name = frame->name;
-    EACH_REGISTER(OUT)
+    EACH_GENERAL_REGISTER(OUT)
 #undef OUT
     to->rflags = frame->rflags;
     to->cs = (uint16_t)frame->cs;
@@ -139,7 +134,7 @@ void arch_signal_enter(struct trap_frame *frame, const struct signal_setup *setu
     arch_fpu_reset();
 }
 
-void signal_flags_in(struct trap_frame *frame, uint64_t flags)
+void program_flags_set(struct trap_frame *frame, uint64_t flags)
 {
     uint64_t settable = planted_flags(RFLAGS_OF_PROGRAM);
     frame->rflags = (frame->rflags & ~settable) | (flags & settable);
@@ -148,11 +143,11 @@ void signal_flags_in(struct trap_frame *frame, uint64_t flags)
 static void registers_in(struct trap_frame *frame, const struct registers *from)
 {
 #define IN(name) frame->name = from->name;
-    EACH_REGISTER(IN)
+    EACH_GENERAL_REGISTER(IN)
 #undef IN
     frame->cs = from->cs == USER_CS32 ? USER_CS32 : USER_CS;
     frame->ss = USER_DS;
-    signal_flags_in(frame, from->rflags);
+    program_flags_set(frame, from->rflags);
     if (frame->cs == USER_CS32)
         arch_request_user_return(); /* SYSRET would return to 64-bit code */
 }

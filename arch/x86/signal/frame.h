@@ -11,8 +11,8 @@ MUST_CHECK bool signal_frame_place(const struct trap_frame *frame, const struct 
 /* What FSAVE writes: a frame of 32-bit code has it before the FPU's area. */
 #define FSAVE_BYTES 112
 
-/* RFLAGS of *frame become what a signal frame says, as far as that is the program's. */
-void signal_flags_in(struct trap_frame *frame, uint64_t flags);
+/* RFLAGS of *frame become what a signal frame or a tracer says, as far as they are a program's. */
+void program_flags_set(struct trap_frame *frame, uint64_t flags);
 
 /* As arch_signal_store() and arch_signal_enter(), for setup->compat. */
 MUST_CHECK int signal_store32(const struct trap_frame *frame, const struct signal_setup *setup,

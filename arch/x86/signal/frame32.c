@@ -142,7 +142,7 @@ static int registers_in(struct trap_frame *frame, const struct registers32 *from
 #undef IN
     frame->cs = from->cs == USER_CS ? USER_CS : USER_CS32;
     frame->ss = USER_DS;
-    signal_flags_in(frame, from->rflags);
+    program_flags_set(frame, from->rflags);
     write_ds(from->ds == USER_DS ? USER_DS : 0);
     write_es(from->es == USER_DS ? USER_DS : 0);
     return fpu_restore_user(from->fpu ? (uint64_t)from->fpu + FSAVE_BYTES : 0);
