@@ -87,7 +87,7 @@ FONT := /usr/share/consolefonts/Uni2-Terminus16.psf.gz
 $(BUILD)/font.c: scripts/font.py
 	@mkdir -p $(@D)
 	python3 scripts/font.py $(FONT) > $@
-$(BUILD)/font.o: $(BUILD)/font.c
+$(BUILD)/font.o: $(BUILD)/font.c $(BUILD)/flags-all
 	$(KCC) $(KFLAGS) -c $< -o $@
 
 # $(call kernel,FOLDER,SOURCES,EXTRA FLAGS)

@@ -56,11 +56,7 @@ static int gup_lock(struct mm *mm, uint64_t va, unsigned flags, struct slot *slo
     }
 }
 
-static bool nobody_waits(struct mm *mm, uint64_t va, bool write)
-{
-    (void)mm, (void)va, (void)write;
-    return false;
-}
+static bool nobody_waits(struct mm *mm, uint64_t va, bool write) { return false; }
 bool (*mm_missing_wait)(struct mm *mm, uint64_t va, bool write) = nobody_waits;
 
 int mm_gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *context)

@@ -287,9 +287,8 @@ MUST_CHECK int mm_map_shstk(struct mm *mm, uint64_t address, uint64_t bytes, boo
 typedef int (*gup_use)(struct frame *frame, size_t offset, void *context);
 /*
  * Call use on the frame behind va while its table and mm are locked. May wait for a pager before.
- * No fork or fault shares,
- * copies or replaces the frame meanwhile, so a store lands in the page that mm has. Returns what
- * use returned, -EFAULT or -ENOMEM.
+ * No fork or fault shares, copies or replaces the frame meanwhile, so a store lands in the page
+ * that mm has. Returns what use returned, -EFAULT or -ENOMEM.
  */
 MUST_CHECK int mm_gup_with(struct mm *mm, uint64_t va, unsigned flags, gup_use use, void *context);
 /*

@@ -177,6 +177,18 @@ TEST(a_handler_replaces_the_stop, "")
 
 /* ---- Interrupted calls -------------------------------------------------- */
 
+/* Stop the child and let it go on; then it exits with code. */
+static void stop_and_go(int child, int code)
+{
+    int status;
+    kill(child, SIGSTOP);
+    CHECK_EQ(change(child), STOPPED(SIGSTOP));
+    kill(child, SIGCONT);
+    CHECK_EQ(change(child), CONTINUED);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(WEXITSTATUS(status), code);
+}
+
 static void sleep_long(void)
 {
     struct timespec time = { 0, 200000000 }, begin, now;
@@ -191,13 +203,7 @@ static void sleep_long(void)
 
 TEST(a_sleep_goes_on_after_a_stop, "")
 {
-    int status, child = job(sleep_long); /* it is told before the sleep */
-    kill(child, SIGSTOP);
-    CHECK_EQ(change(child), STOPPED(SIGSTOP));
-    kill(child, SIGCONT);
-    CHECK_EQ(change(child), CONTINUED);
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK_EQ(WEXITSTATUS(status), 7);
+    stop_and_go(job(sleep_long), 7); /* it is told before the sleep */
 }
 
 static void read_interrupted(void)
@@ -214,13 +220,8 @@ static void read_interrupted(void)
 
 TEST(a_handler_of_sigcont_ends_the_call_that_was_stopped, "")
 {
-    int status, child = job(read_interrupted);
+    int child = job(read_interrupted);
     while (state(child) != 'S')
         usleep(1000);
-    kill(child, SIGSTOP);
-    CHECK_EQ(change(child), STOPPED(SIGSTOP));
-    kill(child, SIGCONT);
-    CHECK_EQ(change(child), CONTINUED);
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK_EQ(WEXITSTATUS(status), 8);
+    stop_and_go(child, 8);
 }

@@ -62,35 +62,36 @@ static void shifted(void)
                      : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory");
 }
 
-/* Without leave for WRSS no program writes tokens. This one has it, and clears the mark. */
-static void unmark(int signal, siginfo_t *info, void *context)
+/* Without leave for WRSS no program writes tokens. These two have it. */
+static void handle_with_wrss(void (*handler)(int, siginfo_t *, void *))
 {
-    (void)signal, (void)info;
-    wrss(rdssp() + 8, before);
+    broken_if(raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_WRSS) != 0);
+    handle(handler);
+}
+
+static void return_with(uint64_t token, void *context)
+{
+    wrss(rdssp() + 8, token);
     incssp(1);
     return_by(context);
 }
 
-static void unmarked_token(void)
+/* A token without its mark. */
+static void unmark(int signal, siginfo_t *info, void *context)
 {
-    broken_if(raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_WRSS) != 0);
-    handle(unmark);
+    (void)signal, (void)info;
+    return_with(before, context);
 }
 
 /* A token that leads to the kernel's half. */
 static void to_kernel(int signal, siginfo_t *info, void *context)
 {
     (void)signal, (void)info;
-    wrss(rdssp() + 8, 0xffffffff80000000);
-    incssp(1);
-    return_by(context);
+    return_with(0xffffffff80000000, context);
 }
 
-static void kernel_token(void)
-{
-    broken_if(raw_arch_prctl(ARCH_SHSTK_ENABLE, ARCH_SHSTK_WRSS) != 0);
-    handle(to_kernel);
-}
+static void unmarked_token(void) { handle_with_wrss(unmark); }
+static void kernel_token(void) { handle_with_wrss(to_kernel); }
 
 /* INCSSP leaves SSP just behind a shadow stack, where the attacker has put a page of its own, with
  * a token in it. */
